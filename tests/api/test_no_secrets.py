@@ -1,0 +1,292 @@
+"""No secret is in a log, an audit event, a list of backups or an error: all that were used are looked for in it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+from attrs import define, field
+
+ROOT = Path(__file__).parents[2]
+ADMIN_KEY = "an-administrators-key-that-nobody-may-read"
+AUDIT_KEY = "what-the-trail-is-signed-with-is-secret"
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+@define
+class Told:
+    """What came out of a server, and where."""
+
+    where: str
+    text: str
+    for_him: frozenset[str] = frozenset()
+    """Secrets that this answer is there to hand out."""
+
+
+@define
+class Session:
+    """Talks with a server, and remembers every secret that was used and every answer."""
+
+    url: str
+    data: Path
+    secrets: dict[str, str] = field(factory=dict)
+    """By what it is."""
+    told: list[Told] = field(factory=list)
+
+    def secret(self, what: str, text: str) -> str:
+        """Remember one."""
+        assert len(text) >= 8
+        if text not in self.secrets.values():
+            self.secrets[f"{what} (secret {len(self.secrets)})"] = text
+        return text
+
+    def send(self, method: str, path: str, *, expect: int, hands_out: tuple[str, ...] = (), **options: Any) -> Any:
+        """A request; what it hands out is a secret from now on."""
+        answer = requests.request(method, self.url + path, timeout=60, **options)
+        assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}"
+        body = answer.json() if answer.headers.get("Content-Type") == "application/json" else {}
+        new = frozenset(self.secret(f"{name} of {method} {path}", body[name]) for name in hands_out)
+        self.told.append(Told(f"{method} {path} ({expect})", f"{dict(answer.headers)} {answer.text}", new))
+        if cookies := answer.cookies.get_dict():
+            values = [self.secret(f"cookie {name}", value) for name, value in cookies.items()]
+            self.told[-1].for_him |= frozenset(values)
+        return answer if options.get("stream") else body
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """All that happened on a server, after it has ended."""
+    folder = tmp_path_factory.mktemp("secrets")
+    environment = {
+        **os.environ,
+        "WHISPERCORE_ADMIN_KEY": ADMIN_KEY,
+        "WHISPERCORE_AUDIT_KEY": AUDIT_KEY,
+        "WHISPERCORE_RATE_PROFILE": "none",
+        "WHISPERCORE_DEFAULT_MODEL": "micro",
+    }
+    command = [sys.executable, "-m", "tests.talkative_server", "serve", "--data", str(folder / "data"), "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        lines: list[str] = []
+        url = ""
+        while not url and (line := process.stderr.readline()):
+            lines.append(line)
+            found = _ADDRESS.search(line)
+            url = found[0] if found else ""
+        reading = threading.Thread(target=lines.extend, args=(process.stderr,))
+        reading.start()
+        session = Session(url, folder / "data")
+        session.secret("the administrator's key", ADMIN_KEY)
+        session.secret("the key of the trail", AUDIT_KEY)
+        try:
+            happens(session)
+        finally:
+            process.terminate()
+            process.wait(30)
+            reading.join()
+        session.told.append(Told("the log", "".join(lines)))
+        session.told.append(Told("what the server printed", process.stdout.read()))
+    assert process.returncode == 0
+    with closing(sqlite3.connect(session.data / "whispercore.db")) as database:
+        for number, (secret,) in enumerate(database.execute("SELECT secret FROM signing_keys")):
+            session.secret(f"signing key {number}", secret)
+        for number, (hashed,) in enumerate(database.execute("SELECT password_hash FROM users")):
+            if hashed is not None:
+                session.secret(f"password hash {number}", hashed)
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            rows = database.execute(f'SELECT * FROM "{table}"').fetchall()  # noqa: S608
+            session.told.append(Told(f"table {table}", repr(rows)))
+    for name in ("settings", "doctor"):
+        done = subprocess.run(
+            [sys.executable, "-m", "whispercore_server.cli", name],
+            env={**environment, "WHISPERCORE_DATA": str(folder / "data")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        session.told.append(Told(f"whispercore {name}", done.stdout + done.stderr))
+    return session
+
+
+def happens(session: Session) -> None:
+    """Logins, keys, tokens, wrong ones, errors."""
+    account = {"username": "alice@example.com", "password": session.secret("password", "correct horse battery")}
+    wrong = session.secret("wrong password", "wrong horse battery")
+    accounts(session, account, wrong)
+    tokens(session, account)
+    browsers(session, account)
+    by_token, account = changed_password(session, account, wrong)
+    keys(session, by_token, wrong)
+    administrators(session)
+    faults(session, account)
+
+
+def accounts(session: Session, account: dict[str, str], wrong: str) -> None:
+    send = session.send
+    send("POST", "/auth/register", json=account, expect=201)
+    send("POST", "/auth/register", json=account, expect=409)
+    short = session.secret("a short password", "x7!kQ2#z")[:7]
+    send("POST", "/auth/register", json={"username": "b@example.com", "password": short}, expect=400)
+    send("POST", "/auth/login", json={**account, "password": wrong}, expect=401)
+    typed = session.secret("password in the place of a name", "MyOtherPassw0rd-typed")
+    send("POST", "/auth/login", json={"username": typed, "password": "x"}, expect=401)
+    send("POST", "/auth/login", json={"username": ["alice"], "password": wrong}, expect=400)
+    send("POST", "/auth/login", json={**account, "passwort": wrong}, expect=400)
+    send("POST", "/auth/login", data=f'{{"username": "alice", "password": "{wrong}"', expect=415)
+    json_type = {"Content-Type": "application/json"}
+    send("POST", "/auth/login", data=f'{{"username": "a", "password": "{wrong}"', headers=json_type, expect=400)
+
+
+def tokens(session: Session, account: dict[str, str]) -> None:
+    send = session.send
+    first = send("POST", "/auth/login", json=account, expect=200, hands_out=("access_token", "refresh_token"))
+    by_token = {"Authorization": f"Bearer {first['access_token']}"}
+    send("GET", "/auth/me", headers=by_token, expect=200)
+    send("GET", "/admin/stats", headers=by_token, expect=403)
+    broken = session.secret("a broken token", f"{first['access_token'][:-8]}AAAAAAAA")
+    send("GET", "/auth/me", headers={"Authorization": f"Bearer {broken}"}, expect=401)
+    refresh = {"refresh_token": first["refresh_token"]}
+    newer = send("POST", "/auth/refresh", json=refresh, expect=200, hands_out=("access_token", "refresh_token"))
+    send("POST", "/auth/refresh", json=refresh, expect=401)  # used again: the session ends
+    send("POST", "/auth/refresh", json={"refresh_token": newer["refresh_token"]}, expect=401)
+    send("GET", "/auth/me", headers={"Authorization": f"Bearer {newer['access_token']}"}, expect=401)
+
+
+def browsers(session: Session, account: dict[str, str]) -> None:
+    send = session.send
+    cookie = requests.Session()
+    entered = cookie.post(f"{session.url}/auth/login", json={**account, "session": True}, timeout=60)
+    assert entered.status_code == 200, entered.text
+    for name, value in cookie.cookies.get_dict().items():
+        session.secret(f"cookie {name}", value)
+    session.secret("csrf token", entered.json()["csrf_token"])
+    cookies = cookie.cookies.get_dict()
+    send("GET", "/auth/me", cookies=cookies, expect=200)
+    forged = session.secret("a forged csrf token", "forged-token-of-somebody-else")
+    send("POST", "/auth/logout", cookies=cookies, headers={"X-CSRF-Token": forged}, expect=403)
+    send("POST", "/auth/logout", cookies=cookies, expect=403)
+
+
+def changed_password(session: Session, account: dict[str, str], wrong: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers with a token, and the account as it is then."""
+    send = session.send
+    entered = send("POST", "/auth/login", json=account, expect=200, hands_out=("access_token", "refresh_token"))
+    by_token = {"Authorization": f"Bearer {entered['access_token']}"}
+    new = session.secret("new password", "a new horse battery")
+    change = {"current_password": wrong, "new_password": new}
+    send("POST", "/auth/change-password", json=change, headers=by_token, expect=400)
+    change["current_password"] = account["password"]
+    send("POST", "/auth/change-password", json=change, headers=by_token, expect=200)
+    return by_token, {**account, "password": new}
+
+
+def keys(session: Session, by_token: dict[str, str], wrong: str) -> None:
+    send = session.send
+    wish = {"name": "k", "permissions": ["jobs:read"]}
+    key = send("POST", "/api/api-keys/", json=wish, headers=by_token, expect=201, hands_out=("api_key",))
+    by_key = {"X-API-Key": key["api_key"]}
+    send("GET", "/api/jobs/", headers=by_key, expect=200)
+    send("GET", "/auth/me", headers=by_key, expect=403)
+    path = f"/api/api-keys/{key['key_id']}"
+    again = send("POST", f"{path}/regenerate", headers=by_token, expect=200, hands_out=("api_key",))
+    send("GET", "/api/jobs/", headers=by_key, expect=401)
+    send("GET", path, headers=by_token, expect=200)
+    send("GET", "/api/api-keys/", headers=by_token, expect=200)
+    send("DELETE", path, headers=by_token, expect=200)
+    send("GET", "/api/jobs/", headers={"X-API-Key": again["api_key"]}, expect=401)
+    invented = session.secret("an invented key", "wt_0123456789abcdefghijklmnopqrst")
+    for headers in ({"X-API-Key": invented}, {"Authorization": f"Bearer {invented}"}):
+        send("GET", "/api/jobs/", headers=headers, expect=401)
+    basic = session.secret("basic credentials", base64.b64encode(f"alice:{wrong}".encode()).decode())
+    send("GET", "/api/jobs/", headers={"Authorization": f"Basic {basic}"}, expect=401)
+
+
+def administrators(session: Session) -> None:
+    send = session.send
+    by_admin = {"X-API-Key": ADMIN_KEY}
+    send("POST", "/admin/security/signing-keys/rotate", headers=by_admin, expect=201)
+    send("POST", "/admin/backup/create", headers=by_admin, expect=202)
+    for path in (
+        "/admin/events?page_size=100",
+        "/admin/events/export",
+        "/admin/security/incidents",
+        "/admin/security/lockouts",
+        "/admin/security/dashboard",
+        "/admin/security/api-keys",
+        "/admin/users",
+        "/admin/backup",
+        "/admin/health",
+        "/admin/stats",
+        "/metrics",
+        "/openapi.json",
+    ):
+        send("GET", path, headers=by_admin, expect=200)
+
+
+def faults(session: Session, account: dict[str, str]) -> None:
+    """What must not happen, and does: the log has the errors with all their details."""
+    send = session.send
+    with closing(sqlite3.connect(session.data / "whispercore.db", timeout=30, isolation_level=None)) as database:
+        database.execute("ALTER TABLE users RENAME TO users_gone")
+        try:
+            send("POST", "/auth/login", json=account, expect=500)
+            send("POST", "/auth/register", json={**account, "username": "c@example.com"}, expect=500)
+            fresh = session.secret("a key that nobody knows yet", "wt_nobody_has_seen_this_key_before")
+            send("GET", "/api/jobs/", headers={"X-API-Key": fresh}, expect=500)
+        finally:
+            database.execute("ALTER TABLE users_gone RENAME TO users")
+
+
+def spellings(secret: str) -> set[str]:
+    """How a secret may be written; whoever reads it can undo each of these."""
+    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+    return {secret, quote(secret), repr(secret)[1:-1], encoded, secret[::-1], secret.encode().hex()}
+
+
+def leaks(told: Told, secrets: dict[str, str]) -> list[str]:
+    return [
+        f"{what} in {told.where}"
+        for what, secret in secrets.items()
+        if secret not in told.for_him and any(spelling in told.text for spelling in spellings(secret))
+    ]
+
+
+def test_the_session_had_all_kinds_of_secrets(session: Session) -> None:
+    assert len(session.secrets) >= 25
+    log = next(told.text for told in session.told if told.where == "the log")
+    assert "Traceback" in log
+    assert "INSERT INTO signing_keys" in log
+    for name in ("aiosqlite", "sqlalchemy", "asyncio", "whispercore_server"):
+        assert f":{name}" in log, name
+
+
+def test_no_secret_is_in_what_the_server_says(session: Session) -> None:
+    kept = {"table signing_keys": "signing key", "table users": "password hash"}
+    found = []
+    for told in session.told:
+        allowed = kept.get(told.where)
+        secrets = {what: text for what, text in session.secrets.items() if not (allowed and what.startswith(allowed))}
+        found += leaks(told, secrets)
+    assert found == []
+
+
+def test_a_leak_would_be_found(session: Session) -> None:
+    for secret in session.secrets.values():
+        for spelling in spellings(secret):
+            assert leaks(Told("here", f"x {spelling} y"), session.secrets)

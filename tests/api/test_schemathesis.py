@@ -1,0 +1,194 @@
+"""Whatever the documents allow, and whatever they do not: the server neither fails nor answers otherwise than told.
+
+Everything is made from the declarations, so that a new endpoint is in it by itself. What its ids stand for is said
+once, in ``tests/populated.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import psutil
+import pytest
+import requests
+import schemathesis
+from attrs import field, frozen
+from hypothesis import HealthCheck, settings
+from schemathesis import checks
+
+from tests.golden import samples
+from tests.live import Live, live, settings_for
+from tests.populated import Populated
+from whispercore.contract.consequences import errors_of
+from whispercore.contract.endpoint import Operation, Stream
+from whispercore_server.directory import Entry, entries
+from whispercore_server.openapi.document import document
+from whispercore_server.openapi.host import OpenApi31
+from whispercore_server.plugin import discovered
+
+ENTRIES = entries(discovered())
+OPERATIONS = {(entry.operation.method, path): entry for entry in ENTRIES for path, _ in entry.paths}
+LONGEST_LINE = 8000
+"""Of a request: what is longer, aiohttp refuses by itself before anybody knows which endpoint it is for."""
+ENOUGH = 4
+"""So often an operation is asked by somebody whom it refuses, and about something that was made for it."""
+NOT_YET = {
+    ("POST", "/api/chunked-uploads/initialize"),
+    ("POST", "/api/chunked-uploads/{session_id}/chunks/{chunk_number}"),
+    ("POST", "/api/chunked-uploads/{session_id}/finalize"),
+    ("POST", "/api/search/"),
+}
+"""Documented by seeds 000 and 001, and not served."""
+
+
+@cache
+def written() -> dict[str, Any]:
+    """The document of all installed APIs, without its ways to authenticate: what is sent has its own."""
+    apis = [api for plugin in discovered() for api in plugin.apis]
+    made = OpenApi31(document(apis, title="whispercore", version="1", root="."), "/openapi.json")
+    found: dict[str, Any] = json.loads(json.dumps(made.swagger_dict()))
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            del operation["security"]
+    return found
+
+
+SCHEMA = schemathesis.openapi.from_dict(written())
+checks.load_all_checks()
+CHECKS: list[Any] = checks.CHECKS.get_by_names(
+    [
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+    ]
+)
+SCHEMAS_OF_BODIES = CHECKS[-1:]
+
+
+@frozen
+class Sender:
+    """Somebody who sends anything."""
+
+    name: str
+    populated: Populated
+    answers: Counter[tuple[tuple[str, str], int]] = field(factory=Counter)
+    """Of each operation, by status."""
+    reals: Counter[tuple[str, str]] = field(factory=Counter)
+    """Requests that were about something that is there."""
+
+
+@pytest.fixture(scope="module", params=["off", "block"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server without rate limits, with input screening and without."""
+    with ExitStack() as stack:
+        yield stack.enter_context(live(settings_for(tmp_path_factory.mktemp("fuzzed"), screening=request.param)))
+
+
+@pytest.fixture(scope="module", params=["user", "administrator"])
+def sender(request: pytest.FixtureRequest, server: Live) -> Sender:
+    return Sender(request.param, getattr(Populated, request.param)(server))
+
+
+# ---------------------------------------------------------------- what is documented
+
+
+def test_every_path_of_the_seeds_is_in_the_document(server: Live) -> None:
+    paths = Populated.user(server).visitor.get("/openapi.json").json()["paths"]
+    served = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+    documented = {(one.method, one.path) for seed in ("000", "001") for one in samples(seed)}
+    assert documented - served == NOT_YET
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_status_that_can_come_is_in_the_document(entry: Entry) -> None:
+    operation, document_ = entry.operation, written()
+    for path, _ in entry.paths:
+        told = {int(status) for status in document_["paths"][path][operation.method.lower()]["responses"]}
+        assert told >= {operation.status, *operation.also, *map(int, errors_of(operation))}
+        assert told >= expected(operation), path
+
+
+def expected(operation: Operation) -> set[int]:
+    """What follows from what an endpoint is, told again."""
+    found = {400, 500, 503}
+    if operation.scope is not None:
+        found |= {401, 403}
+    if operation.method not in ("GET", "HEAD"):
+        found.add(403)
+    if operation.plan.has_body:
+        found |= {413, 415}
+    if operation.limit != "none":
+        found.add(429)
+    return found
+
+
+# ---------------------------------------------------------------- what is right
+
+
+def test_every_operation_is_answered(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With success, and counted; those that are for administrators refuse everybody else."""
+    full = psutil.disk_usage("/")._replace(total=100, used=97, free=3)
+    monkeypatch.setattr(psutil, "disk_usage", lambda _: full)
+    counts: Counter[str] = Counter()
+    failed: dict[tuple[str, str], str] = {}
+    for (method, path), entry in OPERATIONS.items():
+        operation = entry.operation
+        answer = sender.populated.asks(operation, path)
+        is_closed = operation.scope == "admin" and sender.name == "user"
+        if is_closed and answer.status_code == 403:
+            counts["refused"] += 1
+        elif not is_closed and answer.status_code in (operation.status, *operation.also):
+            counts["answered"] += 1
+        else:
+            failed[method, path] = f"{answer.status_code} {answer.text[:300]}"
+    with capsys.disabled():
+        told = (
+            f"{counts['answered']} of {len(OPERATIONS)} operations answered 2xx, {counts['refused']} refused with 403"
+        )
+        print(f"\n{sender.name}: {told}")  # noqa: T201 (what was counted has to be seen)
+    assert failed == {}
+
+
+# ---------------------------------------------------------------- what is not
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=8, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_anything_is_answered_as_told(case: schemathesis.Case[Any], sender: Sender) -> None:
+    """Examples, borders, what is right and what is wrong; some of it about things that are there."""
+    populated, asked = sender.populated, (case.method, case.path)
+    if sender.answers[asked, 403] > ENOUGH:
+        return
+    url = populated.visitor.server.url
+    operation = OPERATIONS[asked].operation if asked in OPERATIONS else None
+    if operation is not None and zlib.crc32(case.id.encode()) % 2 and sender.reals[asked] < ENOUGH:
+        sender.reals[asked] += 1
+        for name in case.path_parameters or {}:
+            case.path_parameters[name] = populated.id(name, operation)
+    if len(encoded(case, url)) > LONGEST_LINE:
+        return
+    answer = case.call(base_url=url, headers=dict(populated.visitor.headers), timeout=30)
+    sender.answers[asked, answer.status_code] += 1
+    # An event is an object to Schemathesis; the document describes the text that the whole of them is.
+    without = SCHEMAS_OF_BODIES if isinstance(operation, Stream) else None
+    case.validate_response(answer, checks=CHECKS, excluded_checks=without)
+    # Logging out, a new password, the end of a session: what comes next is asked by somebody who is in.
+    may_be_out = answer.status_code == 401 or (case.path.startswith("/auth/") and case.method != "GET")
+    if may_be_out and operation is not None and operation.scope is not None:
+        populated.log_in()
+
+
+def encoded(case: schemathesis.Case[Any], url: str) -> str:
+    """The address as it is sent."""
+    sent = case.as_transport_kwargs(base_url=url)
+    return requests.Request(case.method, sent["url"], params=sent.get("params")).prepare().url or ""

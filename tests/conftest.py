@@ -1,0 +1,50 @@
+"""What all tests share: the recordings and their transcripts, the bundled model, and nobody left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from whispercore.engines.pool import EnginePool
+from whispercore.models.catalogue import MICRO_PATH
+from whispercore.models.store import ModelFile, ModelStore
+from whispercore.settings import Settings
+
+settings.register_profile("whispercore", deadline=None, max_examples=60)
+settings.load_profile("whispercore")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network_and_no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither download nor touch the models of whoever runs them."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("WHISPERCORE_MODELS", str(tmp_path_factory.mktemp("models")))
+    patch.setenv("WHISPERCORE_OFFLINE", "1")
+    patch.delenv("WHISPERCORE_MODEL", raising=False)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def audio() -> Path:
+    """The folder of recordings."""
+    return Path(__file__).parent / "audio"
+
+
+@pytest.fixture(scope="session")
+def micro_path() -> Path:
+    return MICRO_PATH
+
+
+@pytest.fixture(scope="session")
+def micro() -> ModelFile:
+    return ModelStore(Settings.from_environment()).get("micro")
+
+
+@pytest.fixture
+def pool() -> Iterator[EnginePool]:
+    with EnginePool() as pool:
+        yield pool

@@ -1,0 +1,70 @@
+"""A TCP proxy that breaks connections off, as networks do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+from attrs import define, field
+
+Enough = Callable[[bytes], int | None]
+"""Told all that a connection has brought so far; behind how many bytes it breaks off, None for not yet."""
+
+
+@define
+class CuttingProxy:
+    """What it did."""
+
+    url: str = ""
+    connections: int = 0
+    cuts: int = 0
+    requests: list[bytes] = field(factory=list)
+
+
+@asynccontextmanager
+async def cutting_proxy(url: str, enough: Enough, times: int) -> AsyncIterator[CuttingProxy]:
+    """A proxy before a server, which cuts so many connections as soon as they have brought enough."""
+    target, proxy = urlsplit(url), CuttingProxy()
+    serving: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        proxy.connections += 1
+        serving.append(asyncio.current_task())
+        there_reader, there_writer = await asyncio.open_connection(target.hostname, target.port)
+        outgoing = asyncio.create_task(_copy(reader, there_writer, proxy.requests.append))
+        try:
+            brought = b""
+            while piece := await there_reader.read(1 << 16):
+                passed, brought = len(brought), brought + piece
+                last = enough(brought) if proxy.cuts < times else None
+                writer.write(brought[passed:last])
+                await writer.drain()
+                if last is not None:
+                    proxy.cuts += 1
+                    break
+        except ConnectionError:
+            pass
+        finally:
+            outgoing.cancel()
+            with suppress(asyncio.CancelledError, ConnectionError):
+                await outgoing
+            for end in (writer, there_writer):
+                end.close()  # what was written still arrives
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield proxy
+    for task in filter(None, serving):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Callable[[bytes], None]) -> None:
+    while piece := await reader.read(1 << 16):
+        seen(piece)
+        writer.write(piece)
+        await writer.drain()

@@ -1,0 +1,203 @@
+"""Somebody with all that requests can be about, so that every endpoint has something to answer with."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from attrs import define, evolve, field
+
+from tests.live import Live
+from tests.minimal import filled, ids_in, options
+from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
+from whispercore.contract.endpoint import Operation
+from whispercore.jobs.job import NewJob
+from whispercore.people.back_off import FROM_NETWORK
+
+AUDIO = Path(__file__).parent / "audio"
+RECORDING = AUDIO / "clip01-en.wav"
+ALERT = "disk_usage.critical"
+"""An alert that is there when psutil says that the disk is full."""
+_ENDING = frozenset({"auth.logout", "auth.change_password"})
+"""Operations after which one is somebody else, or nobody."""
+_NUMBERS = itertools.count(1)
+
+
+@define
+class Populated:
+    """Knows an id for each name of an id in a path, and what a request needs besides.
+
+    Whoever adds an endpoint whose ids or fields mean something adds them here; all others are made from declarations.
+    """
+
+    visitor: Visitor
+    root: Visitor
+    """An administrator, by his key."""
+    is_administrator: bool = False
+    kept: dict[str, str] = field(factory=dict)
+    """Ids of what may be asked for again and again."""
+
+    @classmethod
+    def user(cls, server: Live) -> Populated:
+        """Somebody with an account."""
+        return cls(registered(server), administrator(server))
+
+    @classmethod
+    def administrator(cls, server: Live) -> Populated:
+        """The same, with all rights."""
+        made = cls.user(server)
+        answer = made.root.send("PUT", f"/admin/users/{made.visitor.user_id}/role", json={"role": "admin"})
+        assert answer.status_code == 200, answer.text
+        made.is_administrator = True
+        made.log_in()
+        return made
+
+    def begin_again(self) -> None:
+        """As a new person of the same kind."""
+        again = Populated.administrator if self.is_administrator else Populated.user
+        other = again(self.visitor.server)
+        self.visitor, self.kept = other.visitor, {}
+
+    def log_in(self) -> None:
+        """Begin a new session: the one before may be over."""
+        answer = requests.post(f"{self.visitor.server.url}/auth/login", json=self._account(), timeout=60)
+        assert answer.status_code == 200, answer.text
+        token = answer.json()["access_token"]
+        self.visitor = evolve(self.visitor, headers={"Authorization": f"Bearer {token}"}, token=token)
+
+    def asks(self, operation: Operation, path: str) -> requests.Response:
+        """The answer to a request that has all it needs."""
+        sent = {**options(operation), **self.fields(operation)}
+        url = filled(path, {name: self.id(name, operation) for name in ids_in(path)})
+        answer = self.visitor.send(operation.method, url, **sent)
+        if operation.name in _ENDING:
+            self.begin_again()
+        return answer
+
+    # ------------------------------------------------------------ ids
+
+    def id(self, name: str, operation: Operation | None = None) -> str:
+        """The id of something that is there: new for what an operation changes, else always the same.
+
+        Raises:
+            LookupError: Nobody has said here what an id of this name is.
+        """
+        once = self._changing().get(operation.name) if operation is not None else None
+        if once is not None:
+            return once()
+        make = self._kept().get(name)
+        if make is None:
+            raise LookupError(f"tests/populated.py does not know what {name!r} is an id of")
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
+
+    def _kept(self) -> Mapping[str, Callable[[], str]]:
+        return {
+            "job_id": self._finished_job,
+            "format": lambda: "srt",
+            "session_id": self._session,
+            "key_id": self._key,
+            "user_id": lambda: registered(self.visitor.server).user_id,
+            "event_id": self._event,
+            "incident_id": self._incident,
+            "backup_id": self._backup,
+            "alert_id": lambda: ALERT,
+        }
+
+    def _changing(self) -> Mapping[str, Callable[[], str]]:
+        """By the names of operations."""
+        return {
+            "jobs.delete": self._waiting_job,
+            "jobs.cancel": self._waiting_job,
+            "jobs.retry": self._cancelled_job,
+            "auth.end_session": self._session,
+            "api_keys.revoke": self._key,
+            "api_keys.regenerate": self._key,
+            "admin_api_keys.revoke": self._key,
+            "users.deactivate": lambda: registered(self.visitor.server).user_id,
+            "incidents.assign": self._incident,
+            "incidents.resolve": self._incident,
+            "backups.delete": self._backup,
+        }
+
+    def _finished_job(self) -> str:
+        job = self.visitor.finished(self.visitor.job(RECORDING, language="en"))
+        assert job["status"] == "completed", job
+        return str(job["job_id"])
+
+    def _waiting_job(self) -> str:
+        """One that waits for ever: no worker does such work."""
+        return self.visitor.server.run(self._enqueued())
+
+    async def _enqueued(self) -> str:
+        ports = self.visitor.server.ports
+        async with ports.database.write() as tx:
+            job = await ports.jobs.enqueue(tx, NewJob(owner_id=self.visitor.user_id, kind="waiting", model="micro"))
+        return job.id
+
+    def _cancelled_job(self) -> str:
+        job_id = self._waiting_job()
+        assert self.visitor.post(f"/api/jobs/{job_id}/cancel").status_code == 200
+        return job_id
+
+    def _session(self) -> str:
+        """Another one than the visitor's."""
+        answer = requests.post(f"{self.visitor.server.url}/auth/login", json=self._account(), timeout=60)
+        return str(answer.json()["session_id"])
+
+    def _key(self) -> str:
+        answer = self.visitor.post("/api/api-keys/", json={"name": "a key", "permissions": ["jobs:read"]})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["key_id"])
+
+    def _event(self) -> str:
+        return str(self.root.get("/admin/events").json()["events"][0]["id"])
+
+    def _incident(self) -> str:
+        name = registered(self.visitor.server).username
+        for _ in range(FROM_NETWORK.free):
+            stranger(self.visitor.server).post("/auth/login", json={"username": name, "password": "wrong password"})
+        (found,) = self.root.get("/admin/security/incidents", params={"subject": name}).json()["incidents"]
+        return str(found["id"])
+
+    def _backup(self) -> str:
+        while (answer := self.root.post("/admin/backup/create")).status_code == 409:
+            time.sleep(0.01)  # another one is being made
+        backup_id = str(answer.json()["id"])
+        while (seen := self.root.get(f"/admin/backup/{backup_id}").json())["status"] == "running":
+            time.sleep(0.01)
+        assert seen["status"] == "completed", seen
+        return backup_id
+
+    # ------------------------------------------------------------ fields
+
+    def fields(self, operation: Operation) -> dict[str, Any]:
+        """For ``requests``: the fields of an operation that have to mean something."""
+        known: dict[str, Callable[[], dict[str, Any]]] = {
+            "jobs.create": self._recording,
+            "auth.register": lambda: {"json": self._new_account()},
+            "auth.login": lambda: {"json": self._account()},
+            "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},
+            "auth.change_password": lambda: {"json": {"current_password": PASSWORD, "new_password": PASSWORD + "!"}},
+            "security.unlock": lambda: {"json": {"username": self.visitor.username}},
+            "users.set_role": lambda: {"json": {"role": "user"}},
+        }
+        return known[operation.name]() if operation.name in known else {}
+
+    def _recording(self) -> dict[str, Any]:
+        return {"files": {"file": (RECORDING.name, RECORDING.read_bytes())}, "data": {"model": "micro"}}
+
+    def _account(self) -> dict[str, str]:
+        return {"username": self.visitor.username, "password": PASSWORD}
+
+    def _new_account(self) -> dict[str, str]:
+        return {"username": f"populated{next(_NUMBERS)}@example.com", "password": PASSWORD}
+
+    def _refresh_token(self) -> str:
+        answer = requests.post(f"{self.visitor.server.url}/auth/login", json=self._account(), timeout=60)
+        return str(answer.json()["refresh_token"])

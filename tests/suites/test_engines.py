@@ -1,0 +1,45 @@
+"""The engine contract, on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.speech import samples
+from whispercore.children.supervisor import Isolation
+from whispercore.engines.whispercpp import engine as whispercpp
+from whispercore.testing import EngineContract, ScriptedEngine
+
+
+class TestScripted(EngineContract):
+    @pytest.fixture
+    def engine(self) -> ScriptedEngine:
+        return ScriptedEngine(seconds=0.05)
+
+
+class TestWhisperCpp(EngineContract):
+    isolation: Isolation = "process"
+
+    @pytest.fixture
+    def engine(self, micro_path: Path) -> Iterator[whispercpp.WhisperCpp]:
+        engine = whispercpp.WhisperCpp(micro_path, sha256="f" * 64, isolation=self.isolation)
+        yield engine
+        engine.unload()
+
+    @pytest.fixture
+    def speech(self) -> bytes:
+        return samples("clip02-en.wav").tobytes()
+
+
+class TestWhisperCppInAThread(TestWhisperCpp):
+    isolation = "none"
+
+
+class TestWhisperCppThroughThePlainBinding(TestWhisperCpp):
+    """As on a libwhisper whose structures are not known."""
+
+    @pytest.fixture(autouse=True)
+    def _unknown_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WHISPERCORE_PLAIN_BINDING", "1")

@@ -1,0 +1,47 @@
+"""The key of the trail's head."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from whispercore.audit.key import AuditKey
+from whispercore.errors import InvalidOption
+
+
+def test_it_is_made_once_and_found_again(tmp_path: Path) -> None:
+    file = tmp_path / "audit.key"
+    first = AuditKey(file)
+    assert first.secret() == AuditKey(file).secret()
+    assert first.made
+    assert len(first.secret()) == 32
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_processes_that_start_together_agree(tmp_path: Path) -> None:
+    file = tmp_path / "audit.key"
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(lambda _: AuditKey(file).secret(), range(64)))) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["audit.key"]
+
+
+def test_a_setting_comes_before_the_file(tmp_path: Path) -> None:
+    key = AuditKey(tmp_path / "audit.key", text="a long text that somebody keeps elsewhere")
+    assert key.secret() == AuditKey(text="a long text that somebody keeps elsewhere").secret()
+    assert not (tmp_path / "audit.key").exists()
+
+
+@pytest.mark.parametrize("content", ["", "zz", "00" * 31, "00" * 33, "é"])
+def test_a_file_that_is_no_key_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "audit.key"
+    file.write_text(content, "utf-8")
+    with pytest.raises(InvalidOption) as caught:
+        AuditKey(file).secret()
+    assert "00" not in str(caught.value).replace(str(file), "")
+
+
+def test_it_is_not_shown(tmp_path: Path) -> None:
+    key = AuditKey(tmp_path / "audit.key")
+    assert key.secret().hex() not in repr(key) + str(vars(AuditKey))

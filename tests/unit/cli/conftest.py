@@ -1,0 +1,58 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+AUDIO = Path(__file__).parents[2] / "audio"
+COMMAND = (sys.executable, "-m", "whispercore_server.cli")
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A user who has no models and no settings, and a place for temporary files of its own."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "temporary").mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WHISPERCORE_")}
+    given = {"WHISPERCORE_MODELS": str(home / "models"), "TMPDIR": str(home / "temporary"), "COLUMNS": "80"}
+    return {**kept, **given, "WHISPERCORE_OFFLINE": "1"}
+
+
+@pytest.fixture(autouse=True)
+def same_here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("WHISPERCORE_")]:
+        monkeypatch.delenv(name)
+    for name in ("WHISPERCORE_MODELS", "WHISPERCORE_OFFLINE", "COLUMNS"):
+        monkeypatch.setenv(name, environment[name])
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """Run the command in a process of its own, among the recordings."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run(  # type: ignore[call-overload,no-any-return]
+            [*COMMAND, *map(str, arguments)],
+            cwd=AUDIO,
+            env=environment,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Path:
+    """A recording whose end is missing."""
+    path = tmp_path / "cut.wav"
+    path.write_bytes((AUDIO / "clip01-en.wav").read_bytes()[:60_000])
+    return path

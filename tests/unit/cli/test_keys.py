@@ -1,0 +1,84 @@
+"""``whispercore keys``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.live import live, settings_for
+from tests.unit.cli.conftest import Run
+from tests.visitor import PASSWORD, Visitor
+from whispercore_server.accounts import opened
+from whispercore_server.settings import ServerSettings
+
+KEY = re.compile(rb"wt_[0-9a-f]{16}_[0-9a-f]{16}_[0-9a-f]{4}\n")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """An installation with two users."""
+    folder = tmp_path / "data"
+
+    async def make() -> None:
+        async with opened(ServerSettings(data=folder), make=True) as accounts:
+            await accounts.create("ada", PASSWORD, None, "user")
+            await accounts.create("bob", PASSWORD, None, "admin")
+
+    asyncio.run(make())
+    return folder
+
+
+def test_a_key_from_its_making_to_its_end(run: Run, data: Path) -> None:
+    made = run("keys", "create", "nightly", "--user", "ada", "--permission", "read", "--data", data)
+    assert (made.returncode, made.stderr) == (0, b"")
+    assert KEY.fullmatch(made.stdout)
+    shown = run("keys", "list", "--data", data).stdout.decode()
+    key_id = shown.splitlines()[1].split()[-1]
+    assert shown.splitlines()[1].startswith(f"wt_****_****_{made.stdout.decode().strip()[-4:]}  ada")
+    assert "active" in shown
+    assert made.stdout.decode().strip() not in shown
+    with live(settings_for(data), worker=False) as server:
+        program = Visitor(server=server, headers={"X-API-Key": made.stdout.decode().strip()})
+        assert program.get("/api/jobs/").status_code == 200
+        assert program.get("/admin/security/api-keys").status_code == 403
+    gone = run("keys", "revoke", key_id, "--data", data)
+    assert (gone.returncode, gone.stderr) == (0, b"")
+    assert b"revoked" in gone.stdout
+    assert b"nightly" not in run("keys", "list", "--data", data).stdout
+    assert b"revoked" in run("keys", "list", "--all", "--data", data).stdout
+
+
+def test_all_that_a_key_can_have(run: Run, data: Path) -> None:
+    made = run(
+        *("keys", "create", "wide", "--user", "bob", "--permission", "jobs:read", "--permission", "admin"),
+        *("--days", "0", "--per-minute", "1000", "--per-day", "5", "--from", "10.0.0.0/8", "--from", "::1"),
+        *("--data", data),
+    )
+    assert made.returncode == 0
+    (key,) = json.loads(run("keys", "list", "--user", "bob", "--json", "--data", data).stdout)
+    assert key["permissions"] == ["jobs:read", "admin"]
+    assert key["allowed_addresses"] == ["10.0.0.0/8", "::1/128"]
+    assert (key["requests_per_minute"], key["daily_quota"], key["expires_at"]) == (1000, 5, None)
+    assert json.loads(run("keys", "list", "--user", "ada", "--json", "--data", data).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("create", "k", "--user", "nobody", "--permission", "read"), b"'nobody'"),
+        (("create", "k", "--user", "ada", "--permission", "everything"), b"'everything'"),
+        (("create", "k", "--user", "ada", "--permission", "read", "--from", "here"), b"'here'"),
+        (("create", " ", "--user", "ada", "--permission", "read"), b"name"),
+        (("list", "--user", "nobody"), b"'nobody'"),
+        (("revoke", "nothing"), b"'nothing'"),
+    ],
+)
+def test_what_cannot_be_is_told(run: Run, data: Path, arguments: tuple[str, ...], told: bytes) -> None:
+    done = run("keys", *arguments, "--data", data)
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,165 @@
+"""The schema in the code and the one that migrations make are the same."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from whispercore.database.migrating import OURS, Migrations
+from whispercore.database.session import Database
+from whispercore.database.tables import schema
+from whispercore.errors import SchemaTooNew
+from whispercore.jobs.table import Jobs
+from whispercore.testing.making_jobs import ANN, claimed
+
+
+def differences(connection: Connection) -> list[object]:
+    options = {"version_table": "whispercore_version"}
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, schema))
+
+
+def newest() -> str | None:
+    return ScriptDirectory.from_config(OURS.config()).get_current_head()
+
+
+def first_version(connection: Connection) -> None:
+    command.upgrade(OURS.config(connection), "0001")
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+async def test_tables_and_migrations_agree() -> None:
+    async with Database("sqlite+aiosqlite://") as database:
+        await database.upgrade()
+        async with database.write() as tx:
+            assert await tx.run_sync(differences) == []
+            made = await tx.run_sync(lambda sync: sync.execute(text("SELECT sql FROM sqlite_master")).scalars().all())
+    partial = {line for line in made if line and "WHERE" in line}
+    assert len(partial) == sum(
+        "sqlite" in index.dialect_kwargs or bool(index.dialect_options["sqlite"]["where"] is not None)
+        for table in schema.tables.values()
+        for index in table.indexes
+    )
+
+
+async def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    async with Database(f"sqlite+aiosqlite:///{path}") as database:
+        async with database.write() as tx:
+            await tx.run_sync(first_version)
+            await tx.execute(
+                text(
+                    "INSERT INTO jobs (id, owner_id, kind, state, progress, priority, fair_tag, cost, options,"
+                    " payload_version, windows_done, done_s, attempt, failures, max_retries, created_at)"
+                    " VALUES ('j', 'ann', 'transcribe', 'queued', 0, 0, 0, 1, '{}', 1, 0, 0, 1, 0, 3, 1)"
+                )
+            )
+        await database.upgrade()
+        async with database.write() as tx:
+            assert await tx.run_sync(differences) == []
+        jobs = Jobs(database)
+        assert [job.id for job in (await jobs.listed(ANN)).rows] == ["j"]
+        claim = await claimed(jobs)
+        assert (claim.job.id, claim.job.losses) == ("j", 0)
+    assert [name for name in modes(tmp_path) if "before" in name] == ["jobs.db.before-whispercore-0001"]
+
+
+async def test_upgrading_twice_changes_nothing_and_copies_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    for _ in range(2):
+        async with Database(f"sqlite+aiosqlite:///{path}") as database:
+            await database.upgrade()
+    assert modes(tmp_path) == {"jobs.db": 0o600}
+
+
+async def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    async with Database(f"sqlite+aiosqlite:///{path}") as database:
+        await database.upgrade()
+        async with database.write() as tx:
+            await tx.execute(text("UPDATE whispercore_version SET version_num = '9999'"))
+        with pytest.raises(SchemaTooNew, match="9999"):
+            await database.upgrade()
+        async with database.read() as tx:
+            assert (await tx.execute(text("SELECT version_num FROM whispercore_version"))).scalar() == "9999"
+
+
+ENV = """
+from alembic import context
+context.configure(
+    connection=context.config.attributes["connection"], version_table=context.config.attributes["version_table"]
+)
+with context.begin_transaction():
+    context.run_migrations()
+"""
+VERSION = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision, branch_labels, depends_on = {revision!r}, {before!r}, None, None
+def upgrade():
+    {upgrade}
+"""
+
+
+class Plugin:
+    """A plugin with tables of its own, which gets new versions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.migrations = Migrations("demo", folder)
+        (folder / "versions").mkdir(parents=True)
+        (folder / "env.py").write_text(ENV)
+
+    def version(self, revision: str, before: str | None, upgrade: str) -> None:
+        text = VERSION.format(revision=revision, before=before, upgrade=upgrade)
+        (self.migrations.folder / "versions" / f"v{revision}.py").write_text(text)
+
+
+async def test_a_plugin_has_versions_of_its_own_and_a_file_is_copied_before_it_is_changed(tmp_path: Path) -> None:
+    plugin, data = Plugin(tmp_path / "plugin"), tmp_path / "data"
+    plugin.version("a1", None, "op.create_table('demo_notes', sa.Column('note', sa.Text))")
+    async with Database(f"sqlite+aiosqlite:///{data}/jobs.db") as database:
+        await database.upgrade(plugin.migrations)
+        async with database.write() as tx:
+            await tx.execute(text("INSERT INTO demo_notes VALUES ('before')"))
+        plugin.version("a2", "a1", "op.add_column('demo_notes', sa.Column('by', sa.Text, server_default='eve'))")
+        await database.upgrade(plugin.migrations)
+        async with database.read() as tx:
+            assert tuple((await tx.execute(text("SELECT * FROM demo_notes"))).one()) == ("before", "eve")
+            version = await tx.execute(text("SELECT version_num FROM demo_version"))
+            assert version.scalar() == "a2"
+    copies = [name for name in modes(data) if "before" in name]
+    assert copies == ["jobs.db.before-demo-a1"]
+    assert modes(data)[copies[0]] == 0o600
+    with closing(sqlite3.connect(data / copies[0])) as copy:
+        assert copy.execute("SELECT * FROM demo_notes").fetchall() == [("before",)]
+
+
+async def test_a_version_that_fails_changes_nothing(tmp_path: Path) -> None:
+    plugin = Plugin(tmp_path / "plugin")
+    plugin.version("a1", None, "op.create_table('demo_notes', sa.Column('note', sa.Text)); op.execute('nonsense')")
+    async with Database(f"sqlite+aiosqlite:///{tmp_path}/jobs.db") as database:
+        with pytest.raises(OperationalError, match="nonsense"):
+            await database.upgrade(plugin.migrations)
+        async with database.read() as tx:
+            assert (await tx.execute(text("SELECT name FROM sqlite_master"))).all() == []
+
+
+async def test_two_that_upgrade_at_once_do_it_once(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/jobs.db"
+    async with Database(url) as one, Database(url) as two:
+        await asyncio.gather(one.upgrade(), two.upgrade())
+        async with two.read() as tx:
+            assert (await tx.execute(text("SELECT version_num FROM whispercore_version"))).all() == [(newest(),)]

@@ -1,0 +1,78 @@
+"""Tokens to words: whole characters, times in order, nothing lost."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whispercore.engines.whispercpp.words import Token, segment
+
+TEXTS = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+TIMES = st.floats(-5, 40, allow_nan=False)
+
+
+def token(text: str | bytes, start_s: float = 0.0, end_s: float = 0.0, probability: float = 0.5) -> Token:
+    return Token(text.encode() if isinstance(text, str) else text, probability, start_s, end_s)
+
+
+def test_words_and_punctuation() -> None:
+    made = segment(
+        [token(" Hel", 0.1, 0.2, 1.0), token("lo", 0.2, 0.4, 0.5), token(",", 0.4, 0.4), token(" world", 0.5, 0.9)],
+        0.0,
+        1.0,
+        limit_s=10,
+        words=True,
+    )
+    assert made is not None
+    assert made.text == "Hello, world"
+    assert [word.text for word in made.words] == ["Hello,", "world"]
+    assert (made.words[0].start_s, made.words[0].end_s) == (0.1, 0.4)
+    assert made.words[1].confidence == 0.5
+
+
+def test_a_character_in_two_tokens() -> None:
+    data = " こんにちは".encode()
+    made = segment([token(data[:5]), token(data[5:9]), token(data[9:])], 0, 1, limit_s=1, words=True)
+    assert made is not None
+    assert made.text == "こんにちは"
+    assert "".join(word.text for word in made.words) == "こんにちは"
+
+
+def test_no_text_is_no_segment() -> None:
+    assert segment([], 0, 1, limit_s=1, words=True) is None
+    assert segment([token("  ")], 0, 1, limit_s=1, words=True) is None
+
+
+def test_times_behind_the_sound_end_with_it() -> None:
+    made = segment([token(" a", 28, 30)], 27.0, 30.0, limit_s=11.0, words=True)
+    assert made is not None
+    assert (made.start_s, made.end_s) == (11.0, 11.0)
+
+
+@given(
+    TEXTS,
+    st.lists(st.integers(1, 6), max_size=20),
+    st.lists(st.tuples(TIMES, TIMES), min_size=60, max_size=60),
+    TIMES,
+    TIMES,
+)
+def test_any_tokens(
+    text: str, sizes: list[int], times: list[tuple[float, float]], start_s: float, end_s: float
+) -> None:
+    data = text.encode()
+    tokens: list[Token] = []
+    while data:
+        size = sizes[len(tokens) % len(sizes)] if sizes else 3
+        tokens.append(token(data[:size], *times[len(tokens) % len(times)]))
+        data = data[size:]
+    made = segment(tokens, start_s, end_s, limit_s=30.0, words=True)
+    if made is None:
+        assert not text.strip()
+        return
+    assert made.text == text.strip()
+    assert "".join("".join(word.text for word in made.words).split()) == "".join(text.split())
+    at = made.start_s
+    for word in made.words:
+        assert at <= word.start_s <= word.end_s <= made.end_s
+        at = word.end_s
+    assert 0 <= made.start_s <= made.end_s <= 30

@@ -1,0 +1,99 @@
+"""Whose turn it is, for whatever users do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+from sqlalchemy.dialects import sqlite
+
+from whispercore.database.session import Database
+from whispercore.jobs.claim import Claim
+from whispercore.jobs.job import NewJob
+from whispercore.jobs.queue import _whose_turn
+from whispercore.jobs.table import Jobs
+from whispercore.testing import FakeClock
+from whispercore.testing.making_jobs import KIND, claimed, enqueued
+
+STEPS = st.lists(st.sampled_from(("ann", "bob", "cat", "claim", "complete")), max_size=40)
+
+
+@settings(max_examples=25)
+@given(steps=STEPS)
+def test_users_who_wait_all_the_time_get_the_same(steps: list[str]) -> None:
+    """Between any two moments in which both always have a job waiting, neither is more than two jobs ahead."""
+    asyncio.run(take_turns(steps))
+
+
+async def take_turns(steps: list[str]) -> None:
+    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
+        await database.upgrade()
+        jobs = Jobs(database)
+        waiting: Counter[str] = Counter()
+        ahead: dict[tuple[str, str], int] = {}
+        running: list[Claim] = []
+        for step in [*steps, *["claim"] * len(steps)]:
+            if step == "complete":
+                if running:
+                    await running.pop(0).complete()
+            elif step != "claim":
+                await enqueued(jobs, owner_id=step)
+                waiting[step] += 1
+            elif waiting.total():
+                claim = await claimed(jobs)
+                running.append(claim)
+                owner = claim.job.owner_id
+                for other in waiting:
+                    if other != owner and waiting[other] and waiting[owner]:
+                        ahead[owner, other] = max(0, ahead.get((owner, other), 0)) + 1
+                        ahead[other, owner] = ahead.get((other, owner), 0) - 1
+                        assert ahead[owner, other] <= 2
+                waiting[owner] -= 1
+            for pair in list(ahead):
+                if not (waiting[pair[0]] and waiting[pair[1]]):
+                    del ahead[pair]
+        assert await jobs.queue.claim("w", (KIND,)) is None
+
+
+async def test_one_users_thousand_jobs_do_not_starve_another() -> None:
+    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
+        await database.upgrade()
+        jobs = Jobs(database)
+        async with database.write() as tx:
+            for _ in range(1000):
+                await jobs.enqueue(tx, NewJob(owner_id="ann", kind=KIND))
+        for _ in range(3):
+            await (await claimed(jobs)).complete()
+        mine = await enqueued(jobs, owner_id="bob")
+        assert (await jobs.standing(mine)).position == 2
+        assert mine.id in {(await claimed(jobs)).job.id for _ in range(2)}
+
+
+async def test_what_costs_more_takes_more_of_its_owners_share() -> None:
+    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
+        await database.upgrade()
+        jobs = Jobs(database)
+        for _ in range(2):
+            await enqueued(jobs, owner_id="ann", cost=3.0)
+        for _ in range(5):
+            await enqueued(jobs, owner_id="bob")
+        order = "".join([(await claimed(jobs)).job.owner_id[0] for _ in range(7)])
+        assert order == "abbbabb"
+
+
+async def test_claiming_reads_its_index_in_order() -> None:
+    """However many wait: neither a sort nor a walk over all jobs."""
+    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
+        await database.upgrade()
+        for loaded in ((), ("small",)):
+            query = select(_whose_turn((KIND,), loaded, database.now()))
+            compiled = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+            async with database.read() as tx:
+                plan = [row.detail for row in await tx.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
+            steps = [step for step in plan if "jobs" in step]
+            assert steps
+            assert all("ix_jobs_queue" in step for step in steps), plan
+            assert not any("TEMP B-TREE" in step for step in plan), plan

@@ -1,0 +1,57 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from whispercore.errors import InvalidOption, UnknownModel
+from whispercore_server.cli.models import app
+
+from .hub import Hub
+
+
+@pytest.fixture
+def folder(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WHISPERCORE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("WHISPERCORE_HUB", hub.url)
+    monkeypatch.setenv("WHISPERCORE_OFFLINE", "0")  # for this hub, which is a thread of the test
+    monkeypatch.setenv("COLUMNS", "120")
+    return tmp_path / "models"
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_list(folder: Path) -> None:
+    lines = run("list").splitlines()
+    assert lines[1].split()[:5] == ["micro", "18", "MB", "multilingual", "bundled"]
+    assert any(line.split()[:5] == ["large-v3-turbo", "1,625", "MB", "multilingual", "available"] for line in lines)
+
+
+def test_list_for_programs(folder: Path) -> None:
+    models = json.loads(run("list", "--json"))
+    assert [model["name"] for model in models][:2] == ["micro", "tiny"]
+    assert models[1]["path"] is None
+
+
+def test_add_verify_rm(folder: Path, model_path: Path) -> None:
+    assert run("add", "mine", str(model_path)) == f"mine: {folder / 'mine.bin'}\n"
+    assert "mine" in run("list")
+    assert run("verify", "mine").startswith("mine: whole, SHA-256 ")
+    with pytest.raises(InvalidOption):
+        run("add", "mine", str(model_path))
+    run("add", "mine", str(model_path), "--replace")
+    assert run("rm", "mine") == "mine is deleted\n"
+    with pytest.raises(UnknownModel):
+        run("rm", "mine")
+
+
+def test_pull(folder: Path, hub: Hub) -> None:
+    assert run("pull", "tiny-q5_1", "micro").splitlines()[0] == f"tiny-q5_1: {folder / 'tiny-q5_1.bin'}"
+    assert [one.path for one in hub.asked] == ["/ggml-tiny-q5_1.bin"]
+    run("pull", "tiny-q5_1")
+    run("pull", "tiny-q5_1", "--force")
+    assert len(hub.asked) == 2

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from attrs import fields
+from platformdirs import user_data_path
+
+from whispercore.errors import InvalidOption
+from whispercore.setting import load
+from whispercore.settings import Settings
+from whispercore_server.settings import ServerSettings
+
+KEY = "k" * 32
+
+
+def test_defaults() -> None:
+    settings = load(ServerSettings, environ={}).settings
+    data = user_data_path("whispercore") / "server"
+    assert settings == ServerSettings(data=data)
+    assert (settings.host, settings.port, settings.admin_key) == ("127.0.0.1", 8000, None)
+    assert settings.database_url == f"sqlite+aiosqlite:///{data}/whispercore.db"
+    assert (settings.max_direct_upload_bytes, settings.max_json_bytes) == (1 << 30, 1 << 20)
+    assert settings.library == Settings()
+
+
+def test_a_file_for_server_and_library(tmp_path: Path) -> None:
+    config = tmp_path / "whispercore.toml"
+    config.write_text('data = "state"\nport = 9000\n[library]\nmodels_dir = "models"\nthreads = 3\n')
+    loaded = load(ServerSettings, environ={"WHISPERCORE_THREADS": "4"}, config=config)
+    assert loaded.settings.data == tmp_path / "state"
+    assert loaded.settings.database_url == f"sqlite+aiosqlite:///{tmp_path}/state/whispercore.db"
+    assert loaded.settings.library == Settings(models_dir=tmp_path / "models", threads=4)
+    # The library alone reads its own table of the same file.
+    assert Settings.from_environment({"WHISPERCORE_CONFIG": str(config)}).threads == 3
+
+
+@pytest.mark.parametrize("key", ["k" * 31, "k" * 201, "k" * 31 + "\n", "k" * 31 + " ", "k" * 31 + "é", ""])
+def test_admin_keys_that_are_refused_and_not_shown(key: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption) as constructed:
+        ServerSettings(admin_key=key)
+    assert constructed.value.option == "admin_key"
+    if not key.strip():
+        return
+    config = tmp_path / "x.toml"
+    config.write_text(f"admin_key = {key!r}" if key.isprintable() else f'admin_key = "{"k" * 31}\\n"')
+    with pytest.raises(InvalidOption, match=r"^admin_key in .*: it has ") as caught:
+        load(ServerSettings, environ={}, config=config)
+    assert "kkk" not in f"{caught.value}{caught.value!r}{constructed.value!r}"
+
+
+def test_secrets_are_not_shown() -> None:
+    environ = {"WHISPERCORE_ADMIN_KEY": KEY, "WHISPERCORE_DATABASE_URL": "postgresql://me:hush@db/x"}
+    loaded = load(ServerSettings, environ=environ)
+    assert loaded.settings.admin_key == KEY
+    assert "hush" in loaded.settings.database_url
+    for said in (repr(loaded), str(loaded.settings)):
+        assert KEY not in said
+        assert "hush" not in said
+    shown = {value.name: value.shown for value in loaded.values}
+    assert shown["admin_key"] == "set"
+    assert shown["database_url"] == "postgresql://me:***@db/x"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("WHISPERCORE_PORT", "65536"),
+        ("WHISPERCORE_PORT", "http"),
+        ("WHISPERCORE_SLOTS", "0"),
+        ("WHISPERCORE_MAX_QUEUE", "0"),
+        ("WHISPERCORE_SIGN_UP", "perhaps"),
+        ("WHISPERCORE_MAX_DIRECT_UPLOAD_MB", "0"),
+        ("WHISPERCORE_MAX_JSON_KB", "1.5"),
+        ("WHISPERCORE_HOST", "a\nb"),
+        ("WHISPERCORE_DATABASE_URL", "/srv/x.db"),
+    ],
+)
+def test_values_that_cannot_work(variable: str, value: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        load(ServerSettings, environ={variable: value})
+    assert caught.value.option == variable
+
+
+def test_a_folder_that_no_address_can_name() -> None:
+    with pytest.raises(InvalidOption, match="question mark"):
+        load(ServerSettings, environ={"WHISPERCORE_DATA": "/srv/why?"})
+
+
+def test_every_setting_has_its_own_variable() -> None:
+    own = [one for one in fields(ServerSettings) if one.name != "library"]
+    variables = [one.metadata["variable"] for one in (*own, *fields(Settings))]
+    assert len(set(variables)) == len(variables)
+    assert all(one.metadata["help"].endswith(".") for one in own)
+    assert all(one.metadata["variable"].startswith("WHISPERCORE_") for one in own)

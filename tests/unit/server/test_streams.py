@@ -1,0 +1,212 @@
+"""Answers that take their time: what keeps them alive, what ends them, and what leaves the server when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from attrs import frozen
+
+from tests.waiting import until
+from whispercore.contract.messages import Content, Event
+from whispercore.contract.wire import Json
+from whispercore.errors import Conflict, InternalError, WhispercoreError
+from whispercore_server import streams
+from whispercore_server.streams import send_events, send_file
+
+
+@frozen(kw_only=True)
+class Ticked(Event):
+    text: str = ""
+
+
+def known(error: Exception) -> WhispercoreError:
+    return error if isinstance(error, WhispercoreError) else InternalError()
+
+
+def render(error: WhispercoreError) -> Json:
+    return {"code": error.code}
+
+
+@asynccontextmanager
+async def serving(respond: Callable[[web.Request], Any]) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/", respond)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/"))
+
+
+@asynccontextmanager
+async def streaming(make: Callable[[], AsyncIterator[Event]]) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer that streams these events."""
+
+    async def respond(http: web.Request) -> web.StreamResponse:
+        return await send_events(http, web.StreamResponse(), make(), known, render)
+
+    async with serving(respond) as url, aiohttp.ClientSession() as session, session.get(url) as response:
+        yield response
+
+
+async def test_events_are_written_as_the_standard_says() -> None:
+    async def events() -> AsyncIterator[Event]:
+        yield Ticked(text="a\nb ☃", id="7")
+        yield Ticked()
+
+    async with streaming(events) as response:
+        assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert response.headers["X-Accel-Buffering"] == "no"
+        assert (await response.read()).decode() == (
+            'retry: 1000\n\nevent: ticked\nid: 7\ndata: {"text":"a\\nb ☃"}\n\nevent: ticked\ndata: {"text":""}\n\n'
+        )
+
+
+async def test_silence_is_broken_by_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or proxies take the connection for dead."""
+    monkeypatch.setattr(streams, "QUIET_S", 0.01)
+    going_on = asyncio.Event()
+
+    async def events() -> AsyncIterator[Event]:
+        yield Ticked(text="1")
+        await going_on.wait()
+        yield Ticked(text="2")
+
+    async with streaming(events) as response:
+        seen = b""
+        while seen.count(b": still here\n\n") < 3:
+            seen += await response.content.readany()
+        going_on.set()
+        assert (seen + await response.read()).count(b"event: ticked") == 2
+
+
+async def test_a_stream_begins_although_nothing_happens_yet() -> None:
+    """A client can tell that it is connected."""
+    going_on = asyncio.Event()
+
+    async def events() -> AsyncIterator[Event]:
+        await going_on.wait()
+        yield Ticked()
+
+    async with streaming(events) as response:
+        assert await response.content.readline() == b"retry: 1000\n"
+        going_on.set()
+        assert b"ticked" in await response.read()
+
+
+async def test_a_stream_without_events_is_empty() -> None:
+    async def events() -> AsyncIterator[Event]:
+        return
+        yield Ticked()
+
+    async with streaming(events) as response:
+        assert (response.status, await response.read()) == (200, b"retry: 1000\n\n")
+
+
+@pytest.mark.parametrize(("error", "code"), [(Conflict("no"), "conflict"), (ValueError("secret"), "internal_error")])
+async def test_an_error_after_the_first_byte_is_an_event(error: Exception, code: str) -> None:
+    async def events() -> AsyncIterator[Event]:
+        yield Ticked()
+        raise error
+
+    async with streaming(events) as response:
+        text = (await response.read()).decode()
+    assert text.endswith(f'event: error\ndata: {{"code":"{code}"}}\n\n')
+    assert "secret" not in text
+
+
+async def test_who_makes_events_is_told_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "QUIET_S", 0.01)
+    ended = asyncio.Event()
+
+    async def events() -> AsyncIterator[Event]:
+        try:
+            yield Ticked()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with streaming(events) as response:
+        await response.content.readline()
+        response.close()
+        await until(ended.is_set)
+
+
+async def test_a_reader_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_SLOWEST_S", 0.05)
+    ended = asyncio.Event()
+
+    async def events() -> AsyncIterator[Event]:
+        try:
+            while True:
+                yield Ticked(text="x" * 100_000)
+        finally:
+            ended.set()
+
+    async with streaming(events) as response:
+        await until(ended.is_set)  # while not a byte is taken
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.read()
+
+
+# ---------------------------------------------------------------- files
+
+
+async def sent(content: Content, method: str = "GET") -> tuple[dict[str, str], bytes]:
+    async def respond(http: web.Request) -> web.StreamResponse:
+        return await send_file(http, web.StreamResponse(), content)
+
+    async with (
+        serving(respond) as url,
+        aiohttp.ClientSession() as session,
+        session.request(method, url) as response,
+    ):
+        return dict(response.headers), await response.read()
+
+
+async def test_a_file_is_sent_whole() -> None:
+    headers, body = await sent(Content(body=b"a\r\nb", media_type="text/plain", filename="a.txt"))
+    assert body == b"a\r\nb"
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert headers["Content-Length"] == "4"
+    assert headers["Content-Disposition"] == "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt"
+
+
+async def test_a_file_in_pieces_need_not_know_its_size() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield bytes([number]) * 100_000
+
+    headers, body = await sent(Content(body=pieces(), media_type="audio/wav", filename="a"))
+    assert (len(body), headers["Content-Type"]) == (300_000, "audio/wav")
+    assert "Content-Length" not in headers
+    headers, body = await sent(Content(body=pieces(), media_type="audio/wav", filename="a", size_bytes=300_000))
+    assert headers["Content-Length"] == "300000"
+
+
+async def test_head_gives_no_bytes_and_asks_for_none() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        raise AssertionError("nobody wants them")
+        yield b""
+
+    headers, body = await sent(Content(body=pieces(), media_type="text/csv", filename="a", size_bytes=9), "HEAD")
+    assert (headers["Content-Length"], body) == ("9", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ('a"b.txt', "attachment; filename=\"a_b.txt\"; filename*=UTF-8''a%22b.txt"),
+        ("a\r\nX: y.txt", "attachment; filename=\"a__X_ y.txt\"; filename*=UTF-8''a%0D%0AX%3A%20y.txt"),
+        ("../é☃", "attachment; filename=\"..___\"; filename*=UTF-8''..%2F%C3%A9%E2%98%83"),
+        ("", "attachment; filename=\"\"; filename*=UTF-8''"),
+    ],
+)
+async def test_a_name_cannot_break_out_of_its_header(name: str, told: str) -> None:
+    headers, _ = await sent(Content(body=b"x", media_type="text/plain", filename=name))
+    assert headers["Content-Disposition"] == told
+    assert "X" not in headers

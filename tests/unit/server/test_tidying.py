@@ -1,0 +1,81 @@
+"""Old things go by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.live import settings_for
+from tests.waiting import until
+from whispercore.audit.event import AuditEvent
+from whispercore.database.tables import audit_events
+from whispercore.errors import Conflict
+from whispercore.people.caller import Caller
+from whispercore.testing import FakeClock
+from whispercore_server.ports import Ports
+from whispercore_server.tidying import EVERY_S, tidy, tidying
+
+DAY_S = 86_400.0
+
+
+@asynccontextmanager
+async def ports_at(folder: Path, clock: FakeClock, days: int) -> AsyncIterator[Ports]:
+    ports = Ports.of(settings_for(folder, audit_days=days), clock=clock)
+    async with ports.opened():
+        yield ports
+
+
+async def note(ports: Ports, action: str) -> None:
+    async with ports.database.write() as tx:
+        await ports.audit.append(tx, Caller.nobody(), AuditEvent(event_type="admin_action", action=action))
+
+
+async def actions(ports: Ports) -> list[str]:
+    return [row.action for row in await ports.database.rows(select(audit_events.c.action))]
+
+
+async def test_the_trail_goes_back_as_far_as_the_setting_says(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with ports_at(tmp_path, clock, days=30) as ports:
+        await note(ports, "old")
+        clock.advance(31 * DAY_S)
+        await note(ports, "new")
+        await tidy(ports)
+        assert await actions(ports) == ["new", "drop old events"]
+
+
+async def test_for_ever_is_for_ever(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with ports_at(tmp_path, clock, days=0) as ports:
+        await note(ports, "old")
+        clock.advance(40_000 * DAY_S)
+        await tidy(ports)
+        assert await actions(ports) == ["old"]
+
+
+async def test_a_trail_that_was_changed_is_kept(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with ports_at(tmp_path, clock, days=30) as ports:
+        await note(ports, "old")
+        async with ports.database.write() as tx:
+            await tx.execute(text("UPDATE audit_events SET username = 'mallory'"))
+        clock.advance(31 * DAY_S)
+        with pytest.raises(Conflict):
+            await tidy(ports)
+        assert await actions(ports) == ["old"]
+
+
+async def test_it_tidies_at_the_start_and_every_hour(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with ports_at(tmp_path, clock, days=1) as ports, tidying(ports):
+        await note(ports, "old")
+        await until(lambda: clock.sleepers > 0)
+        clock.advance(2 * DAY_S)
+        clock.advance(EVERY_S)
+        while "old" in await actions(ports):  # noqa: ASYNC110 (what it waits for sets no event)
+            await asyncio.sleep(0)

@@ -1,0 +1,73 @@
+"""Options as they are frozen in a row."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from whispercore.errors import InvalidOption
+from whispercore.tasks.options import VERSION, TranscribeOptions
+
+ALL = TranscribeOptions(
+    model="large-v3-turbo-q5_0",
+    language="de",
+    translate=True,
+    prompt="Grüße",
+    temperature=0.25,
+    temperature_step=0.0,
+    beam_size=5,
+    words=True,
+    channels="separate",
+    keep_damaged=True,
+    engine="scripted",
+    lane="interactive",
+)
+
+
+@pytest.mark.parametrize("options", [ALL, TranscribeOptions(model="micro")])
+def test_there_and_back(options: TranscribeOptions) -> None:
+    assert TranscribeOptions.load(options.dump(), VERSION) == options
+
+
+def test_defaults_are_written_too() -> None:
+    """They are frozen with the job, whatever later versions think."""
+    assert json.loads(TranscribeOptions(model="micro").dump())["temperature_step"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("language", "klingon"),
+        ("temperature", 1.5),
+        ("temperature_step", -1.0),
+        ("beam_size", 9),
+        ("channels", "left"),
+        ("prompt", "a\0b"),
+    ],
+)
+def test_what_no_engine_would_take(option: str, value: object) -> None:
+    with pytest.raises(InvalidOption) as raised:
+        TranscribeOptions(**{"model": "micro", option: value})  # type: ignore[arg-type]
+    assert raised.value.option == option
+
+
+@pytest.mark.parametrize(
+    "model", ["", "../small", "/etc/passwd", "a/b", "x.bin", "~", ".hidden", "a" * 101, "small\n", "a\0b"]
+)
+def test_paths_are_no_models(model: str) -> None:
+    with pytest.raises(InvalidOption, match="model"):
+        TranscribeOptions(model=model)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"model": "micro", "colour": "red"}', '{"model": "micro", "beam_size": "x"}']
+)
+def test_what_is_no_options(text: str) -> None:
+    with pytest.raises(InvalidOption, match="options"):
+        TranscribeOptions.load(text, VERSION)
+
+
+def test_another_version() -> None:
+    with pytest.raises(InvalidOption, match="version 2 is not known"):
+        TranscribeOptions.load(ALL.dump(), 2)

@@ -1,0 +1,340 @@
+"""Runs that go on where others were broken off, and what they tell while they work."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from attrs import define, evolve, field
+
+from tests.speech import samples, write_wav
+from whispercore.audio.messages import Channels
+from whispercore.checkpoints import FinishedWindow, Past
+from whispercore.engines.engine import Control, DetectedLanguage, Options, Window
+from whispercore.engines.pool import EnginePool, Lane, Lease
+from whispercore.engines.whispercpp.engine import WhisperCpp
+from whispercore.errors import Cancelled, TruncatedMedia
+from whispercore.models.store import ModelFile, ModelStore
+from whispercore.pipeline import Pipeline
+from whispercore.progress import Progress
+from whispercore.settings import Settings
+from whispercore.testing import ScriptedEngine
+from whispercore.transcript import Segment, Transcript
+
+
+@define(eq=False)
+class Notes:
+    """Checkpoints in memory."""
+
+    language: DetectedLanguage | None = None
+    windows: list[FinishedWindow] = field(factory=list)
+    segments: list[Segment] = field(factory=list)
+    on_keep: Callable[[], None] = lambda: None
+
+    def past(self) -> Past:
+        return Past(language=self.language, windows=tuple(self.windows))
+
+    def decided(self, language: DetectedLanguage) -> None:
+        assert self.language is None
+        self.language = language
+
+    def keep(self, window: FinishedWindow, segments: Sequence[Segment], position: int) -> None:
+        assert position == len(self.segments), "places have no holes"
+        assert (window.channel, window.index) not in [(item.channel, item.index) for item in self.windows]
+        self.windows.append(window)
+        self.segments += segments
+        self.on_keep()
+
+
+def pipeline(
+    path: Path,
+    notes: Notes | None = None,
+    pool: EnginePool | None = None,
+    *,
+    channels: Channels = "mix",
+    lane: Lane = "batch",
+    options: Options | None = None,
+) -> Pipeline:
+    return Pipeline(
+        audio=path,
+        model="micro",
+        options=options if options is not None else Options(words=True),
+        threads=None,
+        channels=channels,
+        engine="whisper-cpp",
+        keep_damaged=False,
+        settings=Settings.from_environment(),
+        pool=pool,
+        lane=lane,
+        checkpoints=notes,
+        control=Control(),
+    )
+
+
+def run(work: Pipeline) -> Transcript:
+    given = [segment for segments in work.steps() for segment in segments]
+    assert work.transcript is not None
+    assert tuple(given) == work.transcript.segments
+    return work.transcript
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def scripted(engine: ScriptedEngine) -> Iterator[EnginePool]:
+    with EnginePool(find=lambda _name: engine) as pool:
+        yield pool
+
+
+def broken_off(path: Path, notes: Notes, pool: EnginePool | None, after: int, channels: Channels = "mix") -> None:
+    """A run that is cancelled after some windows."""
+    work = pipeline(path, notes, pool, channels=channels)
+    until = len(notes.windows) + after
+
+    def check() -> None:
+        if len(notes.windows) >= until:
+            work.control.cancel()
+
+    notes.on_keep = check
+    with pytest.raises(Cancelled):
+        run(work)
+    notes.on_keep = lambda: None
+
+
+# ------------------------------------------------------------ with the real engine
+
+
+def _noisy(folder: Path) -> Path:
+    """Talk under noise in which the temperature falls back."""
+    clean = samples("talk.wav")[: 16_000 * 60]
+    noise = np.random.default_rng(4).normal(0, 0.05, clean.size)
+    return write_wav(folder / "noisy.wav", (clean + noise).astype(np.float32))
+
+
+@pytest.mark.parametrize("recording", ["call-stereo.wav", "noisy.wav", "talk.wav"])
+def test_a_run_that_is_broken_off_again_and_again_gives_the_same_transcript(
+    recording: str, audio: Path, tmp_path: Path
+) -> None:
+    path = _noisy(tmp_path) if recording == "noisy.wav" else audio / recording
+    channels: Channels = "separate" if recording == "call-stereo.wav" else "mix"
+    whole = pipeline(path, channels=channels)
+    undisturbed = run(whole)
+    notes, n_windows = Notes(), whole.progress.windows_done
+    for after in (1, 2, n_windows // 3):
+        broken_off(path, notes, None, after, channels)
+    before = len(notes.windows)
+    assert 3 <= before < n_windows
+    last = pipeline(path, notes, channels=channels)
+    assert run(last) == undisturbed
+    assert tuple(notes.segments) == undisturbed.segments
+    assert last.decoded == n_windows - before
+    assert undisturbed.words
+
+
+def test_all_was_finished_before(audio: Path) -> None:
+    notes = Notes()
+    undisturbed = run(pipeline(audio / "clip02-en.wav", notes))
+    again = pipeline(audio / "clip02-en.wav", notes)
+    assert run(again) == undisturbed
+    assert again.decoded == 0
+
+
+def test_progress_stands_still_while_the_child_does(audio: Path, micro: ModelFile, pool: EnginePool) -> None:
+    work = pipeline(audio / "talk.wav", None, pool)
+    steps = work.steps()
+    while work.progress.windows_done < 2:
+        next(steps)
+    with pool.lease(micro) as lease:
+        engine = lease.ready().result()
+    assert isinstance(engine, WhisperCpp)
+    assert engine.pid is not None
+
+    def told() -> Progress:
+        return evolve(work.progress, elapsed_s=0.0, eta_s=None)
+
+    os.kill(engine.pid, signal.SIGSTOP)
+    try:
+        for _ in range(5):  # what was already under way
+            next(steps)
+        before = told()
+        for _ in range(10):
+            assert next(steps) == []
+        assert told() == before
+    finally:
+        os.kill(engine.pid, signal.SIGCONT)
+    while work.progress.windows_done < before.windows_done + 2:
+        next(steps)
+    steps.close()
+
+
+# ------------------------------------------------------------ with a script
+
+
+def test_whatever_was_finished_before(audio: Path, scripted: EnginePool, engine: ScriptedEngine) -> None:
+    """Any windows, not only the first ones: they are finished out of order."""
+    notes = Notes()
+    undisturbed = run(pipeline(audio / "call-stereo.wav", notes, scripted, channels="separate"))
+    random = np.random.default_rng(7)
+    for share in (0.2, 0.5, 0.9):
+        some = [window for window in notes.windows if random.random() < share]
+        engine.calls.clear()
+        again = pipeline(audio / "call-stereo.wav", Some(windows=some), scripted, channels="separate")
+        assert run(again) == undisturbed
+        assert len(engine.calls) == again.decoded == len(notes.windows) - len(some)
+
+
+class Some(Notes):
+    """Windows whose segments were not written down, as after a loss."""
+
+    def keep(self, window: FinishedWindow, segments: Sequence[Segment], position: int) -> None:
+        """They were kept before."""
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_no_more_windows_are_at_risk_than_there_are_slots(audio: Path, slots: int) -> None:
+    engine = ScriptedEngine(slots=slots)
+    notes = Notes()
+    at_risk: list[int] = []
+    # In ``keep``, the window that is being kept is not safe yet.
+    notes.on_keep = lambda: at_risk.append(len(engine.calls) - len(notes.windows) + 1)
+    with EnginePool(find=lambda _name: engine) as pool:
+        run(pipeline(audio / "talk.wav", notes, pool))
+    assert len(at_risk) == len(engine.calls)
+    assert max(at_risk) <= slots
+
+
+def test_the_language_is_decided_once(audio: Path, scripted: EnginePool, engine: ScriptedEngine) -> None:
+    notes = Notes()
+    broken_off(audio / "talk.wav", notes, scripted, 3)
+    assert notes.language == DetectedLanguage(code="en", probability=0.99)
+    stages: set[str] = set()
+    notes.language = DetectedLanguage(code="de", probability=0.7)
+    work = pipeline(audio / "talk.wav", notes, scripted)
+    for _ in work.steps():
+        stages.add(work.progress.stage)
+    assert work.transcript is not None
+    assert (work.transcript.language, work.transcript.language_probability) == ("de", 0.7)
+    assert "detecting" not in stages
+    assert engine.calls[-1][1].language == "de"
+
+
+def test_what_another_engine_decoded_is_used_and_named(
+    audio: Path, scripted: EnginePool, engine: ScriptedEngine
+) -> None:
+    notes = Notes()
+    undisturbed = run(pipeline(audio / "talk.wav", notes, scripted))
+    older = evolve(undisturbed.fingerprint, engine="scripted 0")
+    assert undisturbed.earlier_fingerprints == ()
+    windows = [evolve(window, fingerprint=older) for window in notes.windows]
+    mixed = run(pipeline(audio / "talk.wav", Some(windows=windows[:5]), scripted))
+    assert mixed == evolve(undisturbed, earlier_fingerprints=(older,))
+    assert run(pipeline(audio / "talk.wav", Some(windows=windows), scripted)).fingerprint == older
+
+
+def test_what_was_cut_elsewhere_is_decoded_again(audio: Path, scripted: EnginePool) -> None:
+    notes = Notes()
+    undisturbed = run(pipeline(audio / "talk.wav", notes, scripted))
+    moved = [evolve(window, end_s=window.end_s + 0.1, segments=()) for window in notes.windows]
+    again = pipeline(audio / "talk.wav", Some(windows=moved), scripted)
+    assert run(again) == undisturbed
+    assert again.decoded == len(moved)
+
+
+def test_a_window_that_cannot_be_kept_ends_the_run(audio: Path, scripted: EnginePool, engine: ScriptedEngine) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    notes = Notes()
+    notes.on_keep = full
+    with pytest.raises(OSError, match="No space"):
+        run(pipeline(audio / "talk.wav", notes, scripted))
+    assert len(engine.calls) <= 2
+
+
+def test_windows_are_counted(audio: Path, scripted: EnginePool) -> None:
+    work = pipeline(audio / "talk.wav", None, scripted)
+    told = [work.progress for _ in work.steps()]
+    seen = [progress for progress in told if progress.stage == "transcribing"]
+    assert work.sound is not None
+    assert work.sound.declared_s == pytest.approx(303.633, abs=0.01)
+    last = work.progress
+    assert (last.windows_done, last.windows_total) == (work.decoded, work.decoded)
+    first = seen[0].windows_total
+    assert first is not None
+    assert abs(first - work.decoded) <= work.decoded / 3, "the estimate is near"
+    assert all(item.windows_done <= (item.windows_total or 0) for item in seen)
+    for before, after in itertools.pairwise(seen):
+        assert before.windows_done <= after.windows_done
+        assert before.done_s <= after.done_s
+        assert (before.fraction or 0.0) <= (after.fraction or 0.0)
+
+
+def test_channels_apart_have_one_length(audio: Path, scripted: EnginePool) -> None:
+    work = pipeline(audio / "call-stereo.wav", None, scripted, channels="separate")
+    transcript = run(work)
+    assert work.progress.total_s == pytest.approx(transcript.duration_s, abs=0.01)
+    assert work.progress.done_s == pytest.approx(transcript.duration_s, abs=0.01)
+    assert work.progress.windows_done == work.decoded
+
+
+def test_a_truncated_recording_keeps_what_was_finished(audio: Path, tmp_path: Path, scripted: EnginePool) -> None:
+    path = tmp_path / "cut.wav"
+    path.write_bytes((audio / "talk.wav").read_bytes()[: 32_000 * 45])
+    notes = Notes()
+    with pytest.raises(TruncatedMedia) as raised:
+        run(pipeline(path, notes, scripted))
+    assert raised.value.transcript is not None
+    assert tuple(notes.segments) == raised.value.transcript.segments
+
+
+def test_errors_name_the_recording_as_its_sender_did(tmp_path: Path, scripted: EnginePool) -> None:
+    path = tmp_path / "0197"
+    path.write_bytes(b"%PDF-1.7")
+    work = pipeline(path, None, scripted)
+    work.name = "talk.mp3"
+    with pytest.raises(Exception, match=r"^talk\.mp3 is not audio"):
+        run(work)
+
+
+def test_a_download_that_stands_still_can_be_cancelled(audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def stand_still(*_: object, **__: object) -> None:
+        go_on.wait(60)
+
+    monkeypatch.setattr(ModelStore, "get", stand_still)
+    work = pipeline(audio / "talk.wav")
+    steps = work.steps()
+    assert next(steps) == []
+    work.control.cancel()
+    with pytest.raises(Cancelled):
+        next(steps)
+    go_on.set()
+
+
+def test_the_lane_reaches_the_pool(audio: Path, scripted: EnginePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes: list[Lane] = []
+    decode, detect = Lease.decode, Lease.detect_language
+
+    def noted_decode(lease: Lease, window: Window, options: Options, control: Control, lane: Lane = "batch") -> object:
+        lanes.append(lane)
+        return decode(lease, window, options, control, lane)
+
+    def noted_detect(lease: Lease, window: Window, control: Control, lane: Lane = "batch") -> object:
+        lanes.append(lane)
+        return detect(lease, window, control, lane)
+
+    monkeypatch.setattr(Lease, "decode", noted_decode)
+    monkeypatch.setattr(Lease, "detect_language", noted_detect)
+    run(pipeline(audio / "clip01-en.wav", None, scripted, lane="interactive"))
+    assert set(lanes) == {"interactive"}
+    assert len(lanes) >= 2

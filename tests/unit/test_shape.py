@@ -1,0 +1,74 @@
+"""The rules of the house, as far as a program can see them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("whispercore", "whispercore_server", "whispercore_client")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return found | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_is_small_and_named_for_what_it_is(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "core"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_packages_import_only_downwards(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    forbidden = {
+        "whispercore": ("whispercore_server", "whispercore_client"),
+        "whispercore_client": ("whispercore_server",),
+    }
+    assert not [name for name in imports(path) if name.startswith(forbidden.get(package, ("whispercore_nothing",)))]
+
+
+@pytest.mark.parametrize("module", ["whispercore.engines", "whispercore.audio", "whispercore.children"])
+def test_engines_and_decoders_know_neither_http_nor_sql(module: str) -> None:
+    for path in (ROOT / module.replace(".", "/")).rglob("*.py"):
+        assert not {name for name in imports(path) if name.split(".")[0] in {"aiohttp", "sqlalchemy", "typer"}}, path
+
+
+def test_every_model_resolves() -> None:
+    """attrs and cattrs read annotations at run time, so none may name what only a type checker sees."""
+    for path in MODULES:
+        if path.parts[-2] == "cli" or path.stem == "__main__":
+            continue
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for value in vars(importlib.import_module(name)).values():
+            if isinstance(value, type) and attrs.has(value) and value.__module__ == name:
+                attrs.resolve_types(value)
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    import whispercore
+
+    assert whispercore.__all__ == sorted(whispercore.__all__)
+    assert all(getattr(whispercore, name) is not None for name in whispercore.__all__)
+    assert set(whispercore.__all__) <= set(dir(whispercore))
+    with pytest.raises(AttributeError, match="nonsense"):
+        whispercore.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "module", ["whispercore", "whispercore_server", "whispercore_client", "whispercore.testing.scripted"]
+)
+def test_importing_starts_and_prints_nothing(module: str) -> None:
+    script = f"import threading, {module}; assert threading.active_count() == 1"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,1 @@
+"""What administrators have: users, security and the state of the server."""

@@ -1,0 +1,267 @@
+"""Transcription jobs (seed 001, *Jobs & Transcription*; seed 000 has them under ``/jobs/`` too)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, Literal
+
+from attrs import evolve, field, frozen
+
+from whispercore.api.transcriber.dialect import TranscriberGroup
+from whispercore.contract.endpoint import Endpoint, Listing, alias
+from whispercore.contract.fields import Upload, between, length, told, upload
+from whispercore.contract.group import T_co
+from whispercore.errors import (
+    Conflict,
+    MediaError,
+    ModelError,
+    NotFound,
+    NotMedia,
+    StorageFull,
+    Unavailable,
+)
+
+Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
+Priority = Literal["low", "normal", "high", "urgent"]
+
+
+@frozen(kw_only=True)
+class CreateJob:
+    """A recording and how to transcribe it, as a form; the file may come before or after the other fields."""
+
+    file: Upload = field(converter=upload)
+    model: str | None = field(
+        default=None, metadata=told("A name of the model store; the server's default if left out.")
+    )
+    language: str | None = field(default=None, metadata=told("A code or English name; detected if left out."))
+    prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
+    translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))
+    temperature: float = field(
+        default=0.0, validator=between(0, 1), metadata=told("Randomness; 0 takes what is likeliest.")
+    )
+    temperature_step: float = field(
+        default=0.2, validator=between(0, 1), metadata=told("Added for each further attempt.")
+    )
+    beam_size: int = field(default=1, validator=between(1, 8), metadata=told("Hypotheses to follow at once."))
+    words: bool = field(default=False, metadata=told("Give the time of each word."))
+    channels: Literal["mix", "separate"] = field(default="mix", metadata=told("Together, or each by itself."))
+    keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
+    priority: Priority = field(default="normal", metadata=told("Before or after your other jobs."))
+
+
+@frozen(kw_only=True)
+class JobCreated:
+    """A job in the queue."""
+
+    job_id: str
+    status: Status
+    filename: str
+    model: str
+    created_at: datetime
+    estimated_duration: str
+    """For people: ``2-5 minutes``."""
+    estimated_duration_s: float | None = None
+    """By the speed that was measured here; None before anything was."""
+
+
+@frozen(kw_only=True)
+class ListJobs:
+    """Which of the caller's jobs to list, newest first."""
+
+    limit: int = field(default=50, validator=between(1, 100), metadata=told("Rows on a page."))
+    offset: int = field(default=0, validator=between(0, 10**9), metadata=told("Rows to leave out."))
+    skip: int = field(default=0, validator=between(0, 10**9), metadata=told("The same as offset."))
+    status: Status | None = field(default=None, metadata=told("Only those in this state."))
+    created_after: datetime | None = field(default=None, metadata=told("Only those made later; ISO 8601."))
+
+
+@frozen(kw_only=True)
+class JobRow:
+    """A job in a list."""
+
+    job_id: str
+    status: Status
+    filename: str
+    model: str
+    language: str | None = None
+    created_at: datetime
+    completed_at: datetime | None = None
+    duration: str | None = None
+    """How long the work took, for people: ``2m 30s``."""
+    duration_s: float | None = None
+    audio_duration_s: float | None = None
+    """Length of the sound."""
+    transcript_preview: str | None = None
+    failure_reason: str | None = None
+
+
+@frozen(kw_only=True)
+class JobList:
+    """A page of jobs."""
+
+    jobs: list[JobRow]
+    total: int
+    limit: int
+    offset: int
+    skip: int
+
+
+@frozen(kw_only=True)
+class SpokenWord:
+    """A word; times in seconds from the beginning."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+
+
+@frozen(kw_only=True)
+class SpokenSegment:
+    """A phrase; times in seconds from the beginning."""
+
+    start: float
+    end: float
+    text: str
+    confidence: float | None = None
+    speaker: str | None = None
+    channel: int | None = None
+    words: list[SpokenWord] = field(factory=list)
+
+
+@frozen(kw_only=True)
+class JobTranscript:
+    """What was said."""
+
+    text: str
+    segments: list[SpokenSegment]
+    language: str
+    confidence: float | None = None
+    """Mean probability of the tokens, 0 to 1."""
+    duration_s: float
+
+
+@frozen(kw_only=True)
+class JobDetail:
+    """A job, and its transcript once it is completed."""
+
+    job_id: str
+    status: Status
+    filename: str
+    model: str
+    language: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    duration: str | None = None
+    duration_s: float | None = None
+    audio_duration_s: float | None = None
+    progress: int
+    """Per cent."""
+    stage: str | None = None
+    attempt: int
+    transcript: JobTranscript | None = None
+    partial_segments: list[SpokenSegment] = field(factory=list)
+    """What a failed or cancelled job had finished."""
+    failure_reason: str | None = None
+    error: str | None = None
+
+
+@frozen(kw_only=True)
+class JobRef:
+    """One job of the caller's."""
+
+    job_id: str = field(kw_only=False, metadata=told("Id of the job."))
+
+
+@frozen(kw_only=True)
+class JobDeleted:
+    """A job is gone, and its recording and transcript with it."""
+
+    message: str
+
+
+@frozen(kw_only=True)
+class JobState:
+    """The state that a job was put into."""
+
+    job_id: str
+    status: Status
+    message: str
+
+
+def _jobs(page: JobList) -> list[JobRow]:
+    return page.jobs
+
+
+def _following(request: ListJobs, page: JobList) -> ListJobs | None:
+    end = page.offset + len(page.jobs)
+    return None if not page.jobs or end >= page.total else evolve(request, offset=end, skip=0)
+
+
+class Jobs(TranscriberGroup[T_co], Generic[T_co]):
+    """Transcription jobs."""
+
+    tag = "jobs"
+    create = Endpoint(
+        "POST",
+        "/api/jobs/",
+        CreateJob,
+        JobCreated,
+        scope="jobs:create",
+        limit="upload",
+        status=201,
+        aliases=(alias("/jobs/"),),
+        errors=(NotMedia, MediaError, ModelError, StorageFull, Unavailable),
+        doc="Upload a recording and queue its transcription.",
+    )
+    list = Listing(
+        "GET",
+        "/api/jobs/",
+        ListJobs,
+        JobList,
+        _jobs,
+        after=_following,
+        scope="jobs:read",
+        aliases=(alias("/jobs/", limit=100),),
+        doc="List your jobs, newest first.",
+    )
+    get = Endpoint(
+        "GET",
+        "/api/jobs/{job_id}",
+        JobRef,
+        JobDetail,
+        scope="jobs:read",
+        aliases=(alias("/jobs/{job_id}"),),
+        errors=(NotFound,),
+        doc="A job, with its transcript once it is completed.",
+    )
+    delete = Endpoint(
+        "DELETE",
+        "/api/jobs/{job_id}",
+        JobRef,
+        JobDeleted,
+        scope="jobs:delete",
+        aliases=(alias("/jobs/{job_id}"),),
+        errors=(NotFound,),
+        doc="Delete a job, its recording and its transcript; a running one is cancelled first.",
+    )
+    cancel = Endpoint(
+        "POST",
+        "/api/jobs/{job_id}/cancel",
+        JobRef,
+        JobState,
+        scope="jobs:write",
+        errors=(NotFound, Conflict),
+        doc="Stop a job that waits or runs.",
+    )
+    retry = Endpoint(
+        "POST",
+        "/api/jobs/{job_id}/retry",
+        JobRef,
+        JobState,
+        scope="jobs:write",
+        errors=(NotFound, Conflict),
+        doc="Queue a failed or cancelled job again; what it had finished is kept.",
+    )

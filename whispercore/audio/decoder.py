@@ -1,0 +1,262 @@
+"""Recordings as windows of sound, read by a child process."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attrs import frozen
+
+from whispercore.audio.messages import Channels, Finished, Open, Opened, Piece, Read, Refused
+from whispercore.audio.readers import Reader, Readers
+from whispercore.children.supervisor import Exit, Isolation
+from whispercore.engines.engine import SAMPLE_RATE, Control, Window
+from whispercore.errors import (
+    Cancelled,
+    DamagedMedia,
+    EngineStalled,
+    MediaError,
+    NoSound,
+    NotMedia,
+    TruncatedMedia,
+)
+from whispercore.transcript import Damage
+
+MEMORY_BYTES = 2 << 30
+SILENCE_LIMIT_S = 120.0
+"""How long a decoder may be silent while somebody waits for it."""
+CHILDREN = 3
+"""A file that kills so many children is damaged."""
+KILLS = 6
+"""The same for SIGKILL, which comes from outside."""
+_SIGKILL = getattr(signal, "SIGKILL", None)
+
+
+@frozen(kw_only=True)
+class Sound:
+    """What a recording is."""
+
+    container: str
+    """As FFmpeg calls it, for instance ``QuickTime / MOV``."""
+    codec: str
+    sample_rate: int
+    """Hertz, in the file."""
+    channels: int
+    declared_s: float | None
+    """Length that the file announces, in seconds; None when it does not, or only after reading it all."""
+
+
+class Decoder:
+    """Reads one recording. Open, it knows what the recording is; ``windows`` gives its sound.
+
+    Windows are read only a little ahead of the reader, so memory is the same for a minute and for ten hours. When the
+    child dies, the file is read again by another one from its beginning, and what was delivered is skipped.
+
+    Args:
+        path: The recording. Several files are read as one.
+        name: What error messages call it; its file name if not given.
+        channels: ``mix`` for one channel, ``separate`` for windows of each.
+        isolation: ``none`` decodes in this process.
+        control: Cancelling it closes the decoder.
+        readers: Where to take a child from, and to give it back when the recording was whole; a child for this
+            recording alone if not given.
+
+    Raises:
+        NotMedia: It is not audio or video.
+        NoSound: It has no audio track.
+        TruncatedMedia: It is cut off so early that nothing can be read.
+        DamagedMedia: It cannot be read at all.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | tuple[Path, ...],
+        *,
+        name: str | None = None,
+        channels: Channels = "mix",
+        isolation: Isolation = "process",
+        control: Control | None = None,
+        readers: Readers | None = None,
+    ) -> None:
+        self._paths = tuple(Path(one).absolute() for one in (path if isinstance(path, tuple) else (path,)))
+        self.name = name if name is not None else self._paths[0].name
+        self._channels: Channels = channels
+        self._isolation: Isolation = isolation
+        self._readers = readers if isolation == "process" else None
+        self._closed = threading.Event()
+        self._handing_over = threading.Lock()
+        self._deaths = self._kills = 0
+        self.damage: Damage | None = None
+        """Known at the end: why not all could be read."""
+        self.read_s = 0.0
+        """Known at the end: how much sound there was, in seconds."""
+        self._reader: Reader | None = None
+        self._undo: Callable[[], None] | None = None
+        if control is not None:  # a cancellation that came before closes it here
+            self._undo = control.on_cancel(self.close)
+        try:
+            self._open()
+            self.sound = self._first_answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def windows(self, window_s: float) -> Iterator[Window]:
+        """The sound in windows of at most ``window_s`` seconds, in order; once.
+
+        Raises:
+            DamagedMedia: It killed one decoder after the other. What is damaged otherwise is told by ``damage``.
+            EngineStalled: Its decoder does not answer.
+            Cancelled: The decoder was closed.
+        """
+        self._send(Read(window_s))
+        delivered = 0
+        position = 0
+        while True:
+            message, body = self._next()
+            match message:
+                case Piece():
+                    position += 1
+                    if position > delivered:
+                        delivered += 1
+                        yield Window(
+                            index=message.index,
+                            start_s=message.start_s,
+                            samples=body,
+                            channel=message.channel,
+                            forced=message.forced,
+                        )
+                case Finished():
+                    self._finish(message)
+                    return
+                case Exit():
+                    self._again(message)
+                    position = 0
+                    self._first_answer()
+                    self._send(Read(window_s))
+                case Refused():
+                    raise self._error(message)
+
+    def close(self) -> None:
+        """Stop reading and end the child."""
+        self._closed.set()
+        if self._undo is not None:
+            self._undo()
+        with self._handing_over:
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.end()
+
+    # ------------------------------------------------------------ one child
+
+    def _open(self) -> None:
+        reader = self._readers.take() if self._readers is not None else Reader(self._isolation)
+        with self._handing_over:
+            self._reader = reader
+        if self._closed.is_set():  # by another thread, which may have come too early to see this child
+            self.close()
+            raise Cancelled
+        self._send(Open(tuple(map(str, self._paths)), self._channels, MEMORY_BYTES))
+
+    def _send(self, request: Open | Read) -> None:
+        reader = self._reader
+        if reader is None:
+            raise Cancelled
+        reader.send(request)
+
+    def _hand_over(self) -> None:
+        """Another recording may have the child."""
+        if self._readers is None:
+            return
+        with self._handing_over:
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            self._readers.give_back(reader)
+
+    def _first_answer(self) -> Sound:
+        while True:
+            message, _ = self._next()
+            match message:
+                case Opened():
+                    return Sound(
+                        container=message.container,
+                        codec=message.codec,
+                        sample_rate=message.sample_rate,
+                        channels=message.channels,
+                        declared_s=message.declared_s,
+                    )
+                case Refused():
+                    raise self._error(message)
+                case Exit():
+                    self._again(message)
+
+    def _again(self, ended: Exit) -> None:
+        """Start another child, unless this file has killed too many."""
+        if self._closed.is_set():
+            raise Cancelled
+        self._deaths += ended.signal != _SIGKILL
+        self._kills += ended.signal == _SIGKILL
+        if self._deaths >= CHILDREN or self._kills >= KILLS:
+            raise DamagedMedia(
+                self.name, f"its decoder died {self._deaths + self._kills} times ({ended.reason})", self.read_s
+            )
+        self._open()
+
+    def _next(self) -> tuple[object, bytes]:
+        deadline = time.monotonic() + SILENCE_LIMIT_S
+        while not self._closed.is_set() and (reader := self._reader) is not None:
+            try:
+                item = reader.messages.get(timeout=0.5)
+            except queue.Empty:
+                if time.monotonic() > deadline:
+                    raise EngineStalled(f"the decoder of {self.name}", SILENCE_LIMIT_S) from None
+                continue
+            if isinstance(item[0], Piece):
+                self.read_s = max(self.read_s, item[0].start_s + len(item[1]) / 4 / SAMPLE_RATE)
+            return item
+        raise Cancelled
+
+    def _finish(self, finished: Finished) -> None:
+        self.read_s = finished.read_s
+        if finished.damage is not None:
+            self.damage = Damage(
+                kind=f"{finished.damage}_media",
+                found=finished.found,
+                read_s=finished.read_s,
+                declared_s=finished.declared_s,
+            )
+        else:
+            self._hand_over()
+
+    def incomplete(self) -> TruncatedMedia | DamagedMedia:
+        """The error for ``damage``, which must be set."""
+        assert self.damage is not None
+        kind = TruncatedMedia if self.damage.kind == TruncatedMedia.code else DamagedMedia
+        return kind(self.name, self.damage.found, self.damage.read_s, self.damage.declared_s)
+
+    def _error(self, refused: Refused) -> MediaError | OSError:
+        match refused.kind:
+            case "not_media":
+                return NotMedia(self.name, refused.found)
+            case "no_sound":
+                return NoSound(self.name, refused.found)
+            case "truncated":
+                return TruncatedMedia(self.name, refused.found)
+            case "damaged":
+                return DamagedMedia(self.name, refused.found)
+            case "missing":
+                return FileNotFoundError(f"{self._paths[0]}: {refused.found}")

@@ -1,0 +1,125 @@
+"""Fields of requests that need saying more than their name and type."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal
+
+from attrs import field, frozen
+
+Place = Literal["path", "query", "header", "body", "whole_body"]
+
+PLACE: Final = "whispercore.place"
+WIRE: Final = "whispercore.wire"
+HELP: Final = "whispercore.help"
+
+
+class Unset(Enum):
+    """The type of ``UNSET``."""
+
+    UNSET = "unset"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+"""Default of a PATCH's fields: absent leaves a value alone, None clears it."""
+
+
+def told(text: str, *, place: Place | None = None, wire: str | None = None) -> dict[str, str]:
+    """Metadata of a field: a sentence about it, and, where they are not the usual ones, its place and name.
+
+    Args:
+        text: For the reference and for OpenAPI.
+        place: Where it travels; by default ids in the path, the rest in the query or, if the method has one, the body.
+        wire: Its name there, if that is no Python name: ``font-family``, ``files[]``.
+    """
+    given = {HELP: text, PLACE: place, WIRE: wire}
+    return {key: value for key, value in given.items() if value}
+
+
+def query(text: str = "") -> dict[str, str]:
+    """Metadata of a field that travels in the query, whatever the method."""
+    return told(text, place="query")
+
+
+def header(name: str, text: str = "") -> dict[str, str]:
+    """Metadata of a field that travels in a header."""
+    return told(text, place="header", wire=name)
+
+
+def wire(name: str, text: str = "") -> dict[str, str]:
+    """Metadata of a field whose name on the wire is no Python name."""
+    return told(text, wire=name)
+
+
+def whole_body(text: str = "") -> dict[str, str]:
+    """Metadata of a field that is the whole body, and not a member of it."""
+    return told(text, place="whole_body")
+
+
+@frozen(kw_only=True)
+class Upload:
+    """A file that travels in a request.
+
+    A caller gives a ``Path``, an open binary file or bytes. A handler gets what was received: counted, hashed and
+    staged under ``id``; it keeps the file, or it is gone when the request is over.
+    """
+
+    name: str = field(kw_only=False)
+    content_type: str = "application/octet-stream"
+    size_bytes: int | None = None
+    sha256: str | None = None
+    """In hexadecimal; known once it was received."""
+    id: str | None = None
+    """Of the stored file; known once it was received."""
+    source: Path | BinaryIO | bytes | None = field(default=None, repr=False, eq=False)
+    """Where a caller's file comes from."""
+
+
+def upload(source: Path | BinaryIO | bytes | Upload) -> Upload:
+    """What callers give, as an ``Upload``: the converter of such fields."""
+    if isinstance(source, Upload):
+        return source
+    if isinstance(source, Path):
+        return Upload(source.name, content_type=_guessed(source.name), source=source)
+    if isinstance(source, bytes):
+        return Upload("upload", size_bytes=len(source), source=source)
+    name = Path(str(getattr(source, "name", "upload"))).name
+    return Upload(name, content_type=_guessed(name), source=source)
+
+
+def _guessed(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+Validator = Callable[[object, Any, Any], None]
+
+
+def between(low: float, high: float) -> Validator:
+    """A validator of numbers, both ends allowed; None passes."""
+
+    def check(_: object, __: object, value: Any) -> None:
+        if value is not None and value is not UNSET and not low <= value <= high:
+            raise ValueError(f"{value} is not between {low:g} and {high:g}")
+
+    check.bounds = (low, high)  # type: ignore[attr-defined]  # OpenAPI shows them
+    return check
+
+
+def length(low: int, high: int) -> Validator:
+    """A validator of texts and lists, both ends allowed; None passes."""
+
+    def check(_: object, __: object, value: Any) -> None:
+        if value is not None and value is not UNSET and not low <= len(value) <= high:
+            raise ValueError(f"its length is {len(value)}, not between {low} and {high}")
+
+    check.lengths = (low, high)  # type: ignore[attr-defined]  # OpenAPI shows them
+    return check

@@ -1,0 +1,92 @@
+"""What streams and channels carry: classes that name themselves, and files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Self, TypeVar
+
+from attrs import field, frozen
+
+from whispercore.contract.wire import Json, patiently, plain
+
+_T = TypeVar("_T", bound="Tagged")
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class Tagged:
+    """A message whose class travels as a name: ``SegmentHeard`` is ``segment_heard`` unless it says otherwise.
+
+    A stream or channel is declared with a base class; what travels are its subclasses.
+    """
+
+    tag: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "tag" not in cls.__dict__:
+            cls.tag = _CAPITAL.sub("_", cls.__name__).lower()
+
+    def to_json(self) -> Json:
+        """Its fields."""
+        return plain(self)
+
+
+def tagged(base: type[_T]) -> dict[str, type[_T]]:
+    """The classes that travel for this base class, by tag."""
+    inner = {tag: kind for one in base.__subclasses__() for tag, kind in tagged(one).items()}
+    return inner or {base.tag: base}
+
+
+def untagged(base: type[_T], tag: str, value: Json) -> _T | None:
+    """The message of a tag and its fields; None for a tag that this version does not know.
+
+    Raises:
+        ValueError: The fields do not fit.
+    """
+    kind = tagged(base).get(tag)
+    return None if kind is None else patiently(value, kind)
+
+
+@frozen(kw_only=True)
+class Event(Tagged):
+    """Base class of server-sent events."""
+
+    id: str | None = field(default=None, metadata={"whispercore.place": "envelope"})
+    """Where to go on after a break: the ``Last-Event-ID`` of the next request."""
+
+    def to_json(self) -> Json:
+        """Its fields, without the id, which travels beside them."""
+        body = plain(self)
+        assert isinstance(body, dict)
+        del body["id"]
+        return body
+
+    @classmethod
+    def at(cls, body: Json, id: str | None) -> Self:  # noqa: A002
+        """An event of its fields and the id beside them.
+
+        Raises:
+            ValueError: The fields do not fit.
+        """
+        if not isinstance(body, dict):
+            raise ValueError("the data of an event is not an object")  # noqa: TRY004 (it is a value from outside)
+        return patiently({**body, "id": id}, cls)
+
+
+@frozen(kw_only=True)
+class Message(Tagged):
+    """Base class of what a WebSocket carries: JSON with the class as ``type`` beside the fields."""
+
+
+@frozen(kw_only=True)
+class Content:
+    """A file as the answer to a download."""
+
+    body: bytes | AsyncIterator[bytes] = field(repr=False)
+    media_type: str
+    filename: str
+    size_bytes: int | None = None
+    """None when it is not known before the end."""
+    inline: bool = False
+    """Whether a browser shows it, in place of keeping it as a file."""

@@ -1,0 +1,363 @@
+"""Where each field of a request travels, worked out once for each endpoint and used by all.
+
+The server reads requests by it, the clients place them, OpenAPI and the reference describe it: ``read(place(x)) == x``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from functools import cached_property
+from types import NoneType
+from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args, get_origin
+from urllib.parse import quote
+from uuid import UUID
+
+import attrs
+from attrs import evolve, field, frozen
+
+from whispercore.contract.fields import HELP, PLACE, UNSET, WIRE, Place, Unset, Upload
+from whispercore.contract.wire import STRICT, Json, Text, plain, problems
+from whispercore.errors import InvalidOption, InvalidRequest, Problem
+
+_Req = TypeVar("_Req")
+_IN_PATH = re.compile(r"{(\w+)}")
+_QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
+_TEXTUAL: Final = (str, int, float, bool, datetime, UUID, NoneType, Unset)
+"""What can be written as a text and read from it again, beside enumerations."""
+_MOST_PROBLEMS: Final = 50
+_LONGEST_NAME: Final = 100
+
+
+class NoBody:
+    """The type of ``NO_BODY``."""
+
+
+NO_BODY: Final = NoBody()
+"""There was no body at all."""
+
+
+@frozen(kw_only=True)
+class Slot:
+    """One field of a request and its place."""
+
+    name: str
+    """In Python."""
+    wire: str
+    """On the wire."""
+    place: Place
+    many: bool
+    """It may come several times in the query or form."""
+    is_file: bool
+    kind: Any
+    """Its type."""
+    default: Any
+    help: str
+    validator: Any = None
+    secret: bool = False
+    """Nobody may see it: it is left out of every ``repr``."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a request without it is refused."""
+        return self.default is attrs.NOTHING
+
+
+@frozen(kw_only=True)
+class Sources:
+    """A request as it arrived."""
+
+    path: Mapping[str, str] = field(factory=dict)
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(factory=dict)
+    """Whose look-up does not mind case."""
+    body: Json | NoBody = NO_BODY
+    form: Sequence[tuple[str, str]] = ()
+    files: Sequence[tuple[str, Upload]] = ()
+
+
+@frozen(kw_only=True)
+class Placed:
+    """A request as it leaves."""
+
+    path: str
+    """With its ids filled in and quoted."""
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    body: Json | NoBody
+    form: list[tuple[str, str]]
+    files: list[tuple[str, Upload]]
+
+
+@frozen(kw_only=True)
+class Plan(Generic[_Req]):
+    """The places of all fields of one endpoint's request."""
+
+    path: str
+    request: type[_Req]
+    slots: tuple[Slot, ...]
+
+    @classmethod
+    def of(cls, method: str, path: str, request: type[_Req]) -> Plan[_Req]:
+        """Work it out.
+
+        Raises:
+            TypeError: The request class does not fit the path, or has fields that cannot travel.
+        """
+        in_path = _IN_PATH.findall(path)
+        attrs.resolve_types(cast("type[attrs.AttrsInstance]", request))
+        slots = tuple(
+            _slot(one, method, in_path) for one in attrs.fields(cast("type[attrs.AttrsInstance]", request)) if one.init
+        )
+        missing = set(in_path) - {slot.name for slot in slots if slot.place == "path"}
+        if missing:
+            raise TypeError(f"{request.__name__} has no field for {', '.join(sorted(missing))} of {path}")
+        places = [slot.place for slot in slots]
+        if "whole_body" in places and (places.count("whole_body") > 1 or "body" in places):
+            raise TypeError(f"{request.__name__} has more in its body than the whole body")
+        is_form = any(slot.is_file for slot in slots)
+        for slot in slots:
+            if slot.place not in ("body", "whole_body") or (is_form and not slot.is_file):
+                _check_text(slot, request)
+        return cls(path=path, request=request, slots=slots)
+
+    @cached_property
+    def is_form(self) -> bool:
+        """Whether the body is a form with files, and not JSON."""
+        return any(slot.is_file for slot in self.slots)
+
+    @cached_property
+    def has_body(self) -> bool:
+        """Whether there is a body at all."""
+        return any(slot.place in ("body", "whole_body") for slot in self.slots)
+
+    @cached_property
+    def needs_body(self) -> bool:
+        """Whether a request without a body is refused."""
+        return any(slot.place in ("body", "whole_body") and slot.required for slot in self.slots)
+
+    # ------------------------------------------------------------ reading
+
+    def read(self, sources: Sources, defaults: Mapping[str, Any] | None = None) -> _Req:
+        """The request of what arrived.
+
+        Args:
+            sources: What arrived.
+            defaults: By Python name, in place of the class's own (an alias may have others).
+
+        Raises:
+            InvalidRequest: It does not fit; every problem is named.
+        """
+        wrong: list[Problem] = []
+        values: dict[str, Any] = dict(defaults or {})
+        given = set(values)
+        for slot, raw in self._found(sources, wrong):
+            given.add(slot.name)
+            try:
+                values[slot.name] = raw if slot.is_file else STRICT.structure(raw, slot.kind)
+            except Exception as error:  # noqa: BLE001 (each is a problem of the caller's)
+                wrong += problems(slot.wire, error)
+        refused = {one.field for one in wrong}
+        if "" not in refused:
+            wrong += [
+                Problem(slot.wire, "it is missing")
+                for slot in self.slots
+                if slot.required and slot.name not in given and slot.wire not in refused
+            ]
+        if wrong:
+            raise InvalidRequest(tuple(wrong[:_MOST_PROBLEMS]))
+        return self._made(values)
+
+    def _made(self, values: dict[str, Any]) -> _Req:
+        if wrong := self.objections(values):
+            raise InvalidRequest(wrong)
+        try:
+            return self.request(**values)
+        except InvalidOption as error:
+            raise InvalidRequest.one(error.option, error.reason) from error
+        except (ValueError, TypeError) as error:
+            raise InvalidRequest.one("", str(error)) from error
+
+    def objections(self, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+        """What the fields' own validators have against their values, by Python name; told with the field's name."""
+        return tuple(
+            Problem(slot.wire, str(error)) for slot in self.slots if (error := _objection(slot, values)) is not None
+        )
+
+    def _found(self, sources: Sources, wrong: list[Problem]) -> Iterable[tuple[Slot, Any]]:
+        yield from ((slot, Text(sources.path[slot.name])) for slot in self.slots if slot.place == "path")
+        yield from self._texts("query", sources.query, wrong)
+        for slot in self.slots:
+            if slot.place == "header" and (value := sources.headers.get(slot.wire)) is not None:
+                yield slot, Text(value)
+        if self.is_form:
+            yield from self._texts("body", sources.form, wrong)
+            yield from self._files(sources.files, wrong)
+        else:
+            yield from self._members(sources.body, wrong)
+
+    def _texts(
+        self, place: Place, pairs: Sequence[tuple[str, str]], wrong: list[Problem]
+    ) -> Iterable[tuple[Slot, Any]]:
+        slots = {slot.wire: slot for slot in self.slots if slot.place == place and not slot.is_file}
+        found: dict[str, list[Text]] = {}
+        for name, value in pairs:
+            if name in slots:
+                found.setdefault(name, []).append(Text(value))
+            else:
+                wrong.append(Problem(name[:_LONGEST_NAME], "it is unknown here"))
+        for name, texts in found.items():
+            if slots[name].many:
+                yield slots[name], texts
+            elif len(texts) == 1:
+                yield slots[name], texts[0]
+            else:
+                wrong.append(Problem(name, f"it is given {len(texts)} times"))
+
+    def _files(self, files: Sequence[tuple[str, Upload]], wrong: list[Problem]) -> Iterable[tuple[Slot, Any]]:
+        slots = {slot.wire: slot for slot in self.slots if slot.is_file}
+        found: dict[str, list[Upload]] = {}
+        for name, upload in files:
+            if name in slots:
+                found.setdefault(name, []).append(upload)
+            else:
+                wrong.append(Problem(name[:_LONGEST_NAME], "no file is expected here"))
+        for name, uploads in found.items():
+            if slots[name].many:
+                yield slots[name], uploads
+            elif len(uploads) == 1:
+                yield slots[name], uploads[0]
+            else:
+                wrong.append(Problem(name, f"{len(uploads)} files are given, one is expected"))
+
+    def _members(self, body: Json | NoBody, wrong: list[Problem]) -> Iterable[tuple[Slot, Any]]:
+        for slot in self.slots:
+            if slot.place == "whole_body":
+                if not isinstance(body, NoBody):
+                    yield slot, body
+                return
+        if isinstance(body, NoBody):
+            return
+        if not isinstance(body, dict):
+            wrong.append(Problem("", "the body has to be an object"))
+            return
+        slots = {slot.wire: slot for slot in self.slots if slot.place == "body"}
+        for name, value in body.items():
+            if name in slots:
+                yield slots[name], value
+            else:
+                wrong.append(Problem(name[:_LONGEST_NAME], "it is unknown here"))
+
+    # ------------------------------------------------------------ placing
+
+    def place(self, request: _Req, path: str | None = None) -> Placed:
+        """What to send. Fields that have their default are left out.
+
+        Raises:
+            InvalidRequest: An id is empty or has a meaning of its own in paths, so it would address something else.
+        """
+        placed = Placed(path="", query=[], headers={}, body=NO_BODY, form=[], files=[])
+        ids: dict[str, str] = {}
+        members: dict[str, Json] = {}
+        whole: Json | NoBody = NO_BODY
+        for slot in self.slots:
+            value = getattr(request, slot.name)
+            if slot.place == "path":
+                ids[slot.name] = quoted(slot.name, _text(value))
+            elif value is UNSET or (not slot.required and value == _default(slot.default)):
+                continue
+            elif slot.is_file:
+                placed.files.extend((slot.wire, one) for one in (value if slot.many else [value]))
+            elif slot.place == "whole_body":
+                whole = plain(value)
+            elif slot.place == "header":
+                placed.headers[slot.wire] = _text(value)
+            elif slot.place == "query" or self.is_form:
+                pairs = placed.query if slot.place == "query" else placed.form
+                pairs.extend((slot.wire, _text(one)) for one in (value if slot.many else [value]))
+            else:
+                members[slot.wire] = plain(value)
+        if any(slot.place == "body" for slot in self.slots) and not self.is_form:
+            whole = members
+        return evolve(placed, path=_IN_PATH.sub(lambda found: ids[found[1]], path or self.path), body=whole)
+
+
+def quoted(name: str, value: str) -> str:
+    """An id as it stands in a path.
+
+    Raises:
+        InvalidRequest: It is empty, or ``.`` or ``..``.
+    """
+    if value in ("", ".", ".."):
+        raise InvalidRequest.one(name, f"{value!r} cannot stand in a path")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise InvalidRequest.one(name, "it is not valid UTF-8") from None
+
+
+def _check_text(slot: Slot, request: type) -> None:
+    """Refuse what a path, query, header or form cannot carry there and back."""
+    item = get_args(_without_none(slot.kind))[0] if slot.many else slot.kind
+    where = f"{request.__name__}.{slot.name}"
+    if not _is_textual(item) or (slot.many and slot.place in ("path", "header")):
+        raise TypeError(f"{where} is {slot.kind}, which cannot travel in a {slot.place}")
+    if NoneType in get_args(slot.kind) and slot.default not in (None, UNSET):
+        raise TypeError(f"{where} may be None, so None has to be its default: a text cannot say it")
+    if slot.many and not slot.required and _default(slot.default):
+        raise TypeError(f"{where} may be empty, so that has to be its default: a text cannot say it")
+
+
+def _is_textual(kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return True
+    if get_args(kind):
+        return get_origin(kind) not in (list, tuple, dict) and all(map(_is_textual, get_args(kind)))
+    return kind in _TEXTUAL or (isinstance(kind, type) and issubclass(kind, Enum))
+
+
+def _slot(one: attrs.Attribute[Any], method: str, in_path: list[str]) -> Slot:
+    kind = _without_none(one.type)
+    many = get_origin(kind) in (list, tuple)
+    item = get_args(kind)[0] if many else kind
+    usual: Place = "query" if method in _QUERY_METHODS else "body"
+    return Slot(
+        name=one.name,
+        wire=one.metadata.get(WIRE, one.name),
+        place="path" if one.name in in_path else one.metadata.get(PLACE, usual),
+        many=many,
+        is_file=item is Upload,
+        kind=one.type,
+        default=one.default,
+        help=one.metadata.get(HELP, ""),
+        validator=one.validator,
+        secret=not one.repr,
+    )
+
+
+def _objection(slot: Slot, values: Mapping[str, Any]) -> Exception | None:
+    """What the field's own validator has against its value: found here, it is told with the field's name."""
+    if slot.validator is None or slot.name not in values:
+        return None
+    try:
+        slot.validator(None, slot, values[slot.name])
+    except (ValueError, TypeError) as error:
+        return error
+    return None
+
+
+def _without_none(kind: Any) -> Any:
+    """``X`` of ``X | None``, and of the same with ``Unset``."""
+    inner = [one for one in get_args(kind) if one not in (NoneType, Unset)]
+    return inner[0] if len(inner) == 1 and len(inner) < len(get_args(kind)) else kind
+
+
+def _default(default: Any) -> Any:
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    made = plain(value)
+    return ("true" if made else "false") if isinstance(made, bool) else str(made)

@@ -1,0 +1,94 @@
+"""Bringing tables from one version of the schema to the next, with Alembic."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from attrs import frozen
+from sqlalchemy import Connection
+
+from whispercore.errors import SchemaTooNew
+
+
+@frozen
+class Migrations:
+    """The versions of some tables: ours, or a plugin's."""
+
+    name: str
+    """Whose they are. Their present version is kept in a table ``NAME_version``."""
+    folder: Path
+    """Where Alembic's ``env.py`` and ``versions`` are."""
+
+    @property
+    def version_table(self) -> str:
+        """The table that holds the present version."""
+        return f"{self.name}_version"
+
+    def config(self, connection: Connection | None = None) -> Config:
+        """What Alembic and ``env.py`` are told."""
+        config = Config(attributes={"connection": connection, "version_table": self.version_table})
+        config.set_main_option("script_location", str(self.folder).replace("%", "%%"))
+        config.set_main_option("path_separator", "newline")
+        config.set_main_option("file_template", "v%%(rev)s_%%(slug)s")
+        return config
+
+
+OURS = Migrations("whispercore", Path(__file__).with_name("migrations"))
+
+
+def migrate(connection: Connection, wanted: tuple[Migrations, ...], path: Path | None) -> None:
+    """Bring all to their newest version, in the connection's transaction.
+
+    Args:
+        connection: A transaction that may write.
+        wanted: Whose tables.
+        path: The file to copy first, if there is one.
+
+    Raises:
+        SchemaTooNew: There is a version that we do not know.
+    """
+    due = [migrations for migrations in wanted if _is_due(connection, migrations)]
+    if path is not None and any(_current(connection, migrations) for migrations in due):
+        _copy(path, "-".join(f"{migrations.name}-{_current(connection, migrations)}" for migrations in due))
+    for migrations in due:
+        command.upgrade(migrations.config(connection), "head")
+
+
+def _current(connection: Connection, migrations: Migrations) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": migrations.version_table})
+    return context.get_current_revision()
+
+
+def known_revisions(migrations: Migrations) -> frozenset[str]:
+    """The versions that we can bring to the newest one, and that one."""
+    scripts = ScriptDirectory.from_config(migrations.config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def newest_revision(migrations: Migrations) -> str | None:
+    """The version that we bring them to."""
+    return ScriptDirectory.from_config(migrations.config()).get_current_head()
+
+
+def _is_due(connection: Connection, migrations: Migrations) -> bool:
+    current = _current(connection, migrations)
+    if current is not None and current not in known_revisions(migrations):
+        raise SchemaTooNew(migrations.name, current)
+    return current != newest_revision(migrations)
+
+
+def _copy(path: Path, version: str) -> None:
+    """Beside the file; what has been committed until now. A copy of the same version is replaced."""
+    copy = path.with_name(f"{path.name}.before-{version}")
+    unfinished = copy.with_name(f"{copy.name}.tmp")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as target:
+        source.backup(target)
+    unfinished.replace(copy)

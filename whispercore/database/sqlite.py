@@ -1,0 +1,104 @@
+"""What is particular to SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
+
+from whispercore.database.driver import connect
+from whispercore.errors import StorageFull, Unavailable
+
+BUSY_S = 15.0
+"""How long a writer waits for those of other processes."""
+_LOGGED_AS = "whispercore"
+_PRIMARY = 0xFF
+"""The lower byte of an extended result code is the primary one."""
+
+
+def engine(url: URL, *, size: int) -> AsyncEngine:
+    """What makes connections.
+
+    Args:
+        url: Of the database; without a path for one in memory, which is a single connection.
+        size: How many connections there may be.
+    """
+    in_memory = url.database in (None, "", ":memory:")
+    options: dict[str, Any] = {"poolclass": StaticPool}
+    if not in_memory:
+        options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": size, "max_overflow": 0, "pool_timeout": 60}
+    # Values are left out of what is logged, and of errors: among them are hashes of passwords, and keys.
+    made = create_async_engine(
+        url,
+        connect_args={"async_creator_fn": connect},
+        hide_parameters=True,
+        logging_name=_LOGGED_AS,
+        **options,
+    )
+    logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGED_AS}").addFilter(_without_rows)
+    event.listen(made.sync_engine, "connect", _prepare)
+    event.listen(made.sync_engine, "begin", _begin)
+    event.listen(made.sync_engine, "handle_error", _keep_connected)
+    return made
+
+
+def _without_rows(record: logging.LogRecord) -> bool:
+    """SQLAlchemy logs the rows that it reads as details."""
+    return record.levelno > logging.DEBUG
+
+
+def _prepare(connection: Any, _: object) -> None:
+    # Else the driver would begin transactions where it sees fit, and never as writers.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_S * 1000:.0f}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        "temp_store = MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    statement: str | None = connection.get_execution_options().get("whispercore_begin", "BEGIN")
+    if statement is not None:  # a single statement sees one state by itself
+        connection.exec_driver_sql(statement)
+
+
+def _keep_connected(context: ExceptionContext) -> None:
+    """A cancelled caller is no lost connection: it executes its statements in order, so the rollback comes last."""
+    if isinstance(context.original_exception, asyncio.CancelledError):
+        context.is_disconnect = False
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the driver's errors that say "not now" into ours.
+
+    Raises:
+        StorageFull: There is no room for what was written.
+        Unavailable: Another process holds the database.
+    """
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:  # the latter while connecting
+        original = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(original, "sqlite_errorcode", None)
+        match code & _PRIMARY if isinstance(code, int) else None:
+            case sqlite3.SQLITE_FULL:
+                raise StorageFull from error
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                raise Unavailable("another process has been writing to the database for too long", 1) from error
+        raise

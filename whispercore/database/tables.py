@@ -1,0 +1,35 @@
+"""All tables, in one place."""
+
+from __future__ import annotations
+
+from whispercore.database.file_tables import files, parts
+from whispercore.database.job_tables import jobs, outbox, segments, speeds, transcripts, windows, workers
+from whispercore.database.measure_tables import acknowledgements, samples
+from whispercore.database.people_tables import api_key_days, api_keys, refresh_tokens, sessions, signing_keys, users
+from whispercore.database.schema import schema
+from whispercore.database.security_tables import audit_events, audit_head, incidents, login_failures
+
+__all__ = [
+    "acknowledgements",
+    "api_key_days",
+    "api_keys",
+    "audit_events",
+    "audit_head",
+    "files",
+    "incidents",
+    "jobs",
+    "login_failures",
+    "outbox",
+    "parts",
+    "refresh_tokens",
+    "samples",
+    "schema",
+    "segments",
+    "sessions",
+    "signing_keys",
+    "speeds",
+    "transcripts",
+    "users",
+    "windows",
+    "workers",
+]

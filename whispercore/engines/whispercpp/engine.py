@@ -1,0 +1,391 @@
+"""The parent's side of whisper.cpp: an ``Engine`` whose computation lives in a child."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from attrs import define, field
+
+from whispercore.audio import MAX_WINDOW_S
+from whispercore.children import supervisor
+from whispercore.children.supervisor import Child, Exit, Isolation
+from whispercore.engines.engine import Capabilities, Control, Decoded, DetectedLanguage, Options, Window
+from whispercore.engines.whispercpp.messages import (
+    CODEC,
+    Abort,
+    Aborted,
+    Decode,
+    Detect,
+    Detected,
+    Failed,
+    Heard,
+    Load,
+    Loaded,
+    LoadFailed,
+    Progress,
+)
+from whispercore.errors import (
+    Cancelled,
+    EngineCrashed,
+    EngineFailed,
+    EngineStalled,
+    InvalidOption,
+    ModelDamaged,
+    Preempted,
+)
+from whispercore.languages import LANGUAGES
+from whispercore.machine import cores
+from whispercore.transcript import Fingerprint, Segment, Word
+
+SERVICE = "whispercore.engines.whispercpp.child"
+MAX_THREADS = 8
+"""More threads than this gain little, and a second slot can use the rest."""
+SLOTS = 2
+"""The decoder of one window fills the holes that the other leaves: 1.3 to 1.6 times the throughput of one slot."""
+GRACE_S = 0.5
+"""How long a cancelled call may go on: C looks at the flag in its decoder, but never inside its encoder."""
+LOAD_LIMIT_S = 600.0
+CALL_LIMIT_S = 1800.0
+
+_ENVIRONMENT = {
+    # OpenMP's threads otherwise spin at barriers, and two children with more threads than cores stall each other.
+    "OMP_WAIT_POLICY": "passive",
+    # Weights and states in huge pages, where the kernel gives them to who asks: 2 to 3 per cent quicker, 20 MB more.
+    "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
+}
+
+_log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer", Detected, Heard)
+_CANCEL = object()
+
+
+@define(eq=False)
+class _Running:
+    """A child with its model, and who waits for it."""
+
+    child: Child
+    loaded: Loaded | None = None
+    waiting: dict[int, queue.SimpleQueue[object]] = field(factory=dict)
+    ended: Exit | None = None
+    lock: threading.Lock = field(factory=threading.Lock)
+
+
+class WhisperCpp:
+    """whisper.cpp with one model in one child process.
+
+    Args:
+        model: A model file that was verified.
+        sha256: Its checksum, for the fingerprint.
+        threads: Threads for each window, fixed, since they change the arithmetic; None for this machine's best.
+        isolation: ``none`` computes in this process.
+    """
+
+    def __init__(
+        self, model: Path, *, sha256: str, threads: int | None = None, isolation: Isolation = "process"
+    ) -> None:
+        if threads is not None and not 1 <= threads <= 256:
+            raise InvalidOption("threads", f"{threads} is not between 1 and 256")
+        self._model = model
+        self._sha256 = sha256
+        self._threads = threads if threads is not None else min(cores(), MAX_THREADS)
+        self._isolation: Isolation = isolation
+        self._loaded: Loaded | None = None
+        self._running: _Running | None = None
+        self._loading: Child | None = None
+        self._starting = threading.Lock()
+        self._unwanted = threading.Event()
+        self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(SLOTS):
+            self._slots.put(slot)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the loaded model can do."""
+        loaded = self._known()
+        return Capabilities(
+            max_window_s=MAX_WINDOW_S,
+            slots=loaded.slots,
+            words=True,
+            translate=loaded.multilingual,
+            detects_language=loaded.multilingual,
+            languages=frozenset(LANGUAGES) if loaded.multilingual else frozenset({"en"}),
+            device=_device(loaded.system),
+        )
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What the text depends on."""
+        loaded = self._known()
+        return Fingerprint(
+            engine=f"whisper-cpp {loaded.version}",
+            model_sha256=self._sha256,
+            device=_device(loaded.system),
+            threads=self._threads,
+            repeatable=loaded.slots > 1,
+        )
+
+    @property
+    def system(self) -> str:
+        """What whisper.cpp says of the processor and its back ends."""
+        return self._known().system
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child; None when there is none."""
+        running = self._running
+        return running.child.pid if running is not None and running.ended is None else None
+
+    def load(self) -> None:
+        """Start the child and have it read the model. Does nothing when it runs.
+
+        Raises:
+            ModelDamaged: whisper.cpp refuses the file.
+            EngineCrashed: The child died.
+            EngineStalled: It did not answer.
+        """
+        self._ready()
+
+    def detect_language(self, window: Window, control: Control) -> DetectedLanguage:
+        """The likeliest language of a window, and its probability."""
+        if self._known().multilingual is False:
+            return DetectedLanguage(code="en", probability=1.0)
+        with self._slot() as slot:
+            answer = self._call(Detect(slot), window, control, Detected)
+        return DetectedLanguage(code=answer.language, probability=answer.probability)
+
+    def decode(self, windows: Sequence[Window], options: Options, control: Control) -> list[Decoded]:
+        """Segments for each window."""
+        self._check(options)
+        with self._slot() as slot:
+            request = Decode(
+                slot,
+                options.language,
+                options.translate,
+                options.prompt,
+                options.temperature,
+                options.temperature_step,
+                options.beam_size,
+                options.words,
+            )
+            return [self._decode(request, window, control) for window in windows]
+
+    def unload(self) -> None:
+        """End the child, also one that is still loading."""
+        self._unwanted.set()  # before we look who is loading, as he looks at this after he has said so
+        loading = self._loading
+        if loading is not None:
+            loading.kill("unloaded")
+        with self._starting:
+            self._unwanted.clear()
+            running, self._running = self._running, None
+        if running is not None:
+            running.child.close()
+
+    # ------------------------------------------------------------ one call
+
+    def _decode(self, request: Decode, window: Window, control: Control) -> Decoded:
+        heard = self._call(request, window, control, Heard)
+        return Decoded(
+            segments=tuple(_shifted(item, window) for item in heard.segments),
+            parameters=heard.parameters,
+        )
+
+    def _call(self, request: Detect | Decode, window: Window, control: Control, kind: type[_Answer]) -> _Answer:
+        control.check()
+        running = self._ready()
+        events: queue.SimpleQueue[object] = queue.SimpleQueue()
+        undo = control.on_cancel(lambda: events.put(_CANCEL))
+        try:
+            with running.lock:
+                if running.ended is not None:
+                    events.put(running.ended)
+                running.waiting[request.slot] = events
+            running.child.send(request, window.samples)
+            return self._wait(running, request.slot, events, control, kind)
+        finally:
+            undo()
+            with running.lock:
+                running.waiting.pop(request.slot, None)
+
+    def _wait(
+        self,
+        running: _Running,
+        slot: int,
+        events: queue.SimpleQueue[object],
+        control: Control,
+        kind: type[_Answer],
+    ) -> _Answer:
+        deadline = time.monotonic() + CALL_LIMIT_S
+        while True:
+            try:
+                event = events.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                self._end(running)
+                if control.cancelled:
+                    raise Cancelled from None
+                raise EngineStalled("the engine", CALL_LIMIT_S) from None
+            if isinstance(event, kind):
+                control.check()
+                return event
+            match event:
+                case Progress():
+                    control.progress(event.fraction)
+                case Aborted():
+                    raise Cancelled
+                case Failed():
+                    control.check()
+                    raise EngineFailed(event.reason)
+                case Exit():
+                    control.check()
+                    raise _death(event)
+                case _ if event is _CANCEL:
+                    running.child.send(Abort(slot))
+                    deadline = min(deadline, time.monotonic() + GRACE_S)
+
+    @contextmanager
+    def _slot(self) -> Iterator[int]:
+        slot = self._slots.get()
+        try:
+            yield slot
+        finally:
+            self._slots.put(slot)
+
+    def _check(self, options: Options) -> None:
+        loaded = self._known()
+        if not loaded.multilingual and options.language not in (None, "en"):
+            raise InvalidOption("language", f"this model knows English only, not {options.language!r}")
+        if not loaded.multilingual and options.translate:
+            raise InvalidOption("translate", "this model knows English only")
+
+    # ------------------------------------------------------------ the child
+
+    def _end(self, running: _Running) -> None:
+        """Kill a child that does not answer; the next call gets another one."""
+        with self._starting:
+            if self._running is running:
+                self._running = None
+        running.child.kill("it did not answer")
+
+    def _known(self) -> Loaded:
+        return self._loaded if self._loaded is not None else self._start_if_needed()
+
+    def _start_if_needed(self) -> Loaded:
+        loaded = self._ready().loaded
+        assert loaded is not None
+        return loaded
+
+    def _ready(self) -> _Running:
+        with self._starting:
+            if self._running is None or self._running.ended is not None or not self._running.child.alive:
+                self._running = self._start()
+            return self._running
+
+    def _start(self) -> _Running:
+        first: queue.SimpleQueue[object] = queue.SimpleQueue()
+        holder: list[_Running] = []
+
+        def receive(message: object, _body: bytes) -> None:
+            if isinstance(message, Loaded | LoadFailed):
+                first.put(message)
+            else:
+                _deliver(holder[0], message)
+
+        def exited(ended: Exit) -> None:
+            first.put(ended)
+            for running in holder:
+                _report_death(running, ended)
+
+        child = Child(
+            SERVICE, CODEC, receive=receive, exited=exited, environment=_ENVIRONMENT, isolation=self._isolation
+        )
+        running = _Running(child)
+        holder.append(running)
+        self._loading = child
+        if self._unwanted.is_set():
+            child.kill("unloaded")
+        child.send(Load(str(self._model), self._threads, SLOTS))
+        try:
+            answer = first.get(timeout=LOAD_LIMIT_S)
+        except queue.Empty:
+            child.kill("it did not answer")
+            raise EngineStalled("loading the model", LOAD_LIMIT_S) from None
+        finally:
+            self._loading = None
+        if isinstance(answer, LoadFailed):
+            child.close()
+            raise ModelDamaged(str(self._model), answer.reason)
+        if isinstance(answer, Exit):
+            raise _death(answer)
+        assert isinstance(answer, Loaded)
+        running.loaded = self._loaded = answer
+        _log.info("loaded %s in process %d: whisper.cpp %s", self._model, child.pid, answer.version)
+        return running
+
+
+def shared_threads() -> int:
+    """Threads for each window where every slot will have one: together as many as there are cores.
+
+    For several recordings at once. They are through sooner than with all cores for each window, since fewer threads
+    wait for each other; a window by itself takes longer.
+    """
+    return max(1, min(cores() // SLOTS, MAX_THREADS))
+
+
+def start_early() -> None:
+    """Have the next engine's child start now, for a program that will need one and still has to find its model."""
+    supervisor.start_early(SERVICE, _ENVIRONMENT)
+
+
+def _deliver(running: _Running, message: object) -> None:
+    slot = getattr(message, "slot", None)
+    with running.lock:
+        events = running.waiting.get(slot) if slot is not None else None
+    if events is not None:
+        events.put(message)
+
+
+def _report_death(running: _Running, ended: Exit) -> None:
+    with running.lock:
+        running.ended = ended
+        waiting = list(running.waiting.values())
+    for events in waiting:
+        events.put(ended)
+
+
+def _death(ended: Exit) -> EngineCrashed | Preempted:
+    return Preempted() if ended.killed else EngineCrashed(ended.reason, ended.stderr, ended.signal)
+
+
+def _shifted(segment: Segment, window: Window) -> Segment:
+    """The segment with times that count from the beginning of the recording."""
+    return Segment(
+        text=segment.text,
+        start_s=round(window.start_s + segment.start_s, 2),
+        end_s=round(window.start_s + segment.end_s, 2),
+        words=tuple(
+            Word(
+                text=word.text,
+                start_s=round(window.start_s + word.start_s, 2),
+                end_s=round(window.start_s + word.end_s, 2),
+                confidence=word.confidence,
+            )
+            for word in segment.words
+        ),
+        confidence=segment.confidence,
+        channel=window.channel,
+    )
+
+
+def _device(system: str) -> str:
+    for name in ("CUDA", "Vulkan", "Metal"):
+        if f"{name} :" in system or f"{name.upper()} = 1" in system:
+            return name.lower()
+    return "cpu"

@@ -1,0 +1,111 @@
+"""What the engine's parent and child say to each other. ``slot`` tells calls apart; sound travels as the body."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from whispercore.children.frames import Codec
+from whispercore.engines.engine import Scalar
+from whispercore.transcript import Segment
+
+
+@frozen
+class Load:
+    """First message: take this model."""
+
+    path: str
+    threads: int
+    slots: int
+
+
+@frozen
+class Loaded:
+    """The model is ready."""
+
+    version: str
+    """Of libwhisper."""
+    system: str
+    """Its own words on processor features and back ends."""
+    multilingual: bool
+    slots: int
+    """How many calls may run at once: fewer than asked when weights cannot be shared."""
+
+
+@frozen
+class LoadFailed:
+    """The model cannot be read."""
+
+    reason: str
+
+
+@frozen
+class Detect:
+    """Which language is in the body?"""
+
+    slot: int
+
+
+@frozen
+class Detected:
+    """Answer to ``Detect``."""
+
+    slot: int
+    language: str
+    probability: float
+
+
+@frozen
+class Decode:
+    """What is said in the body?"""
+
+    slot: int
+    language: str | None
+    translate: bool
+    prompt: str | None
+    temperature: float
+    temperature_step: float
+    beam_size: int
+    words: bool
+
+
+@frozen
+class Progress:
+    """The engine's own progress in a call."""
+
+    slot: int
+    fraction: float
+
+
+@frozen
+class Heard:
+    """Answer to ``Decode``; times from the beginning of the window."""
+
+    slot: int
+    segments: tuple[Segment, ...]
+    parameters: dict[str, Scalar]
+    """What C was called with, read back from the structure that was passed."""
+
+
+@frozen
+class Abort:
+    """Stop a call."""
+
+    slot: int
+
+
+@frozen
+class Aborted:
+    """The call was stopped."""
+
+    slot: int
+
+
+@frozen
+class Failed:
+    """The call failed with an error of the engine's own."""
+
+    slot: int
+    reason: str
+
+
+CODEC = Codec(Load, Loaded, LoadFailed, Detect, Detected, Decode, Progress, Heard, Abort, Aborted, Failed)

@@ -1,0 +1,113 @@
+"""From tokens to text: segments with confidence, and words with times.
+
+A token can be a part of a UTF-8 character, and its times can lie outside its segment, be equal or run backwards
+(seen in whisper.cpp's token timestamps). What leaves here is whole characters and times in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from whispercore.transcript import Segment, Word
+
+
+@frozen
+class Token:
+    """A text token as the engine wrote it; times in seconds from the beginning of the window."""
+
+    text: bytes
+    probability: float
+    start_s: float
+    end_s: float
+
+
+def segment(tokens: Sequence[Token], start_s: float, end_s: float, *, limit_s: float, words: bool) -> Segment | None:
+    """A segment of these tokens; None when they hold no text.
+
+    Args:
+        tokens: The text tokens, without special ones.
+        start_s: Its beginning, as the engine says.
+        end_s: Its end, as the engine says; 30 s windows are padded, so it can lie behind the sound.
+        limit_s: Length of the window's sound; no time goes beyond it.
+        words: Whether to fill ``words``.
+    """
+    text = b"".join(token.text for token in tokens).decode(errors="replace").strip()
+    if not text:
+        return None
+    start_s = min(max(start_s, 0.0), limit_s)
+    end_s = min(max(end_s, start_s), limit_s)
+    return Segment(
+        text=text,
+        start_s=_centiseconds(start_s),
+        end_s=_centiseconds(end_s),
+        confidence=_mean(tokens),
+        words=tuple(_words(tokens, start_s, end_s)) if words else (),
+    )
+
+
+def _words(tokens: Sequence[Token], start_s: float, end_s: float) -> Iterable[Word]:
+    at = start_s
+    for group in _groups(tokens):
+        text = b"".join(token.text for token in group).decode(errors="replace").strip()
+        if not text:
+            continue
+        first = min(max(group[0].start_s, at), end_s)
+        at = min(max(group[-1].end_s, first), end_s)
+        yield Word(text=text, start_s=_centiseconds(first), end_s=_centiseconds(at), confidence=_mean(group))
+
+
+def _groups(tokens: Sequence[Token]) -> Iterable[list[Token]]:
+    """Tokens of one word each. A word begins with a space, or, where a script has none, with each whole character."""
+    group: list[Token] = []
+    pending = b""
+    for token in tokens:
+        if group and not pending and _begins_word(group, token):
+            yield group
+            group = []
+        group.append(token)
+        pending = _unfinished(pending + token.text)
+    if group:
+        yield group
+
+
+def _begins_word(group: Sequence[Token], token: Token) -> bool:
+    if token.text[:1].isspace():
+        return True
+    last = b"".join(item.text for item in group).decode(errors="replace")[-1:]
+    following = token.text.decode(errors="replace")[:1]
+    return _unspaced(last) and (_unspaced(following) or following.isalnum())
+
+
+def _unspaced(character: str) -> bool:
+    """Does this character belong to a script that writes no spaces (CJK, Thai, Lao, Khmer, Burmese, Tibetan)?"""
+    code = ord(character) if character else 0
+    return (
+        0x0E00 <= code <= 0x0FFF
+        or 0x1000 <= code <= 0x109F
+        or 0x1780 <= code <= 0x17FF
+        or 0x3040 <= code <= 0x30FF
+        or 0x3400 <= code <= 0x9FFF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x20000 <= code <= 0x3134F
+    )
+
+
+def _unfinished(data: bytes) -> bytes:
+    """The bytes at the end that begin a character without ending it."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 == 0x80:  # a continuation: its first byte lies further back
+            continue
+        length = 1 if byte < 0x80 else 2 if byte >> 5 == 6 else 3 if byte >> 4 == 14 else 4 if byte >> 3 == 30 else 1
+        return data[-back:] if back < length else b""
+    return b""
+
+
+def _mean(tokens: Sequence[Token]) -> float | None:
+    return round(sum(token.probability for token in tokens) / len(tokens), 4) if tokens else None
+
+
+def _centiseconds(seconds: float) -> float:
+    return round(seconds, 2)

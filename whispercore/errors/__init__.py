@@ -1,0 +1,192 @@
+"""Every error that whispercore raises.
+
+    WhispercoreError
+    ├── InvalidOption            an option that no engine would accept
+    ├── MediaError               the recording
+    │   ├── NotMedia             not audio or video at all
+    │   ├── NoSound              media without an audio track
+    │   └── IncompleteMedia      only a part can be read
+    │       ├── TruncatedMedia   the end is missing
+    │       └── DamagedMedia     parts cannot be decoded
+    ├── ModelError               the model
+    │   ├── UnknownModel         no model has this name
+    │   ├── ModelMissing         a known model that is not on this machine
+    │   ├── ModelNotAvailable    a known model that is not on the server
+    │   ├── ModelDamaged         not a model file, or not a whole one
+    │   ├── ModelInUse           another process is changing it
+    │   ├── DownloadFailed       the hub cannot be reached or breaks off
+    │   ├── ChecksumMismatch     what arrived is not what was published
+    │   └── NoSpace              the disk is full
+    ├── EngineError              the computation
+    │   ├── EngineCrashed        the engine's process died, again and again
+    │   ├── EngineStalled        the engine or decoder stopped answering
+    │   ├── EngineFailed         it answered with an error of its own
+    │   ├── Preempted            its process was ended for another caller; the pool tries again
+    │   └── EngineMissing        it is not installed, or no engine has this name
+    ├── RequestError             a request to a server
+    │   ├── InvalidRequest       it does not fit what the endpoint takes
+    │   ├── SuspiciousInput      something in it looks like an attack
+    │   ├── NotAuthenticated     nobody knows who is calling
+    │   ├── NotPermitted         the caller may not do this
+    │   ├── CsrfRefused          it may come from another site than it seems
+    │   │   ├── CsrfTokenRequired   it has a cookie, and no token
+    │   │   ├── CsrfTokenMalformed  its token is none
+    │   │   ├── CsrfTokenInvalid    its token is too old, or somebody else's
+    │   │   └── CsrfOriginRejected  a page of another site sent it
+    │   ├── NotFound             no such thing, or somebody else's
+    │   ├── MethodNotAllowed     the path exists, for another method
+    │   ├── Conflict             not possible in the present state
+    │   ├── TooLarge             the body is larger than allowed
+    │   ├── WrongContentType     the body is of another kind
+    │   ├── KeyReused            the Idempotency-Key stands for another request
+    │   ├── TooManyRequests      a rate limit is used up
+    │   ├── Unavailable          not now
+    │   ├── StorageFull          the server's disk is full
+    │   ├── InternalError        the server failed
+    │   ├── RemoteError          an error that this client does not know
+    │   ├── UnexpectedReply      something else answered
+    │   ├── Unreachable          no connection
+    │   ├── TimedOut             no answer in time
+    │   └── JobFailed            a job that was waited for came to no transcript
+    ├── StorageError             the server's store
+    │   ├── BlobMissing          it does not have this
+    │   ├── BlobExists           it has this already
+    │   ├── FileDamaged          what it has is not what came in
+    │   └── BackupDamaged        a backup is not what was written
+    ├── SchemaTooNew             the database is of a newer version
+    ├── DatabaseDamaged          the database is damaged
+    ├── ClaimLost                this worker's job is another's now, or over
+    └── Cancelled                somebody asked for it
+
+Fields are the details; ``str(error)`` is a sentence for people that says what was found and what to do. ``code`` is
+the stable name for programs.
+"""
+
+from __future__ import annotations
+
+from whispercore.errors.csrf import (
+    CsrfOriginRejected,
+    CsrfRefused,
+    CsrfTokenInvalid,
+    CsrfTokenMalformed,
+    CsrfTokenRequired,
+)
+from whispercore.errors.database import DatabaseDamaged, SchemaTooNew
+from whispercore.errors.engine import (
+    EngineCrashed,
+    EngineError,
+    EngineFailed,
+    EngineMissing,
+    EngineStalled,
+    Preempted,
+)
+from whispercore.errors.jobs import ClaimLost
+from whispercore.errors.media import (
+    DamagedMedia,
+    IncompleteMedia,
+    MediaError,
+    NoSound,
+    NotMedia,
+    TruncatedMedia,
+)
+from whispercore.errors.model import (
+    ChecksumMismatch,
+    DownloadFailed,
+    ModelDamaged,
+    ModelError,
+    ModelInUse,
+    ModelMissing,
+    ModelNotAvailable,
+    NoSpace,
+    UnknownModel,
+)
+from whispercore.errors.request import (
+    Conflict,
+    InternalError,
+    InvalidRequest,
+    JobFailed,
+    KeyReused,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    Problem,
+    RemoteError,
+    RequestError,
+    StorageFull,
+    SuspiciousInput,
+    TimedOut,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+    UnexpectedReply,
+    Unreachable,
+    WrongContentType,
+)
+from whispercore.errors.root import (
+    Cancelled,
+    InvalidOption,
+    WhispercoreError,
+)
+from whispercore.errors.storage import BackupDamaged, BlobExists, BlobMissing, FileDamaged, StorageError
+
+__all__ = [
+    "BackupDamaged",
+    "BlobExists",
+    "BlobMissing",
+    "Cancelled",
+    "ChecksumMismatch",
+    "ClaimLost",
+    "Conflict",
+    "CsrfOriginRejected",
+    "CsrfRefused",
+    "CsrfTokenInvalid",
+    "CsrfTokenMalformed",
+    "CsrfTokenRequired",
+    "DamagedMedia",
+    "DatabaseDamaged",
+    "DownloadFailed",
+    "EngineCrashed",
+    "EngineError",
+    "EngineFailed",
+    "EngineMissing",
+    "EngineStalled",
+    "FileDamaged",
+    "IncompleteMedia",
+    "InternalError",
+    "InvalidOption",
+    "InvalidRequest",
+    "JobFailed",
+    "KeyReused",
+    "MediaError",
+    "MethodNotAllowed",
+    "ModelDamaged",
+    "ModelError",
+    "ModelInUse",
+    "ModelMissing",
+    "ModelNotAvailable",
+    "NoSound",
+    "NoSpace",
+    "NotAuthenticated",
+    "NotFound",
+    "NotMedia",
+    "NotPermitted",
+    "Preempted",
+    "Problem",
+    "RemoteError",
+    "RequestError",
+    "SchemaTooNew",
+    "StorageError",
+    "StorageFull",
+    "SuspiciousInput",
+    "TimedOut",
+    "TooLarge",
+    "TooManyRequests",
+    "TruncatedMedia",
+    "Unavailable",
+    "UnexpectedReply",
+    "UnknownModel",
+    "Unreachable",
+    "WhispercoreError",
+    "WrongContentType",
+]

@@ -1,0 +1,82 @@
+"""What can go wrong in the computation."""
+
+from __future__ import annotations
+
+from attrs import define
+
+from whispercore.errors.root import WhispercoreError
+
+
+class EngineError(WhispercoreError):
+    """The computation failed."""
+
+    code = "engine_error"
+
+
+@define
+class EngineCrashed(EngineError):
+    """The engine's process died.
+
+    Raised to callers only after the same piece of sound killed several processes.
+    """
+
+    code = "engine_crashed"
+    reason: str
+    """How it died, for instance ``signal 11 (SIGSEGV)``."""
+    stderr: str = ""
+    """The last lines that it wrote."""
+    signal: int | None = None
+    """The signal that killed it, if one did."""
+    start_s: float | None = None
+    """Where in the recording the piece begins, in seconds."""
+    end_s: float | None = None
+    """Where it ends, in seconds."""
+    attempts: int = 1
+
+    def __str__(self) -> str:
+        known = self.start_s is not None and self.end_s is not None
+        where = f" at {self.start_s:.1f}-{self.end_s:.1f} s" if known else ""
+        often = f", {self.attempts} times in a row" if self.attempts > 1 else ""
+        last = f" It wrote: {self.stderr.strip().splitlines()[-1]}" if self.stderr.strip() else ""
+        return f"the engine's process died{where}{often}: {self.reason}.{last}"
+
+
+@define
+class EngineStalled(EngineError):
+    """The process lives, but has not answered for too long, and was stopped."""
+
+    code = "engine_stalled"
+    what: str
+    waited_s: float
+
+    def __str__(self) -> str:
+        return f"{self.what} did not answer for {self.waited_s:.0f} s and was stopped"
+
+
+@define
+class EngineFailed(EngineError):
+    """The engine answered with an error of its own."""
+
+    code = "engine_failed"
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the engine failed: {self.reason}"
+
+
+class Preempted(EngineError):
+    """The process was ended because another call in it was cancelled; the pool repeats this one."""
+
+    code = "preempted"
+
+
+@define
+class EngineMissing(EngineError):
+    """No engine has this name, or it is not installed."""
+
+    code = "engine_missing"
+    name: str
+    available: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"no engine is called {self.name!r}; installed: {', '.join(self.available) or 'none'}"

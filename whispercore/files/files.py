@@ -1,0 +1,256 @@
+"""Stored files: taken in, kept, read, removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.clock import Clock, SystemClock
+from whispercore.database.session import Database
+from whispercore.errors import NotFound, StorageFull
+from whispercore.files.blobs import Blobs
+from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file
+from whispercore.files.names import clean_content_type, clean_name
+from whispercore.files.parts import Parts
+from whispercore.files.spool import Spool
+from whispercore.files.staging import Stage
+from whispercore.files.sweep import Swept, sweep
+from whispercore.ids import Ids, Uuid7Ids
+from whispercore.people.caller import Caller
+
+RESERVE_BYTES = 256 << 20
+_WRITERS = 4
+"""Parts that are written at once, of all files together."""
+_CHUNK_BYTES = 1 << 20
+"""What a reader is given at once."""
+
+
+class Files:
+    """The files of an installation.
+
+    The order of things is what makes them safe: bytes first, then the row, then the move to where they stay; and the
+    row first when a file goes.
+
+    Args:
+        database: Where their rows are.
+        blobs: Where their bytes are.
+        spool: Folder of this machine for those who need a path.
+        clock: Says when a file was kept.
+        ids: Names for new files.
+        reserve_bytes: Uploads are refused when they would leave less room than this in the store.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        *,
+        spool: str | Path,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> None:
+        self._database = database
+        self._parts = Parts(blobs, reserve_bytes=reserve_bytes)
+        self._spool = Spool(Path(spool))
+        self._clock = clock if clock is not None else SystemClock()
+        self._ids = ids if ids is not None else Uuid7Ids(self._clock)
+        self._writers = asyncio.Semaphore(_WRITERS)
+
+    async def close(self) -> None:
+        """Remove what this process has in the spool."""
+        await asyncio.to_thread(self._spool.close)
+
+    # ------------------------------------------------------------ coming in
+
+    def staging(self, *, name: str | None, content_type: str | None = None, limit_bytes: int | None = None) -> Stage:
+        """Take a file in, piece by piece: ``async with files.staging(…) as stage``.
+
+        Args:
+            name: What the sender calls it.
+            content_type: What the sender says it is.
+            limit_bytes: What is larger is refused with ``TooLarge``; None for no limit.
+
+        Raises:
+            StorageFull: On entering, when the store has no room.
+        """
+        return Stage(
+            self._parts,
+            file_id=self._ids.new(),
+            name=clean_name(name),
+            content_type=clean_content_type(content_type),
+            limit_bytes=limit_bytes,
+            writers=self._writers,
+        )
+
+    async def stage(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        name: str | None,
+        content_type: str | None = None,
+        limit_bytes: int | None = None,
+    ) -> Staged:
+        """Take a whole file in. What is not kept has to be discarded.
+
+        Raises:
+            TooLarge: It is larger than ``limit_bytes``.
+            StorageFull: There is no room for it.
+        """
+        async with self.staging(name=name, content_type=content_type, limit_bytes=limit_bytes) as stage:
+            async for chunk in chunks:
+                await stage.write(chunk)
+            return await stage.finish()
+
+    async def keep(self, tx: AsyncConnection, staged: Staged, owner_id: str) -> None:
+        """Make it a file of somebody, in a transaction of the caller. ``publish`` it when that is committed.
+
+        Raises:
+            Conflict: It is kept already.
+        """
+        await insert_file(tx, staged, owner_id=owner_id, created_at=self._clock.now())
+
+    async def publish(self, staged: Staged) -> None:
+        """Move its bytes to where they stay. If that is broken off, a sweep does the rest.
+
+        Raises:
+            FileDamaged: A part is not there any more.
+        """
+        await self._parts.publish(staged)
+
+    async def discard(self, staged: Staged) -> None:
+        """Remove what nobody has kept. A file that is kept is left alone."""
+        async with self._database.read() as connection:
+            if await find_file(connection, staged.id) is not None:
+                return
+        await self._parts.remove_staged(staged.id)
+
+    # ------------------------------------------------------------ reading
+
+    async def owned(self, file_id: str, caller: Caller) -> File:
+        """A file of this caller; an administrator may see any.
+
+        Raises:
+            NotFound: There is none, or it is somebody else's.
+        """
+        file = await self.get(file_id)
+        if not caller.is_admin and file.owner_id != caller.user_id:
+            raise NotFound("file", file_id)
+        return file
+
+    async def get(self, file_id: str) -> File:
+        """A file, for us: no handler may reach it by id alone.
+
+        Raises:
+            NotFound: There is none.
+        """
+        file = None
+        if file_id.isascii() and file_id.isprintable():  # some databases fail on other text
+            async with self._database.read() as connection:
+                file = await find_file(connection, file_id)
+        if file is None:
+            raise NotFound("file", file_id)
+        return file
+
+    async def read(self, file: str | Staged, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes from ``start`` to before ``end``, a megabyte at most at a time, each compared with what came in.
+
+        Args:
+            file: Its id, or the file itself.
+            start: Negative ones count as 0.
+            end: None, and what lies behind the end, are the end.
+
+        Raises:
+            NotFound: There is no such file.
+            FileDamaged: It is not what it was.
+        """
+        found = await self.get(file) if isinstance(file, str) else file
+        offset, start, end = 0, max(start, 0), found.size_bytes if end is None else end
+        wanted: list[Part] = []
+        slices: list[slice] = []
+        for part in found.parts:
+            first, last = max(start - offset, 0), min(end - offset, part.size_bytes)
+            if first < last:
+                wanted.append(part)
+                slices.append(slice(first, last))
+            offset += part.size_bytes
+        async with aclosing(self._parts.read_ahead(found.id, wanted)) as parts:
+            async for data in parts:
+                piece = slices.pop(0)
+                for at in range(piece.start, piece.stop, _CHUNK_BYTES):
+                    yield data[at : min(at + _CHUNK_BYTES, piece.stop)]
+
+    @asynccontextmanager
+    async def local_copy(self, file: str | Staged, *, checked: bool = True) -> AsyncIterator[tuple[Path, ...]]:
+        """The file on this machine's disk, in pieces to be read one after the other, for as long as the block lasts.
+
+        Parts that are on this disk are only given another name; others are copied into the spool.
+
+        Args:
+            file: Its id, or the file itself.
+            checked: Whether to compare the parts on this disk with what came in, which reads them all.
+
+        Raises:
+            NotFound: There is no such file.
+            FileDamaged: It is not what it was.
+            StorageFull: The spool has no room for it.
+        """
+        found = await self.get(file) if isinstance(file, str) else file
+        async with self._spool.places(max(1, len(found.parts))) as pieces:
+            elsewhere = [
+                (part, piece)
+                for part, piece in zip(found.parts, pieces, strict=False)
+                if not await self._parts.link(found.id, part, piece, checked=checked)
+            ]
+            if elsewhere:
+                parts = [part for part, _ in elsewhere]
+                async with aclosing(self._parts.read_ahead(found.id, parts)) as contents:
+                    size_bytes = sum(part.size_bytes for part in parts)
+                    await self._spool.fill([piece for _, piece in elsewhere], contents, size_bytes=size_bytes)
+            if not found.parts:
+                await asyncio.to_thread(pieces[0].touch)
+            yield pieces
+
+    # ------------------------------------------------------------ going
+
+    async def delete(self, tx: AsyncConnection, file_id: str) -> bool:
+        """Remove its rows, in a transaction of the caller; whether there were any. Then ``erase`` it."""
+        return await delete_file(tx, file_id)
+
+    async def erase(self, file_id: str) -> None:
+        """Remove its bytes, after its rows. If that is broken off, a sweep does it."""
+        await self._parts.remove(file_id)
+
+    async def sweep(self, now: datetime) -> Swept:
+        """Remove what was abandoned, and finish what was broken off. To be run at start and now and then.
+
+        Args:
+            now: The time of day; uploads that stood still for 24 hours until then are given up.
+        """
+        return await sweep(self._database, self._parts, self._spool, now)
+
+    async def check_room(self, needed_bytes: int) -> None:
+        """Refuse what would not fit, before it comes in.
+
+        Raises:
+            StorageFull: The store has no room for it.
+        """
+        await self._parts.check_room(needed_bytes)
+
+    async def has_room(self) -> bool:
+        """Whether anything more can be taken in."""
+        try:
+            await self.check_room(0)
+        except StorageFull:
+            return False
+        return True
+
+    async def used_bytes(self, owner_id: str | None = None) -> int:
+        """Bytes of all files that are kept, or of one owner's."""
+        async with self._database.read() as connection:
+            return await count_bytes(connection, owner_id)

@@ -1,0 +1,139 @@
+"""What a file is made of, and the rows that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from attrs import frozen
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.database.tables import files, parts
+from whispercore.errors import Conflict
+
+_KEPT = "kept"
+_TOGETHER = 500
+"""Ids that one query asks for."""
+
+
+@frozen(kw_only=True)
+class Part:
+    """A piece of a file, stored as one blob."""
+
+    number: int
+    """Its place in the file, from 0."""
+    size_bytes: int
+    """Of the file's own bytes in it."""
+    sha256: str
+    """Of these bytes."""
+    stored_bytes: int
+    """What it takes in the store."""
+
+
+@frozen(kw_only=True)
+class Staged:
+    """A file that came in whole, and that nobody has kept yet."""
+
+    id: str
+    name: str
+    content_type: str
+    """As it was declared."""
+    size_bytes: int
+    sha256: str
+    parts: tuple[Part, ...]
+
+
+@frozen(kw_only=True)
+class File(Staged):
+    """A file that is kept."""
+
+    owner_id: str
+    created_at: datetime
+
+
+async def insert_file(transaction: AsyncConnection, staged: Staged, *, owner_id: str, created_at: datetime) -> None:
+    """Write the rows of a file.
+
+    Raises:
+        Conflict: It has rows already.
+    """
+    row = {
+        "id": staged.id,
+        "owner_id": owner_id,
+        "name": staged.name,
+        "content_type": staged.content_type,
+        "size_bytes": staged.size_bytes,
+        "sha256": staged.sha256,
+        "state": _KEPT,
+        "created_at": created_at,
+    }
+    try:
+        await transaction.execute(insert(files), row)
+    except IntegrityError:
+        raise Conflict(f"the file {staged.id} is kept already") from None
+    if staged.parts:
+        await transaction.execute(
+            insert(parts),
+            [
+                {
+                    "file_id": staged.id,
+                    "number": part.number,
+                    "size_bytes": part.size_bytes,
+                    "sha256": part.sha256,
+                    "stored_bytes": part.stored_bytes,
+                }
+                for part in staged.parts
+            ],
+        )
+
+
+async def find_file(connection: AsyncConnection, file_id: str) -> File | None:
+    """A file with all its parts; None when there is no such file."""
+    row = (await connection.execute(select(files).where(files.c.id == file_id, files.c.state == _KEPT))).one_or_none()
+    if row is None:
+        return None
+    rows = await connection.execute(select(parts).where(parts.c.file_id == file_id).order_by(parts.c.number))
+    return File(
+        id=row.id,
+        name=row.name,
+        content_type=row.content_type,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        parts=tuple(
+            Part(number=each.number, size_bytes=each.size_bytes, sha256=each.sha256, stored_bytes=each.stored_bytes)
+            for each in rows
+        ),
+        owner_id=row.owner_id,
+        created_at=row.created_at,
+    )
+
+
+async def delete_file(transaction: AsyncConnection, file_id: str) -> bool:
+    """Remove the rows of a file; whether there were any."""
+    await transaction.execute(delete(parts).where(parts.c.file_id == file_id))
+    return (await transaction.execute(delete(files).where(files.c.id == file_id))).rowcount > 0
+
+
+async def known_files(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that have a row."""
+    asked = list(ids)
+    found: set[str] = set()
+    for first in range(0, len(asked), _TOGETHER):
+        rows = await connection.execute(select(files.c.id).where(files.c.id.in_(asked[first : first + _TOGETHER])))
+        found.update(rows.scalars())
+    return found
+
+
+async def count_bytes(connection: AsyncConnection, owner_id: str | None = None) -> int:
+    """Bytes of all files that are kept, or of one owner's."""
+    query = select(func.coalesce(func.sum(files.c.size_bytes), 0)).where(files.c.state == _KEPT)
+    if owner_id is not None:
+        query = query.where(files.c.owner_id == owner_id)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def any_file(connection: AsyncConnection) -> bool:
+    """Whether there is any file at all."""
+    return (await connection.execute(select(files.c.id).limit(1))).first() is not None

@@ -1,0 +1,192 @@
+"""The parts of files in the store: the one place where their bytes are written and read.
+
+A file that comes in lies under ``staging/``. Once its row is written it is published: moved under ``files/``. Between
+the two it may lie in either place, and a reader looks in both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from whispercore.database.undisturbed import undisturbed
+from whispercore.errors import BlobMissing, FileDamaged, StorageFull
+from whispercore.files.blobs import Blobs
+from whispercore.files.manifest import Part, Staged
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash  # it has no public name
+
+PART_BYTES = 8 << 20
+"""Bytes of every part but the last."""
+STAGING = "staging"
+PUBLISHED = "files"
+_AT_ONCE = 8
+"""Parts that are moved side by side."""
+
+
+class Parts:
+    """Writes, reads, moves and removes parts.
+
+    Args:
+        blobs: Where they are kept.
+        reserve_bytes: Room that is left to others: the database, the spool, the logs.
+    """
+
+    def __init__(self, blobs: Blobs, *, reserve_bytes: int) -> None:
+        self.blobs = blobs
+        self._reserve_bytes = reserve_bytes
+
+    async def check_room(self, needed_bytes: int) -> None:
+        """Refuse what would fill the store up.
+
+        Raises:
+            StorageFull: It would.
+        """
+        free_bytes = await self.blobs.free_bytes()
+        if free_bytes is not None and free_bytes - needed_bytes < self._reserve_bytes:
+            raise StorageFull(needed_bytes, free_bytes)
+
+    async def write(self, file_id: str, number: int, data: memoryview, whole: Hash) -> Part:
+        """Keep a part of a file that is coming in. It must not change until that is done.
+
+        Args:
+            file_id: Of the file.
+            number: The place of the part in it.
+            data: The part.
+            whole: The checksum of all before it, which goes on with this part.
+
+        Raises:
+            StorageFull: There is no room for it.
+        """
+        sha256, _ = await asyncio.gather(
+            asyncio.to_thread(_hashed, data, whole), self.blobs.put(_staged_key(file_id, number), data)
+        )
+        return Part(number=number, size_bytes=len(data), sha256=sha256, stored_bytes=len(data))
+
+    async def read(self, file_id: str, part: Part) -> bytes:
+        """All bytes of a part, compared with what came in.
+
+        Raises:
+            FileDamaged: They are others, or are not there.
+        """
+        # It may be moved from the second place to the first between our two looks, so a third one settles it.
+        for key in (_key(file_id, part.number), _staged_key(file_id, part.number), _key(file_id, part.number)):
+            with suppress(BlobMissing):
+                data = await self.blobs.get(key)
+                break
+        else:
+            raise FileDamaged(file_id, f"part {part.number} is missing")
+        if len(data) != part.size_bytes:
+            raise FileDamaged(file_id, f"part {part.number} has {len(data)} bytes instead of {part.size_bytes}")
+        if (await asyncio.to_thread(hashlib.sha256, data)).hexdigest() != part.sha256:
+            raise FileDamaged(file_id, f"the bytes of part {part.number} have changed")
+        return data
+
+    async def read_ahead(self, file_id: str, parts: Sequence[Part]) -> AsyncGenerator[bytes, None]:
+        """All bytes of parts, one after the other; the next is read while the caller is busy with this one.
+
+        Raises:
+            FileDamaged: They are others, or are not there.
+        """
+        waiting = iter(parts)
+        ahead = self._begin(file_id, next(waiting, None))
+        try:
+            while ahead is not None:
+                data = await ahead
+                ahead = self._begin(file_id, next(waiting, None))
+                yield data
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.wait((ahead,))
+                if not ahead.cancelled():
+                    ahead.exception()  # it was looked at: nobody wants that part any more
+
+    async def link(self, file_id: str, part: Part, path: Path, *, checked: bool) -> bool:
+        """Give the bytes of a part another name on this disk, without copying; whether that is possible.
+
+        The name holds them, whatever becomes of the file.
+
+        Args:
+            file_id: Of the file.
+            part: The part.
+            path: The name.
+            checked: Whether to compare them with what came in.
+
+        Raises:
+            FileDamaged: They are not what came in.
+        """
+        for key in (_key(file_id, part.number), _staged_key(file_id, part.number), _key(file_id, part.number)):
+            blob = self.blobs.local_path(key)
+            if blob is None:
+                return False
+            try:
+                await undisturbed(asyncio.to_thread(os.link, blob, path))
+            except FileNotFoundError:
+                continue
+            except OSError:  # another disk, or one that cannot do this
+                return False
+            if checked and await asyncio.to_thread(_sha256_of_file, path) != part.sha256:
+                raise FileDamaged(file_id, f"the bytes of part {part.number} have changed")
+            return True
+        return False
+
+    async def publish(self, file: Staged) -> None:
+        """Move a file to where it stays. What was moved before is left where it is.
+
+        Raises:
+            FileDamaged: A part is in neither place.
+        """
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def move(part: Part) -> None:
+            async with slots:
+                await self._move(file.id, part.number)
+
+        await asyncio.gather(*(move(part) for part in file.parts))
+        await self.remove_staged(file.id)
+
+    async def remove_staged(self, file_id: str) -> None:
+        """Remove what came in of a file."""
+        await self.blobs.delete_folder(f"{STAGING}/{file_id}")
+
+    async def remove(self, file_id: str) -> None:
+        """Remove a file wherever it lies."""
+        await self.remove_staged(file_id)
+        await self.blobs.delete_folder(f"{PUBLISHED}/{file_id}")
+
+    def _begin(self, file_id: str, part: Part | None) -> asyncio.Task[bytes] | None:
+        return asyncio.create_task(self.read(file_id, part)) if part is not None else None
+
+    async def _move(self, file_id: str, number: int) -> None:
+        try:
+            await self.blobs.rename(_staged_key(file_id, number), _key(file_id, number))
+        except BlobMissing:
+            try:
+                await self.blobs.get_range(_key(file_id, number), 0, 0)
+            except BlobMissing:
+                raise FileDamaged(file_id, f"part {number} is missing") from None
+
+
+def _key(file_id: str, number: int) -> str:
+    return f"{PUBLISHED}/{file_id}/{number}"
+
+
+def _staged_key(file_id: str, number: int) -> str:
+    return f"{STAGING}/{file_id}/{number}"
+
+
+def _hashed(data: memoryview, whole: Hash) -> str:
+    whole.update(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

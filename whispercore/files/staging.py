@@ -1,0 +1,134 @@
+"""Files that come in: counted, hashed, cut into parts and written while the rest is still on its way.
+
+Two parts of a file are in memory: one that is received, and the one before it, which is hashed and written meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from types import TracebackType
+from typing import Self
+
+from whispercore.database.undisturbed import undisturbed
+from whispercore.errors import TooLarge
+from whispercore.files.manifest import Part, Staged
+from whispercore.files.parts import PART_BYTES, Parts
+
+
+class Stage:
+    """One file that is coming in. Leaving it unfinished removes all of it.
+
+    It is for one task: calls must not overlap.
+
+    Args:
+        parts: Where it goes.
+        file_id: What it will be.
+        name: What it is called; clean.
+        content_type: What it is said to be; clean.
+        limit_bytes: What is larger is refused.
+        writers: Bounds the parts that all files together have in flight.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        file_id: str,
+        name: str,
+        content_type: str,
+        limit_bytes: int | None,
+        writers: asyncio.Semaphore,
+    ) -> None:
+        self.id = file_id
+        self.size_bytes = 0
+        """What has come so far."""
+        self._parts = parts
+        self._name = name
+        self._content_type = content_type
+        self._limit_bytes = limit_bytes
+        self._writers = writers
+        self._buffer = bytearray()
+        self._filled = 0
+        """What of the buffer is of the part that is being received; the rest is of an older one."""
+        self._spare = bytearray()
+        """The buffer of the part that is being written while another one is received: the two change places, and
+        both keep their memory. Fresh memory for each part would cost more than its checksum."""
+        self._whole = hashlib.sha256()
+        self._writing: asyncio.Task[Part] | None = None
+        self._written: list[Part] = []
+        self._finished = False
+
+    async def __aenter__(self) -> Self:
+        await self._parts.check_room(0)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._finished:
+            await undisturbed(self._abandon())
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Take more bytes; waits while the store is slower than the sender.
+
+        Raises:
+            TooLarge: There are more than allowed.
+            StorageFull: There is no room for them.
+        """
+        view = memoryview(chunk).cast("B")
+        self.size_bytes += len(view)
+        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
+            raise TooLarge(self._limit_bytes)
+        while view:
+            piece = view[: PART_BYTES - self._filled]
+            end = self._filled + len(piece)
+            self._buffer[self._filled : end] = piece
+            self._filled = end
+            view = view[len(piece) :]
+            if self._filled == PART_BYTES:
+                await self._cut()
+
+    async def finish(self) -> Staged:
+        """Wait until all is written.
+
+        Raises:
+            StorageFull: There was no room for it.
+        """
+        if self._filled:
+            await self._cut()
+        await self._settle()
+        self._finished = True
+        return Staged(
+            id=self.id,
+            name=self._name,
+            content_type=self._content_type,
+            size_bytes=self.size_bytes,
+            sha256=self._whole.hexdigest(),
+            parts=tuple(self._written),
+        )
+
+    async def _cut(self) -> None:
+        """Hand the buffer to the store, once the part before it is written, and take the other one."""
+        await self._settle()
+        data = memoryview(self._buffer)[: self._filled]
+        self._buffer, self._spare, self._filled = self._spare, self._buffer, 0
+        self._writing = asyncio.create_task(self._store(len(self._written), data))
+
+    async def _settle(self) -> None:
+        """Wait for the part that is being written. Writing is never broken off: it would go on behind our back."""
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
+            self._written.append(self._writing.result())
+            self._writing = None
+
+    async def _store(self, number: int, data: memoryview) -> Part:
+        await self._parts.check_room(len(data))
+        async with self._writers:
+            return await self._parts.write(self.id, number, data, self._whole)
+
+    async def _abandon(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
+            self._writing.exception()  # it was looked at: the file is given up anyway
+        await self._parts.remove_staged(self.id)

@@ -1,0 +1,75 @@
+"""Removing what nobody needs any more, and finishing what was broken off."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from attrs import frozen
+
+from whispercore.database.session import Database
+from whispercore.errors import FileDamaged
+from whispercore.files.manifest import any_file, find_file, known_files
+from whispercore.files.parts import PUBLISHED, STAGING, Parts
+from whispercore.files.spool import Spool
+
+ABANDONED = timedelta(hours=24)
+"""How long a file that comes in may stand still before it is given up."""
+
+
+@frozen(kw_only=True)
+class Swept:
+    """What was done."""
+
+    published: int = 0
+    """Files that were kept, and are where they belong now."""
+    abandoned: int = 0
+    """Files that never came in whole, or were never kept."""
+    orphans: int = 0
+    """Files whose rows are gone."""
+    spools: int = 0
+    """Folders of processes that are no more."""
+
+
+async def sweep(database: Database, parts: Parts, spool: Spool, now: datetime) -> Swept:
+    """Bring the store into line with the rows. May run at any time, in several processes at once."""
+    published, abandoned = await _sweep_staging(database, parts, now)
+    return Swept(
+        published=published,
+        abandoned=abandoned,
+        orphans=await _sweep_orphans(database, parts),
+        spools=await asyncio.to_thread(spool.sweep),
+    )
+
+
+async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tuple[int, int]:
+    folders = await parts.blobs.folders(STAGING)
+    async with database.read() as connection:
+        known = await known_files(connection, (folder.name for folder in folders))
+        files = [await find_file(connection, file_id) for file_id in sorted(known)]
+    published = abandoned = 0
+    for file in files:
+        if file is not None:
+            try:
+                await parts.publish(file)
+            except FileDamaged:  # reading it will say so; the others are not to suffer for it
+                continue
+            published += 1
+    for folder in folders:
+        if folder.name not in known and now - folder.modified_at > ABANDONED:
+            await parts.remove_staged(folder.name)
+            abandoned += 1
+    return published, abandoned
+
+
+async def _sweep_orphans(database: Database, parts: Parts) -> int:
+    # The rows are read after the folders, and a row is written before its folder: so what has no row now had one.
+    folders = await parts.blobs.folders(PUBLISHED)
+    async with database.read() as connection:
+        if not await any_file(connection):
+            return 0  # a full store beside an empty database: rather the wrong database than all files deleted
+        known = await known_files(connection, (folder.name for folder in folders))
+    orphans = [folder.name for folder in folders if folder.name not in known]
+    for name in orphans:
+        await parts.remove(name)
+    return len(orphans)

@@ -1,0 +1,112 @@
+"""All fields of a transcript, as JSON, and the way back."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from whispercore.errors import InvalidOption
+from whispercore.formats.line import encodable
+from whispercore.transcript import Transcript
+
+if TYPE_CHECKING:
+    from cattrs.preconf.orjson import OrjsonConverter
+
+_SHOWN_ERRORS = 3
+
+
+def write(transcript: Transcript) -> str:
+    """All fields, and the whole text as ``text`` on top, for people.
+
+    Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was.
+
+    Raises:
+        ValueError: A number is not finite, which JSON cannot say.
+    """
+    import orjson  # noqa: PLC0415 (who only lists formats does not pay for it)
+
+    fields = _converter().unstructure(transcript)
+    document = {"text": encodable(transcript.text), **fields}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def read(text: str) -> Transcript:
+    """The transcript that was written.
+
+    The ``text`` on top is made from the segments, so it is not read; fields that have a default may be missing.
+
+    Raises:
+        InvalidOption: This is not JSON, or not of a transcript: fields are missing, unknown or of a wrong type.
+    """
+    from cattrs import BaseValidationError  # noqa: PLC0415 (as above)
+
+    document = _document(text)
+    document.pop("text", None)
+    try:
+        return _converter().structure(document, Transcript)
+    except BaseValidationError as error:
+        raise InvalidOption("json", _reason(error)) from error
+
+
+def _document(text: str) -> dict[str, Any]:
+    import orjson  # noqa: PLC0415 (as above)
+
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidOption("json", str(error)) from error
+    if not isinstance(document, dict):
+        raise InvalidOption("json", "a transcript is an object")
+    return document
+
+
+def _reason(error: BaseException) -> str:
+    from cattrs import transform_error  # noqa: PLC0415 (as above)
+
+    reasons = transform_error(error)
+    more = len(reasons) - _SHOWN_ERRORS
+    return "; ".join(reasons[:_SHOWN_ERRORS]) + (f"; and {more} more" if more > 0 else "")
+
+
+@cache
+def _converter() -> OrjsonConverter:
+    """A converter that takes every value as it is, where cattrs would make ``1`` of ``"1"``."""
+    from cattrs.preconf.orjson import make_converter  # noqa: PLC0415 (as above)
+
+    converter = make_converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(str, encodable)
+    converter.register_unstructure_hook(float, _finite)
+    converter.register_structure_hook(float, _number)
+    for kind in (str, int, bool):
+        converter.register_structure_hook(kind, _same)
+
+    def items(value: Any, kind: Any) -> tuple[Any, ...]:
+        listed: Any = GenericAlias(list, get_args(kind)[:1])
+        return tuple(converter.structure(_same(value, list), listed))
+
+    converter.register_structure_hook_func(_is_tuple, items)
+    return converter
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _same(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError(kind)
+    return value
+
+
+def _number(value: Any, _: type) -> float:
+    if type(value) not in (float, int):
+        raise TypeError(float)
+    return float(value)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(value)
+    return value

@@ -1,0 +1,1 @@
+"""Incidents: what the audit trail shows to be more than a slip, so that somebody looks at it."""

@@ -1,0 +1,236 @@
+"""A worker's hold on a job. Every write names the attempt, so one whose time is over writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy import ColumnElement, Row, case, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from whispercore.checkpoints import FinishedWindow, Past
+from whispercore.database.tables import jobs
+from whispercore.database.types import Moment
+from whispercore.engines.engine import DetectedLanguage
+from whispercore.errors import ClaimLost
+from whispercore.formats.line import encodable
+from whispercore.jobs.job import Job, State
+from whispercore.jobs.ports import JobPorts
+from whispercore.jobs.results import (
+    finished_windows,
+    other_windows,
+    preview,
+    put_segments,
+    put_transcript,
+    put_window,
+)
+from whispercore.jobs.rows import PROCESSING
+from whispercore.jobs.speed import measured
+from whispercore.transcript import Segment, Transcript
+
+BACKOFF_S = 60.0
+"""Until the first retry; twice as long until each further one."""
+
+
+@define(eq=False)
+class Claim:
+    """One attempt at a job.
+
+    All writes raise ``ClaimLost`` when the job is not this attempt's any more, and have then changed nothing.
+    """
+
+    job: Job
+    """As it was when it was claimed."""
+    claimed_at: datetime
+    _ports: JobPorts = field(repr=False)
+    is_over: bool = field(default=False, init=False)
+    """Whether it was completed, failed or given back."""
+
+    async def report(
+        self,
+        *,
+        stage: str | None = None,
+        progress: float | None = None,
+        done_s: float | None = None,
+        windows_done: int | None = None,
+        windows_total: int | None = None,
+        audio_duration_s: float | None = None,
+    ) -> None:
+        """Tell how far it is; what is None stays. At most once a second, please: all writers wait for each other.
+
+        Args:
+            stage: What is being done.
+            progress: 0 to 1. Less than before changes nothing.
+            done_s: Seconds of the recording that are done. Less than before changes nothing.
+            windows_done: How many windows are done.
+            windows_total: How many there are, as far as is known.
+            audio_duration_s: Length of the recording.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        now = literal(self._ports.database.now(), Moment)
+        values: dict[str, Any] = {
+            "windows_done": windows_done,
+            "windows_total": windows_total,
+            "audio_duration_s": audio_duration_s,
+        }
+        values = {name: value for name, value in values.items() if value is not None}
+        more: list[ColumnElement[bool]] = []
+        for column, value in ((jobs.c.progress, progress), (jobs.c.done_s, done_s)):
+            if value is not None:
+                more.append(column < value)
+                values[column.name] = case((column < value, value), else_=column)
+        if more:
+            values["losses"] = case((or_(*more), 0), else_=jobs.c.losses)
+        if stage is not None:
+            # Every attempt goes through its stages again, so a new one is a movement, but nothing more that is done.
+            more.append(jobs.c.stage.is_distinct_from(stage))
+            values["stage"] = stage
+        if more:
+            values["progressed_at"] = case((or_(*more), now), else_=jobs.c.progressed_at)
+        await self._set_alone(**values)
+
+    async def past(self) -> Past:
+        """What earlier attempts left. Call it once, at the beginning."""
+        if self.job.attempt == 1:
+            return Past()
+        async with self._ports.database.read() as tx:
+            row = (
+                await tx.execute(select(jobs.c.language, jobs.c.language_probability).where(jobs.c.id == self.job.id))
+            ).one_or_none()
+            windows = await finished_windows(tx, self.job.id)
+        if row is None or row.language is None or row.language_probability is None:
+            return Past(windows=windows)
+        return Past(language=DetectedLanguage(code=row.language, probability=row.language_probability), windows=windows)
+
+    async def decided(self, language: DetectedLanguage) -> None:
+        """The language was detected; it holds for all attempts.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        await self._set_alone(language=language.code, language_probability=language.probability)
+
+    async def checkpoint(self, window: FinishedWindow, segments: Sequence[Segment], first: int) -> None:
+        """Keep a finished window, and the segments that now have their final place, together.
+
+        Args:
+            window: Instead of one in the same place.
+            segments: Of this window, and of others that waited for it.
+            first: Place of the first of them in the transcript, from 0. What is there or behind goes.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+            ValueError: There would be a hole before the first segment.
+        """
+        async with self._ports.database.write() as tx:
+            windows_done = other_windows(self.job.id, window) + 1
+            await self._set(tx, windows_done=windows_done, losses=0, progressed_at=self._ports.database.now())
+            await put_window(tx, self.job.id, self.job.attempt, window)
+            await put_segments(tx, self.job.id, segments, first)
+        self._tell()
+
+    async def complete(self, transcript: Transcript | None = None) -> None:
+        """The job is done. All that comes of it is kept, in one transaction.
+
+        Args:
+            transcript: What came of it, if that is what the job was for.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        now = self._ports.database.now()
+        values: dict[str, Any] = {}
+        if transcript is not None:
+            values = {
+                "preview": encodable(preview(transcript)),
+                "language": transcript.language,
+                "audio_duration_s": transcript.duration_s,
+                "done_s": transcript.duration_s,
+                "windows_total": jobs.c.windows_done,
+            }
+        async with self._last() as tx:
+            await self._end(
+                tx, State.COMPLETED, progress=1.0, completed_at=now, failure_reason=None, error=None, **values
+            )
+            if transcript is not None:
+                await put_transcript(tx, self.job, transcript)
+                sound_s = transcript.duration_s - self.job.done_s
+                work_s = (now - self.claimed_at).total_seconds()
+                await measured(tx, self._ports.machine, transcript.model, sound_s=sound_s, work_s=work_s, now=now)
+
+    async def fail(self, reason: str, error: str, *, retry: bool) -> None:
+        """The job failed by itself. What it has finished so far can still be read.
+
+        Args:
+            reason: A stable name for programs.
+            error: A sentence for people.
+            retry: Whether another attempt may help. It comes after a minute, then two, four …, at most
+                ``max_retries`` times.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        now = self._ports.database.now()
+        failures = self.job.failures + 1
+        values: dict[str, Any] = {"failures": failures, "failure_reason": reason, "error": encodable(error)}
+        async with self._last() as tx:
+            if retry and failures <= self.job.max_retries:
+                wait = timedelta(seconds=BACKOFF_S * 2 ** (failures - 1))
+                await self._requeue(tx, next_attempt_at=now + wait, **values)
+            else:
+                await self._end(tx, State.FAILED, completed_at=now, **values)
+
+    async def release(self) -> None:
+        """Give the job back as it is; it is nobody's fault, and somebody else's turn at once.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        async with self._last() as tx:
+            await self._requeue(tx, next_attempt_at=None)
+
+    # ------------------------------------------------------------ writing
+
+    @asynccontextmanager
+    async def _last(self) -> AsyncIterator[AsyncConnection]:
+        self.is_over = True  # before the write, for those who look at the table in between
+        try:
+            async with self._ports.database.write() as tx:
+                yield tx
+        except BaseException:
+            self.is_over = False
+            raise
+        self._tell()
+
+    async def _set(self, tx: AsyncConnection, **values: Any) -> None:
+        self._check((await tx.execute(self._setting(values))).all())
+
+    async def _set_alone(self, **values: Any) -> None:
+        self._check(await self._ports.database.changed(self._setting(values)))
+        self._tell()
+
+    def _setting(self, values: dict[str, Any]) -> ReturningUpdate[str]:
+        mine = (jobs.c.id == self.job.id, jobs.c.attempt == self.job.attempt, PROCESSING)
+        # Without values the statement only asks whether it is still ours.
+        return update(jobs).where(*mine).values(values or {"attempt": jobs.c.attempt}).returning(jobs.c.id)
+
+    def _check(self, written: Sequence[Row[Any]]) -> None:
+        if len(written) != 1:
+            raise ClaimLost(self.job.id, self.job.attempt)
+
+    async def _requeue(self, tx: AsyncConnection, **values: Any) -> None:
+        await self._set(tx, state=State.QUEUED, lease_owner=None, lease_until=None, **values)
+        await self._ports.dispatch.announce(tx, self.job)
+
+    async def _end(self, tx: AsyncConnection, state: State, **values: Any) -> None:
+        await self._set(tx, state=state, lease_owner=None, lease_until=None, **values)
+        await self._ports.note(tx, self.job, state)
+
+    def _tell(self) -> None:
+        self._ports.events.publish(self.job.id)

@@ -1,0 +1,47 @@
+"""Who is woken for a job. What is done next is always decided by the table of jobs, whoever was woken for what."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.jobs.job import Job
+
+
+class Hands(Protocol):
+    """What a dispatch needs of a worker."""
+
+    async def claim(self) -> Callable[[], Awaitable[None]] | None:
+        """Take the job whose turn it is.
+
+        Returns:
+            What does it, and ends when it is done; None when there is nothing to do now.
+        """
+        ...
+
+    def interrupt(self, job_id: str) -> None:
+        """Stop working on this job, if that is what is being done."""
+        ...
+
+
+class Dispatch(Protocol):
+    """Brings jobs and workers together."""
+
+    async def announce(self, tx: AsyncConnection, job: Job) -> None:
+        """There is something to do, once the transaction commits."""
+        ...
+
+    async def work(self, hands: Hands, slots: int) -> None:
+        """Have jobs done until cancelled.
+
+        Args:
+            hands: Who does them.
+            slots: How many at once.
+        """
+        ...
+
+    def interrupt(self, job_id: str) -> None:
+        """Tell whoever works on the job to stop, as far as he can be reached. Workers also look by themselves."""
+        ...

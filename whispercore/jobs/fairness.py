@@ -1,0 +1,44 @@
+"""Whose turn it is: start-time fair queueing.
+
+Each job gets a tag when it is queued, and the smallest tag goes first. A user's first job gets the tag of the job whose
+turn it is now; each further one a tag that is greater by what his job before it costs. So a user with a thousand jobs
+and one with a single job take turns, and nothing has to be counted when a job is claimed.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.database.tables import jobs
+from whispercore.jobs.rows import LIVE, PROCESSING, QUEUED
+
+
+async def next_tag(tx: AsyncConnection, owner_id: str, priority: int) -> float:
+    """The tag of this user's next job.
+
+    Only jobs that wait or run count, so there is no book to keep: a user without any begins at the present turn.
+
+    Args:
+        tx: The transaction that queues the job.
+        owner_id: Whose it is.
+        priority: Each priority has turns of its own.
+    """
+    now: float
+    own: float | None
+    now, own = (await tx.execute(_TURN, {"owner_id": owner_id, "priority": priority})).one()
+    return now if own is None else max(now, own)
+
+
+_HERE = jobs.c.priority == bindparam("priority")
+# Of those that wait: a worker that knows few kinds may have taken one from far behind.
+_WAITING = select(func.min(jobs.c.fair_tag)).where(QUEUED, _HERE).scalar_subquery()
+_RUNNING = select(func.max(jobs.c.fair_tag)).where(PROCESSING, _HERE).scalar_subquery()
+_AFTER_OWN = (
+    select(jobs.c.fair_tag + jobs.c.cost)
+    .where(LIVE, _HERE, jobs.c.owner_id == bindparam("owner_id"))
+    .order_by(jobs.c.fair_tag.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_TURN = select(func.coalesce(_WAITING, _RUNNING, 0.0), _AFTER_OWN)

@@ -1,0 +1,259 @@
+"""The workers' side of the table of jobs: claiming, keeping what was claimed, and taking back what was left lying."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from attrs import evolve
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.database import outbox
+from whispercore.database.tables import jobs, workers
+from whispercore.database.types import Moment
+from whispercore.jobs.claim import Claim
+from whispercore.jobs.job import Job, State
+from whispercore.jobs.ports import JobPorts
+from whispercore.jobs.rows import COLUMNS, PROCESSING, QUEUED, job_of
+from whispercore.jobs.speed import PRESENT_S
+
+LEASE_S = 10.0
+"""How long a worker may be silent before its jobs are another's."""
+PATIENCE_S = 60.0
+"""How long a job may be passed over for others whose model is loaded."""
+MOST_LOSSES = 10
+"""A job whose worker is lost so often, while nothing more of it gets done, is what ends its workers."""
+SUSPECT_LOSSES = 7
+"""From here on, jobs that were lost together are done one by one: most of them were only beside the one that it is."""
+APART_S = 60.0
+"""How long the next of them waits: until the one before has got on, or has ended its last worker."""
+OUTBOX_DAYS = 7.0
+"""How long messages are kept for those who are to get them."""
+
+
+class Queue:
+    """What workers do to jobs.
+
+    Args:
+        ports: What it stands on.
+    """
+
+    def __init__(self, ports: JobPorts) -> None:
+        self._ports = ports
+
+    async def claim(
+        self,
+        worker: str,
+        kinds: Collection[str],
+        *,
+        lease_s: float = LEASE_S,
+        loaded_models: Collection[str] = (),
+    ) -> Claim | None:
+        """Take the job whose turn it is: by priority, then by fairness.
+
+        A job whose model is loaded goes before others of its priority, but not before those that have waited for a
+        minute.
+
+        Args:
+            worker: Who takes it.
+            kinds: The kinds that he knows; others stay where they are.
+            lease_s: How long it is his unless he renews it.
+            loaded_models: Models that cost him no loading.
+
+        Returns:
+            His hold on the job, or None when there is nothing for him to do.
+        """
+        now = self._ports.database.now()
+        taken = (
+            update(jobs)
+            .where(jobs.c.id == _whose_turn(kinds, loaded_models, now), QUEUED)
+            .values(
+                state=State.PROCESSING,
+                attempt=jobs.c.attempt + 1,
+                lease_owner=worker,
+                lease_until=now + timedelta(seconds=lease_s),
+                started_at=func.coalesce(jobs.c.started_at, literal(now, Moment)),
+                next_attempt_at=None,
+                progressed_at=now,
+            )
+            .returning(*COLUMNS)
+        )
+        rows = await self._ports.database.changed(taken)
+        if not rows:
+            return None
+        job = job_of(rows[0])
+        self._ports.events.publish(job.id)
+        return Claim(job, now, self._ports)
+
+    async def renew(self, worker: str, claims: Collection[Claim], *, lease_s: float = LEASE_S) -> list[Claim]:
+        """Say that a worker is there, and keep its jobs, also those whose lease has lapsed while nobody took them.
+
+        Args:
+            worker: Who has them.
+            claims: His holds on them.
+            lease_s: How long they are his from now on.
+
+        Returns:
+            Those that he has lost.
+        """
+        now = self._ports.database.now()
+        renewed = (
+            update(jobs)
+            .where(PROCESSING, jobs.c.lease_owner == worker, jobs.c.id.in_([claim.job.id for claim in claims]))
+            .values(lease_until=now + timedelta(seconds=lease_s))
+            .returning(jobs.c.id, jobs.c.attempt)
+        )
+        async with self._ports.database.write() as tx:
+            await tx.execute(update(workers).where(workers.c.name == worker).values(seen_at=now))
+            kept = {(row.id, row.attempt) for row in await tx.execute(renewed)} if claims else set()
+        return [claim for claim in claims if (claim.job.id, claim.job.attempt) not in kept]
+
+    async def lost(self, claims: Collection[Claim]) -> list[Claim]:
+        """Those claims that are over: their jobs were cancelled, deleted or taken over."""
+        held = select(jobs.c.id, jobs.c.attempt).where(PROCESSING, jobs.c.id.in_([claim.job.id for claim in claims]))
+        kept = {(row.id, row.attempt) for row in await self._ports.database.rows(held)}
+        return [claim for claim in claims if (claim.job.id, claim.job.attempt) not in kept]
+
+    async def sweep(self, *, timeout_s: float) -> list[Job]:
+        """Take back jobs whose lease has lapsed, and fail those that have not moved for too long.
+
+        A job whose workers are lost again and again before anything more of it is done fails as well.
+
+        Args:
+            timeout_s: How long a job may stand still.
+
+        Returns:
+            The jobs that were taken back, as they are now.
+        """
+        now = self._ports.database.now()
+        stuck = jobs.c.progressed_at < now - timedelta(seconds=timeout_s)
+        lapsed = jobs.c.lease_until < now
+        if not await self._ports.database.rows(select(jobs.c.id).where(PROCESSING, or_(lapsed, stuck)).limit(1)):
+            return []
+        async with self._ports.database.write() as tx:
+            failed = await self._fail(tx, stuck, now, "job_timeout", f"it did not move for {timeout_s / 60:g} minutes")
+            given_up, taken = await self._take_back(tx, lapsed, now)
+        self._tell(failed, given_up, taken)
+        return taken
+
+    async def release_all(self, worker: str) -> list[Job]:
+        """Take back whatever a worker has; for one that was started again under its old name.
+
+        Returns:
+            The jobs that were taken back, as they are now.
+        """
+        async with self._ports.database.write() as tx:
+            given_up, taken = await self._take_back(tx, jobs.c.lease_owner == worker, self._ports.database.now())
+        self._tell(given_up, taken)
+        return taken
+
+    async def enter(self, worker: str, slots: int) -> None:
+        """A worker begins: what one of its name has left lying is to be done again.
+
+        Args:
+            worker: Its name.
+            slots: How many jobs it does at once.
+        """
+        now = self._ports.database.now()
+        async with self._ports.database.write() as tx:
+            await tx.execute(delete(workers).where(workers.c.name == worker))
+            await tx.execute(insert(workers).values(name=worker, slots=slots, started_at=now, seen_at=now))
+            await outbox.forget(tx, now - timedelta(days=OUTBOX_DAYS))
+        await self.release_all(worker)
+
+    async def leave(self, worker: str) -> None:
+        """It ends."""
+        async with self._ports.database.write() as tx:
+            await tx.execute(delete(workers).where(workers.c.name == worker))
+
+    async def waiting(self) -> int:
+        """How many jobs wait for a worker, of all people together."""
+        return await self._count(select(func.count()).select_from(jobs).where(QUEUED))
+
+    async def workers(self) -> int:
+        """How many workers were seen of late."""
+        here = workers.c.seen_at > self._ports.database.now() - timedelta(seconds=PRESENT_S)
+        return await self._count(select(func.count()).select_from(workers).where(here))
+
+    async def _count(self, query: Select[int]) -> int:
+        found: int = (await self._ports.database.rows(query))[0][0]
+        return found
+
+    async def _take_back(
+        self, tx: AsyncConnection, left: ColumnElement[bool], now: datetime
+    ) -> tuple[list[Job], list[Job]]:
+        """Queue what was left lying. That is no failure of the job, so it costs no attempt, and no waiting at first.
+
+        Returns:
+            Those jobs that are given up, because they may well be what ends their workers, and those that are queued.
+        """
+        given_up = await self._fail(
+            tx,
+            and_(left, jobs.c.losses >= MOST_LOSSES - 1),
+            now,
+            "worker_lost",
+            f"its worker was lost {MOST_LOSSES} times one after the other, before anything more was done",
+            losses=jobs.c.losses + 1,
+        )
+        back = (
+            update(jobs)
+            .where(PROCESSING, left)
+            .values(state=State.QUEUED, losses=jobs.c.losses + 1, lease_owner=None, lease_until=None)
+            .returning(*COLUMNS)
+        )
+        taken = [job_of(row) for row in await tx.execute(back)]
+        suspects = [number for number, job in enumerate(taken) if job.losses >= SUSPECT_LOSSES]
+        for place, number in enumerate(suspects[1:], 1):
+            job = taken[number] = evolve(taken[number], next_attempt_at=now + place * timedelta(seconds=APART_S))
+            await tx.execute(update(jobs).where(jobs.c.id == job.id).values(next_attempt_at=job.next_attempt_at))
+        for job in taken:
+            await self._ports.dispatch.announce(tx, job)
+        return given_up, taken
+
+    async def _fail(
+        self, tx: AsyncConnection, which: ColumnElement[bool], now: datetime, reason: str, error: str, **values: object
+    ) -> list[Job]:
+        over = (
+            update(jobs)
+            .where(PROCESSING, which)
+            .values(
+                state=State.FAILED,
+                failures=jobs.c.failures + 1,
+                failure_reason=reason,
+                error=error,
+                completed_at=now,
+                lease_owner=None,
+                lease_until=None,
+                **values,
+            )
+            .returning(*COLUMNS)
+        )
+        failed = [job_of(row) for row in await tx.execute(over)]
+        for job in failed:
+            await self._ports.note(tx, job, State.FAILED)
+        return failed
+
+    def _tell(self, *moved: Collection[Job]) -> None:
+        for job in itertools.chain(*moved):
+            self._ports.events.publish(job.id)
+
+
+def _whose_turn(kinds: Collection[str], loaded_models: Collection[str], now: datetime) -> ColumnElement[str]:
+    """The id of the job to take. The index of the queue is read in its order, so the first that fits is it."""
+    due = (
+        QUEUED,
+        jobs.c.kind.in_(kinds),
+        or_(jobs.c.next_attempt_at.is_(None), jobs.c.next_attempt_at <= now),
+    )
+    highest = select(jobs.c.priority).where(*due).order_by(jobs.c.priority.desc()).limit(1).scalar_subquery()
+    turns = select(jobs.c.id).where(*due, jobs.c.priority == highest).order_by(jobs.c.fair_tag, jobs.c.id).limit(1)
+    if not loaded_models:
+        return turns.scalar_subquery()
+    cheap = or_(
+        jobs.c.model.is_(None),
+        jobs.c.model.in_(loaded_models),
+        jobs.c.created_at <= now - timedelta(seconds=PATIENCE_S),
+    )
+    return func.coalesce(turns.where(cheap).scalar_subquery(), turns.scalar_subquery())

@@ -1,0 +1,154 @@
+"""What jobs bring forth: segments in their places, finished windows, transcripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, delete, func, insert, not_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.checkpoints import FinishedWindow
+from whispercore.database.tables import segments, transcripts, windows
+from whispercore.jobs.job import Job
+from whispercore.jobs.rows import channel_key, from_json, segment_of, segment_row, to_json, window_of, window_row
+from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
+
+_PREVIEW_CHARACTERS = 200
+
+
+async def put_segments(tx: AsyncConnection, job_id: str, new: Sequence[Segment], first: int) -> None:
+    """Put segments in their places, instead of all that is there or behind.
+
+    Args:
+        tx: A transaction that writes.
+        job_id: Whose.
+        new: The segments.
+        first: Place of the first of them, from 0.
+
+    Raises:
+        ValueError: There would be a hole before the first.
+    """
+    kept = await count_segments(tx, job_id)
+    if kept < first:
+        raise ValueError(f"segment {first} comes before its predecessors")
+    if kept > first:
+        await tx.execute(delete(segments).where(segments.c.job_id == job_id, segments.c.position >= first))
+    await _append(tx, job_id, new, first)
+
+
+async def _append(tx: AsyncConnection, job_id: str, new: Sequence[Segment], first: int) -> None:
+    if new:
+        await tx.execute(
+            insert(segments), [segment_row(job_id, first + offset, segment) for offset, segment in enumerate(new)]
+        )
+
+
+async def count_segments(tx: AsyncConnection, job_id: str) -> int:
+    """How many there are."""
+    # Places have no holes.
+    last = (await tx.execute(select(func.max(segments.c.position)).where(segments.c.job_id == job_id))).scalar()
+    return 0 if last is None else last + 1
+
+
+def segments_after(job_id: str, after: int, limit: int | None) -> Select[Any]:
+    """The query for segments in order; ``placed`` reads its rows.
+
+    Args:
+        job_id: Whose.
+        after: The place before the first that is wanted; -1 for all.
+        limit: How many at most.
+    """
+    return (
+        select(segments)
+        .where(segments.c.job_id == job_id, segments.c.position > after)
+        .order_by(segments.c.position)
+        .limit(limit)
+    )
+
+
+def placed(rows: Iterable[Row[Any]]) -> tuple[tuple[int, Segment], ...]:
+    """Segments, each with its place in the transcript."""
+    return tuple((row.position, segment_of(row)) for row in rows)
+
+
+def other_windows(job_id: str, window: FinishedWindow) -> ScalarSelect[int]:
+    """How many windows are kept beside the one in this place."""
+    return (
+        select(func.count())
+        .where(windows.c.job_id == job_id, not_(_in_the_place_of(window)))
+        .select_from(windows)
+        .scalar_subquery()
+    )
+
+
+async def put_window(tx: AsyncConnection, job_id: str, attempt: int, window: FinishedWindow) -> None:
+    """Keep a window, instead of one in the same place."""
+    await tx.execute(delete(windows).where(windows.c.job_id == job_id, _in_the_place_of(window)))
+    await tx.execute(insert(windows).values(window_row(job_id, attempt, window)))
+
+
+def _in_the_place_of(window: FinishedWindow) -> ColumnElement[bool]:
+    return and_(windows.c.channel == channel_key(window.channel), windows.c.index == window.index)
+
+
+async def finished_windows(tx: AsyncConnection, job_id: str) -> tuple[FinishedWindow, ...]:
+    """All windows that were kept."""
+    query = select(windows).where(windows.c.job_id == job_id).order_by(windows.c.channel, windows.c.index)
+    return tuple(window_of(row) for row in await tx.execute(query))
+
+
+async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) -> None:
+    """Keep the transcript of a job that has none yet.
+
+    Segments that are in their places already stay; its windows are not needed any more.
+    """
+    kept = await count_segments(tx, job.id)
+    if kept > len(transcript.segments):
+        await put_segments(tx, job.id, (), len(transcript.segments))
+    else:
+        await _append(tx, job.id, transcript.segments[kept:], kept)
+    await tx.execute(delete(windows).where(windows.c.job_id == job.id))
+    await tx.execute(
+        insert(transcripts).values(
+            job_id=job.id,
+            language=transcript.language,
+            language_probability=transcript.language_probability,
+            duration_s=transcript.duration_s,
+            model=transcript.model,
+            fingerprint=to_json(transcript.fingerprint),
+            earlier_fingerprints=to_json(transcript.earlier_fingerprints) if transcript.earlier_fingerprints else None,
+            damage=to_json(transcript.damage) if transcript.damage is not None else None,
+        )
+    )
+
+
+async def whole_transcript(tx: AsyncConnection, job_id: str) -> Transcript | None:
+    """The transcript; None when the job has none."""
+    row = (await tx.execute(select(transcripts).where(transcripts.c.job_id == job_id))).one_or_none()
+    if row is None:
+        return None
+    return Transcript(
+        segments=tuple(segment for _, segment in placed(await tx.execute(segments_after(job_id, -1, None)))),
+        language=row.language,
+        language_probability=row.language_probability,
+        duration_s=row.duration_s,
+        model=row.model,
+        fingerprint=from_json(row.fingerprint, Fingerprint),
+        earlier_fingerprints=(
+            from_json(row.earlier_fingerprints, tuple[Fingerprint, ...]) if row.earlier_fingerprints else ()
+        ),
+        damage=from_json(row.damage, Damage) if row.damage else None,
+    )
+
+
+def preview(transcript: Transcript) -> str:
+    """How it begins, for lists."""
+    text = ""
+    for segment in transcript.segments:
+        text = f"{text} {segment.text}".strip()
+        if len(text) > _PREVIEW_CHARACTERS:
+            start = text[: _PREVIEW_CHARACTERS + 1]
+            # Not in mid-word, where there are words that end.
+            return (start.rpartition(" ")[0] or start[:-1]) + "…"
+    return text

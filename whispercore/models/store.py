@@ -1,0 +1,339 @@
+"""The models of this machine: found by name, downloaded when they are missing, verified before anybody uses them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from whispercore.errors import InvalidOption, ModelDamaged, ModelInUse, ModelMissing, NoSpace, UnknownModel
+from whispercore.models import records
+from whispercore.models.catalogue import CATALOGUE, MICRO, MICRO_PATH, CatalogueModel
+from whispercore.models.checksums import compared, copy_synced, hashed_once, inspected_once
+from whispercore.models.listing import StoredModel, listed
+from whispercore.models.pace import OnProgress, Pace
+from whispercore.models.records import Record
+from whispercore.models.seen import checksum
+from whispercore.models.verify import ModelBytes, ModelInfo, inspect
+from whispercore.settings import Settings
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_RESERVED_ENDINGS = (".bin", ".json", ".part", ".lock", ".tmp")
+"""Endings that the store gives to its own files."""
+
+
+@frozen(kw_only=True)
+class ModelFile:
+    """A model on this machine that has passed every check."""
+
+    name: str
+    path: Path
+    sha256: str
+    """Checksum of the file, in hexadecimal."""
+    size_bytes: int
+    info: ModelInfo
+
+
+class ModelStore:
+    """The models of this machine.
+
+    Several threads and processes may use the same folder at once. Reading needs no right to write to it.
+
+    Args:
+        settings: Where the folder is, and whether and where to download.
+        catalogue: The models that can be downloaded, by name.
+        pace: How patient downloads are.
+        lock_timeout_s: How long to wait for another process that works on the same model.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalogue: Mapping[str, CatalogueModel] = CATALOGUE,
+        pace: Pace | None = None,
+        lock_timeout_s: float = 600.0,
+    ) -> None:
+        self._settings = settings
+        self._folder = settings.models_dir
+        self._catalogue = catalogue
+        self._pace = pace or Pace()
+        self._lock_timeout_s = lock_timeout_s
+
+    def get(self, name_or_path: str | Path, *, on_progress: OnProgress | None = None) -> ModelFile:
+        """A model by name or path, verified; downloaded first when it is published and not here.
+
+        Callers who pass on what strangers ask for use ``named``, which never looks outside the store.
+
+        Args:
+            name_or_path: A ``Path``; a string with a slash, or one that ends in ``.bin`` and exists, is a path too;
+                any other is a name.
+            on_progress: Called during a download.
+
+        Raises:
+            UnknownModel: No model has this name.
+            ModelMissing: It would have to be downloaded, and that is off.
+            ModelDamaged: The file is not a whole model, or has changed since it came.
+            ModelInUse: Another process has been working on it for too long.
+            DownloadFailed: It could not be downloaded.
+            ChecksumMismatch: What was downloaded is not what was published.
+            NoSpace: The disk has no room for it.
+        """
+        if isinstance(name_or_path, Path):
+            return self._outside(name_or_path.stem, name_or_path)
+        path = Path(name_or_path)
+        if "/" in name_or_path or (name_or_path.endswith(".bin") and path.is_file()):
+            return self._outside(path.stem, path)
+        return self.named(name_or_path, on_progress=on_progress)
+
+    def named(self, name: str, *, on_progress: OnProgress | None = None) -> ModelFile:
+        """The same as ``get``, for names only.
+
+        Args:
+            name: The name of a model.
+            on_progress: Called during a download.
+
+        Raises:
+            ModelError: As for ``get``.
+        """
+        if name == MICRO.name:
+            return self._outside(name, MICRO_PATH)
+        if self._file(name).is_file():
+            return self._stored(name)
+        return self.pull(name, on_progress=on_progress)
+
+    def is_here(self, name: str) -> bool:
+        """Whether a model is on this machine; it is not looked into.
+
+        Args:
+            name: The name of a model.
+
+        Raises:
+            UnknownModel: No model has this name.
+        """
+        if name == MICRO.name or self._file(name).is_file():
+            return True
+        if name not in self._catalogue:
+            raise UnknownModel(name, self._similar(name))
+        return False
+
+    def pull(self, name: str, *, on_progress: OnProgress | None = None, force: bool = False) -> ModelFile:
+        """Download a model, unless it is here.
+
+        Args:
+            name: The name of a published model.
+            on_progress: Called during the download.
+            force: Download it even when it is here, and replace the file.
+
+        Raises:
+            ModelError: As for ``get``.
+            InvalidOption: ``force`` in offline mode, or a folder that cannot be written.
+        """
+        if name == MICRO.name:
+            return self.named(name)
+        target = self._file(name)
+        here = target.is_file()
+        if here and (not force or name not in self._catalogue):
+            return self._stored(name)
+        if name not in self._catalogue:
+            raise UnknownModel(name, self._similar(name))
+        if self._settings.offline:
+            raise InvalidOption("force", "offline mode forbids downloading") if here else ModelMissing(name)
+        with self._changing(name):
+            if force or not target.is_file():
+                self._download(self._catalogue[name], target, on_progress)
+        return self._stored(name)
+
+    def add(self, name: str, path: Path, *, replace: bool = False) -> ModelFile:
+        """Register a model file of one's own under a name, by copying it into the store.
+
+        The name may be that of a published model; the file is then used in its place.
+
+        Args:
+            name: Letters, digits, ``.``, ``_`` and ``-``.
+            path: The file.
+            replace: Whether a model that has the name already may be replaced.
+
+        Raises:
+            InvalidOption: The name cannot be used, or is taken, or the folder cannot be written.
+            ModelDamaged: The file is not a whole model.
+            ModelInUse: Another process has been working on this name for too long.
+            NoSpace: The disk has no room for the copy.
+        """
+        self._check_new(name)
+        size_bytes = inspect(path).size_bytes
+        target = self._file(name)
+        with self._changing(name):
+            if target.is_file() and not replace:
+                raise InvalidOption("name", f"a model called {name!r} is already here; --replace replaces it")
+            if size_bytes > (free := shutil.disk_usage(self._folder).free):
+                raise NoSpace(str(self._folder), size_bytes, free)
+            copy = self._folder / f".{name}.add.tmp"
+            try:
+                sha256 = copy_synced(path, copy)
+                inspect(copy)
+                records.install(copy, target, sha256=sha256, source="added")
+            finally:
+                copy.unlink(missing_ok=True)
+        return self._stored(name)
+
+    def remove(self, name: str) -> None:
+        """Delete a model from the store, or what there is of a download that was broken off.
+
+        Args:
+            name: The name of a model in the store.
+
+        Raises:
+            InvalidOption: It is part of this package, or the folder cannot be written.
+            UnknownModel: The store has no such model.
+            ModelInUse: Another process has been working on it for too long.
+        """
+        if name == MICRO.name:
+            raise InvalidOption("name", f"{name!r} is part of this package and cannot be removed")
+        target = self._file(name)
+        begun = target.with_name(target.name + ".part")
+        if not target.is_file() and not begun.is_file():
+            raise UnknownModel(name, tuple(difflib.get_close_matches(name, self._local())))
+        with self._changing(name):
+            for path in (target, records.record_path(target), begun, begun.with_name(begun.name + ".json")):
+                path.unlink(missing_ok=True)
+
+    def verify(self, name: str) -> ModelFile:
+        """Read a model from end to end, and compare it with the checksum that was recorded when it came.
+
+        Args:
+            name: The name of a model in the store.
+
+        Raises:
+            UnknownModel: The store has no such model.
+            ModelDamaged: It is not what it was.
+            ModelInUse: Another process has been working on it for too long.
+        """
+        if name == MICRO.name:
+            return self._outside(name, MICRO_PATH)
+        if not self._file(name).is_file():
+            raise UnknownModel(name, self._similar(name))
+        return self._read_again(name, trust_status=False)
+
+    def list(self) -> tuple[StoredModel, ...]:
+        """Every model that is here or can be downloaded, the local ones included, in the catalogue's order."""
+        return listed(self._catalogue, {name: self._file(name) for name in self._local()})
+
+    def _outside(self, name: str, path: Path) -> ModelFile:
+        with ModelBytes(path) as model:
+            info = inspected_once(model)
+            sha256 = hashed_once(model, lambda: checksum(model, self._folder / "seen"))
+            return _model_file(name, model, sha256, info)
+
+    def _stored(self, name: str) -> ModelFile:
+        path = self._file(name)
+        with ModelBytes(path) as model:
+            info = inspected_once(model)
+            record = records.read(records.record_path(path), Record)
+            if record is not None and record.matches(model.status):
+                return _model_file(name, model, record.sha256, info)
+        return self._read_again(name, trust_status=True)
+
+    def _read_again(self, name: str, *, trust_status: bool) -> ModelFile:
+        path = self._file(name)
+        try:
+            # Whoever holds the lock may be replacing file and record; only then do the two not belong together.
+            with self._lock(name), ModelBytes(path) as model:
+                info = model.inspect()
+                return _model_file(name, model, _recorded_anew(model, trust_status=trust_status), info)
+        except OSError:
+            return self._without_a_lock(name, trust_status=trust_status)
+
+    def _without_a_lock(self, name: str, *, trust_status: bool) -> ModelFile:
+        """In a folder that cannot be written, such as that of an image with models in it."""
+        path = self._file(name)
+        while True:
+            with ModelBytes(path) as model:
+                try:
+                    info = model.inspect()
+                    actual = hashed_once(model, model.sha256) if trust_status else model.sha256()
+                    sha256 = compared(model, records.read(records.record_path(path), Record), actual)
+                except ModelDamaged:
+                    if model.is_current:
+                        raise
+                    continue  # somebody who may write replaced it meanwhile
+                return _model_file(name, model, sha256, info)
+
+    def _download(self, model: CatalogueModel, target: Path, on_progress: OnProgress | None) -> None:
+        from whispercore.models.download import download  # noqa: PLC0415 - it loads the HTTP client
+
+        download(model.url(self._settings.hub), target, sha1=model.sha1, on_progress=on_progress, pace=self._pace)
+
+    def _file(self, name: str) -> Path:
+        if not _is_name(name):
+            raise UnknownModel(name, self._similar(name))
+        return self._folder / f"{name}.bin"
+
+    def _local(self) -> tuple[str, ...]:
+        names = (path.stem for path in self._folder.glob("*.bin") if path.is_file())
+        return tuple(sorted(name for name in names if _is_name(name) and name != MICRO.name))
+
+    def _similar(self, name: str) -> tuple[str, ...]:
+        known = {MICRO.name, *self._catalogue, *self._local()}
+        return tuple(difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5))
+
+    def _check_new(self, name: str) -> None:
+        if not _is_name(name):
+            raise InvalidOption(
+                "name",
+                f"{name!r} cannot be used; it needs 1 to 100 letters, digits, '.', '_' or '-', a letter or digit "
+                f"first, and no ending such as {' or '.join(_RESERVED_ENDINGS)}",
+            )
+        if name.casefold() == MICRO.name:
+            raise InvalidOption("name", f"{name!r} is the model in this package and cannot be replaced")
+
+    @contextmanager
+    def _changing(self, name: str) -> Iterator[None]:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._lock(name):
+                yield
+        except OSError as error:
+            raise InvalidOption(
+                "WHISPERCORE_MODELS", f"the folder {self._folder} cannot be written ({error.strerror or error})"
+            ) from error
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - needed by few processes
+
+        lock = FileLock(self._folder / f".{name}.lock", timeout=self._lock_timeout_s)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ModelInUse(name, self._lock_timeout_s) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and not name.lower().endswith(_RESERVED_ENDINGS)
+
+
+def _recorded_anew(model: ModelBytes, *, trust_status: bool) -> str:
+    path = records.record_path(model.path)
+    record = records.read(path, Record)
+    if trust_status and record is not None and record.matches(model.status):
+        return record.sha256
+    actual = compared(model, record, model.sha256())
+    if record is None:
+        records.note(model.path, sha256=actual, source="found")
+    else:
+        records.write(path, evolve(record, mtime_ns=model.status.st_mtime_ns))
+    return actual
+
+
+def _model_file(name: str, model: ModelBytes, sha256: str, info: ModelInfo) -> ModelFile:
+    return ModelFile(name=name, path=model.path, sha256=sha256, size_bytes=info.size_bytes, info=info)

@@ -1,0 +1,74 @@
+"""From credentials to a caller."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import field, frozen
+
+from whispercore.errors import NotAuthenticated
+from whispercore.people.caller import Caller, RequestInfo
+from whispercore.people.keys import Keys
+from whispercore.people.known_keys import ELSEWHERE
+from whispercore.people.recognition import Recognition
+from whispercore.people.seen import Seen
+from whispercore.people.tokens import Tokens, looks_like_token
+
+
+@frozen(kw_only=True)
+class Credentials:
+    """What a request brings to show who sends it."""
+
+    bearer: str | None = field(default=None, repr=False)
+    """What follows ``Bearer`` in ``Authorization``: a token or an API key."""
+    api_key: str | None = field(default=None, repr=False)
+    """``X-API-Key``. It counts when there are several."""
+    cookie: str | None = field(default=None, repr=False)
+    """That of a browser's session. It counts when nothing else is there."""
+    request: RequestInfo = ELSEWHERE
+    """The request that brings them: a key may be good for some addresses only."""
+
+
+class Auth(Protocol):
+    """Says who is calling. An application that has its own people brings its own."""
+
+    async def authenticate(self, credentials: Credentials) -> Caller:
+        """The caller.
+
+        Raises:
+            NotAuthenticated: There are no credentials, or none that are good.
+            NotPermitted: They are good, but not from where they come.
+        """
+        ...
+
+
+class OurAuth:
+    """By our own users, tokens, cookies and API keys.
+
+    Args:
+        keys: The API keys of users.
+        tokens: Their tokens.
+        recognition: Knows whose cookies there are.
+        seen: Told which sessions are used.
+    """
+
+    def __init__(self, keys: Keys, tokens: Tokens, recognition: Recognition, seen: Seen) -> None:
+        self._keys = keys
+        self._tokens = tokens
+        self._recognition = recognition
+        self._seen = seen
+
+    async def authenticate(self, credentials: Credentials) -> Caller:
+        """The caller."""
+        if credentials.api_key:
+            return await self._keys.authenticate(credentials.api_key, credentials.request)
+        if credentials.bearer:
+            if not looks_like_token(credentials.bearer):
+                return await self._keys.authenticate(credentials.bearer, credentials.request)
+            caller = await self._tokens.authenticate(credentials.bearer)
+        elif credentials.cookie:
+            caller = await self._recognition.by_cookie(credentials.cookie)
+        else:
+            raise NotAuthenticated
+        self._seen.note(caller.session_id)
+        return caller

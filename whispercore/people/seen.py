@@ -1,0 +1,56 @@
+"""When sessions were last used: noted in memory, written down now and then."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from sqlalchemy import update
+
+from whispercore.clock import Clock
+from whispercore.database.session import Database
+from whispercore.database.tables import sessions
+from whispercore.errors import RequestError
+
+EVERY_S = 60.0
+"""A session's row is written at most once in this time."""
+
+
+class Seen:
+    """Notes, so that reading something is not writing to the database each time.
+
+    Args:
+        database: Where the sessions are.
+        clock: By whose time.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._last: dict[str, datetime] = {}
+        self._due_s = clock.monotonic() + EVERY_S
+        self._writing: asyncio.Task[None] | None = None
+
+    def note(self, session_id: str) -> None:
+        """It is used now. Now and then this has all of them written, in the background."""
+        self._last[session_id] = self._clock.now()
+        if self._clock.monotonic() >= self._due_s and (self._writing is None or self._writing.done()):
+            self._due_s = self._clock.monotonic() + EVERY_S
+            self._writing = asyncio.create_task(self._try_to_write())
+
+    async def close(self) -> None:
+        """Write down what is left."""
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
+        await self._try_to_write()
+
+    async def _try_to_write(self) -> None:
+        noted, self._last = self._last, {}
+        if not noted:
+            return
+        try:
+            async with self._database.write() as tx:
+                for session_id, at in noted.items():
+                    await tx.execute(update(sessions).where(sessions.c.id == session_id).values(last_used_at=at))
+        except RequestError:  # a full or a busy database: the next time
+            self._last = {**noted, **self._last}

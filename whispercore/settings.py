@@ -1,0 +1,80 @@
+"""Settings of the library: where models live, whether the network may be used, and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from whispercore import parsers
+from whispercore.setting import load, setting
+
+HUB = "https://huggingface.co/ggerganov/whisper.cpp/resolve/main"
+"""Where whisper.cpp publishes its models."""
+
+TABLE: Final = "library"
+"""Where these settings stand in a file."""
+
+
+def default_models_dir() -> Path:
+    """The folder for models when none is named: inside the user's data folder."""
+    from platformdirs import user_data_path  # noqa: PLC0415 - needed by few processes
+
+    return user_data_path("whispercore") / "models"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What whispercore is told by the environment.
+
+    The metadata of each field names its variable, and describes it for people.
+    """
+
+    models_dir: Path = field(
+        factory=default_models_dir,
+        metadata=setting("WHISPERCORE_MODELS", "The folder where models are kept.", parsers.folder),
+    )
+    offline: bool = field(
+        default=False,
+        metadata=setting("WHISPERCORE_OFFLINE", "Never use the network (1 or 0).", parsers.flag),
+    )
+    hub: str = field(
+        default=HUB,
+        repr=parsers.without_password,
+        metadata=setting(
+            "WHISPERCORE_HUB",
+            "The address that models are downloaded from.",
+            parsers.address,
+            show=parsers.without_password,
+        ),
+    )
+    default_model: str = field(
+        default="small",
+        metadata=setting("WHISPERCORE_MODEL", "The model to use when none is named.", parsers.word),
+    )
+    threads: int | None = field(
+        default=None,
+        metadata=setting(
+            "WHISPERCORE_THREADS", "Threads to compute with; as many as fit when not set.", parsers.whole(1, 1024)
+        ),
+    )
+    keep_alive_s: float = field(
+        default=300.0,
+        metadata=setting("WHISPERCORE_KEEP_ALIVE_S", "Seconds that an idle model stays loaded.", parsers.seconds),
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings; a variable that is not set, or empty, leaves the default.
+
+        Where ``WHISPERCORE_CONFIG`` names a file, its table ``[library]`` is read first.
+
+        Args:
+            environ: The variables; those of this process by default.
+
+        Raises:
+            InvalidOption: A variable has a value that cannot work. ``option`` is its name.
+        """
+        return load(cls, environ=environ, table=TABLE).settings

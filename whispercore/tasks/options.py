@@ -1,0 +1,107 @@
+"""What a transcription job was asked for, as it is frozen in its row."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen, validators
+
+from whispercore.audio.messages import Channels
+from whispercore.engines.engine import Options
+from whispercore.engines.pool import LANES, Lane
+from whispercore.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from cattrs.preconf.orjson import OrjsonConverter
+
+VERSION = 1
+"""Of the JSON that ``dump`` writes."""
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?<!\.bin)")
+
+
+def _model(_: object, __: object, value: str) -> None:
+    """A name of the store, and never a path: that would hand any file of the server to a parser."""
+    if _MODEL.fullmatch(value) is None:
+        raise InvalidOption("model", f"{value[:100]!r} is not the name of a model")
+
+
+def _channels(_: object, __: object, value: str) -> None:
+    if value not in ("mix", "separate"):
+        raise InvalidOption("channels", f"{value!r} is neither 'mix' nor 'separate'")
+
+
+@frozen(kw_only=True)
+class TranscribeOptions:
+    """The options of a job of the kind ``transcribe``. All is checked when they are made.
+
+    Raises:
+        InvalidOption: A value is out of range.
+    """
+
+    model: str = field(validator=_model)
+    """A name of the model store."""
+    language: str | None = None
+    """Code or English name; None to detect it."""
+    translate: bool = False
+    prompt: str | None = None
+    temperature: float = 0.0
+    temperature_step: float = 0.2
+    beam_size: int = 1
+    words: bool = False
+    channels: Channels = field(default="mix", validator=_channels)
+    keep_damaged: bool = False
+    """Complete the job with what can be read of a truncated or damaged recording, in place of failing it."""
+    engine: str = "whisper-cpp"
+    lane: Lane = field(default="batch", validator=validators.in_(LANES))
+    """``interactive`` goes before ``batch`` in the engine's queue: for those who wait for the answer."""
+
+    def __attrs_post_init__(self) -> None:
+        _ = self.decoding
+
+    @property
+    def decoding(self) -> Options:
+        """What the engine is asked for."""
+        return Options(
+            language=self.language,
+            translate=self.translate,
+            prompt=self.prompt,
+            temperature=self.temperature,
+            temperature_step=self.temperature_step,
+            beam_size=self.beam_size,
+            words=self.words,
+        )
+
+    def dump(self) -> str:
+        """JSON of version ``VERSION``."""
+        return _converter().dumps(self).decode()
+
+    @classmethod
+    def load(cls, text: str, version: int = VERSION) -> TranscribeOptions:
+        """What ``dump`` wrote.
+
+        Raises:
+            InvalidOption: It is of a version that is not known here, or no options at all.
+        """
+        import orjson  # noqa: PLC0415 (only workers pay for it)
+        from cattrs import BaseValidationError, transform_error  # noqa: PLC0415 (as above)
+
+        if version != VERSION:
+            raise InvalidOption("options", f"version {version} is not known to this worker, which knows {VERSION}")
+        try:
+            document = orjson.loads(text)
+            if not isinstance(document, dict):
+                raise InvalidOption("options", "they are no JSON object")
+            return _converter().structure(document, cls)
+        except orjson.JSONDecodeError as error:
+            raise InvalidOption("options", str(error)) from error
+        except BaseValidationError as error:
+            raise InvalidOption("options", "; ".join(transform_error(error))) from error
+
+
+@cache
+def _converter() -> OrjsonConverter:
+    from cattrs.preconf.orjson import make_converter  # noqa: PLC0415 (as above)
+
+    return make_converter(forbid_extra_keys=True)

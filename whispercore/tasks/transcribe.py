@@ -1,0 +1,213 @@
+"""The kind of job that turns a stored recording into a transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from attrs import evolve
+
+from whispercore.checkpoints import FinishedWindow, Past
+from whispercore.clock import Clock, SystemClock
+from whispercore.engines.engine import Control, DetectedLanguage
+from whispercore.engines.pool import EnginePool
+from whispercore.errors import Cancelled, ClaimLost, NotFound, StorageFull, Unavailable
+from whispercore.jobs.claim import Claim
+from whispercore.jobs.worker import Running
+from whispercore.pipeline import Pipeline
+from whispercore.progress import Progress
+from whispercore.settings import Settings
+from whispercore.tasks.options import TranscribeOptions
+from whispercore.tasks.own_thread import in_own_thread
+from whispercore.tasks.readers_by_owner import ReadersByOwner
+from whispercore.transcript import Segment, Transcript
+
+KIND = "transcribe"
+REPORT_S = 1.0
+"""Progress is written at most so often: all who write wait for each other."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class Recordings(Protocol):
+    """Where recordings are; ``whispercore.files.files.Files`` is one."""
+
+    def local_copy(self, file: str, /) -> AbstractAsyncContextManager[tuple[Path, ...]]:
+        """The file of this id on this machine's disk, in pieces, for as long as the block lasts."""
+        ...
+
+
+class Transcribe:
+    """Does jobs of the kind ``transcribe``.
+
+    Each runs in a thread of its own, and the event loop only ever waits. What it finishes is kept at once, so that the
+    next attempt goes on from there. Errors are raised: the worker knows what they mean for the job.
+
+    Args:
+        files: Where the recordings are.
+        pool: The engines.
+        settings: Where the models are.
+        readers: Decoder children that may wait for an owner's next recording; best those of the probe.
+        clock: Says when progress is due.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: Recordings,
+        pool: EnginePool,
+        settings: Settings,
+        readers: ReadersByOwner | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._files = files
+        self._pool = pool
+        self._settings = settings
+        self._readers = readers
+        self._clock = clock if clock is not None else SystemClock()
+        self._paths: dict[str, Path] = {}
+
+    def loaded_models(self) -> frozenset[str]:
+        """Names of models that need not be loaded."""
+        loaded = self._pool.loaded_files
+        return frozenset(name for name, path in tuple(self._paths.items()) if path in loaded)
+
+    async def __call__(self, running: Running) -> None:
+        """Do a job.
+
+        Raises:
+            WhispercoreError: As ``whispercore.transcribe`` says; ``Cancelled`` when the job is not ours any more.
+            InvalidOption: It was made by a version that is not known here.
+            NotFound: Its recording is gone.
+            FileDamaged: Its recording is not what it was.
+            Unavailable: The engines are closed.
+        """
+        job = running.job
+        options = TranscribeOptions.load(job.options, job.payload_version)
+        if job.file_id is None:
+            raise NotFound("file", f"of job {job.id}")
+        async with self._files.local_copy(job.file_id) as pieces:
+            pipeline = Pipeline(
+                audio=pieces,
+                name=job.filename or "the recording",
+                model=options.model,
+                options=options.decoding,
+                threads=None,
+                channels=options.channels,
+                engine=options.engine,
+                keep_damaged=options.keep_damaged,
+                settings=self._settings,
+                pool=self._pool,
+                readers=self._readers.of(job.owner_id) if self._readers is not None else None,
+                lane=options.lane,
+                checkpoints=ClaimCheckpoints(running.claim, asyncio.get_running_loop()),
+                control=Control(),
+            )
+            transcript = await self._run(pipeline, running)
+        await running.claim.complete(transcript)
+
+    async def _run(self, pipeline: Pipeline, running: Running) -> Transcript:
+        loop, moved = asyncio.get_running_loop(), asyncio.Event()
+        drive = functools.partial(_drive, pipeline, functools.partial(loop.call_soon_threadsafe, moved.set))
+        beside = (
+            asyncio.create_task(self._report(pipeline, running.claim, moved)),
+            asyncio.create_task(_stop_when_cancelled(pipeline, running)),
+        )
+        try:
+            return await in_own_thread(drive, stop=pipeline.control.cancel, name="whispercore-job")
+        except Cancelled:
+            if running.cancelled.is_set():
+                raise
+            raise Unavailable("the engines were closed") from None
+        finally:
+            if pipeline.model_file is not None:
+                self._paths[pipeline.model_file.name] = pipeline.model_file.path
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
+            for task in beside:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    _log.warning("the progress of job %s was not written", running.job.id, exc_info=error)
+
+    async def _report(self, pipeline: Pipeline, claim: Claim, moved: asyncio.Event) -> None:
+        """Write how far it is, whenever it moved."""
+        while True:
+            _ = await moved.wait()
+            moved.clear()
+            progress, sound = pipeline.progress, pipeline.sound
+            transcribing = progress.stage in ("transcribing", "completed")
+            try:
+                # Not the windows that are done: those count by being kept.
+                await claim.report(
+                    stage="transcribing" if transcribing else progress.stage,
+                    progress=progress.fraction if transcribing else None,
+                    done_s=progress.done_s if transcribing else None,
+                    windows_total=progress.windows_total,
+                    audio_duration_s=sound.declared_s if sound is not None else None,
+                )
+            except ClaimLost:
+                return  # the worker knows, and tells the run
+            except (StorageFull, Unavailable) as error:
+                _log.warning("the progress of job %s was not written: %s", claim.job.id, error)
+            await self._clock.sleep(REPORT_S)
+
+
+class ClaimCheckpoints:
+    """Keeps what a run finishes in the database, through the hold on its job. For the thread of the run.
+
+    Args:
+        claim: The hold.
+        loop: The event loop that the database belongs to.
+    """
+
+    def __init__(self, claim: Claim, loop: asyncio.AbstractEventLoop) -> None:
+        self._claim = claim
+        self._loop = loop
+
+    def past(self) -> Past:
+        """What earlier attempts left."""
+        return self._wait(self._claim.past())
+
+    def decided(self, language: DetectedLanguage) -> None:
+        """The language was detected.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        self._wait(self._claim.decided(language))
+
+    def keep(self, window: FinishedWindow, segments: Sequence[Segment], position: int) -> None:
+        """A window is finished. Returns when the transaction is committed.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        self._wait(self._claim.checkpoint(window, segments, position))
+
+    def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _drive(pipeline: Pipeline, moved: Callable[[], object]) -> Transcript:
+    """Work to the end. Time that passes is no movement."""
+    before: Progress | None = None
+    with contextlib.closing(pipeline.steps()) as steps:
+        for _ in steps:
+            now = evolve(pipeline.progress, elapsed_s=0.0, eta_s=None)
+            if now != before:
+                before = now
+                moved()
+    assert pipeline.transcript is not None
+    return pipeline.transcript
+
+
+async def _stop_when_cancelled(pipeline: Pipeline, running: Running) -> None:
+    _ = await running.cancelled.wait()
+    pipeline.control.cancel()

@@ -1,0 +1,126 @@
+"""What both clients have: a property for each group of endpoints."""
+
+from __future__ import annotations
+
+from typing import Generic
+
+from whispercore.api.transcriber.admin.api_keys import AdminApiKeys
+from whispercore.api.transcriber.admin.audit import Audit
+from whispercore.api.transcriber.admin.backups import Backups
+from whispercore.api.transcriber.admin.csrf import Csrf
+from whispercore.api.transcriber.admin.incidents import Incidents
+from whispercore.api.transcriber.admin.installation import Installation
+from whispercore.api.transcriber.admin.resources import Resources
+from whispercore.api.transcriber.admin.security import Security
+from whispercore.api.transcriber.admin.signing_keys import SigningKeys
+from whispercore.api.transcriber.admin.system import System
+from whispercore.api.transcriber.admin.users import Users
+from whispercore.api.transcriber.api_keys import ApiKeys
+from whispercore.api.transcriber.auth import Auth
+from whispercore.api.transcriber.exports import Exports
+from whispercore.api.transcriber.health import Health
+from whispercore.api.transcriber.jobs import Jobs
+from whispercore.api.transcriber.metrics import Metrics
+from whispercore.api.transcriber.progress import Progress
+from whispercore.contract.group import T_co
+
+
+class Apis(Generic[T_co]):
+    """The groups of the transcriber API.
+
+    Args:
+        transport: Sends the requests. Groups of others work with it too: ``Theirs(client.transport).create(…)``.
+    """
+
+    def __init__(self, transport: T_co) -> None:
+        self.transport = transport
+
+    @property
+    def jobs(self) -> Jobs[T_co]:
+        """Transcription jobs."""
+        return Jobs(self.transport)
+
+    @property
+    def progress(self) -> Progress[T_co]:
+        """Progress of jobs."""
+        return Progress(self.transport)
+
+    @property
+    def exports(self) -> Exports[T_co]:
+        """Transcripts as files."""
+        return Exports(self.transport)
+
+    @property
+    def auth(self) -> Auth[T_co]:
+        """Accounts."""
+        return Auth(self.transport)
+
+    @property
+    def api_keys(self) -> ApiKeys[T_co]:
+        """The caller's API keys."""
+        return ApiKeys(self.transport)
+
+    @property
+    def admin_api_keys(self) -> AdminApiKeys[T_co]:
+        """Everybody's API keys."""
+        return AdminApiKeys(self.transport)
+
+    @property
+    def users(self) -> Users[T_co]:
+        """Accounts, for administrators."""
+        return Users(self.transport)
+
+    @property
+    def csrf(self) -> Csrf[T_co]:
+        """Tokens against forged requests."""
+        return Csrf(self.transport)
+
+    @property
+    def signing_keys(self) -> SigningKeys[T_co]:
+        """The keys that tokens are signed with."""
+        return SigningKeys(self.transport)
+
+    @property
+    def security(self) -> Security[T_co]:
+        """The safety of the installation."""
+        return Security(self.transport)
+
+    @property
+    def audit(self) -> Audit[T_co]:
+        """The audit trail."""
+        return Audit(self.transport)
+
+    @property
+    def incidents(self) -> Incidents[T_co]:
+        """Incidents."""
+        return Incidents(self.transport)
+
+    @property
+    def installation(self) -> Installation[T_co]:
+        """The installation at a glance, for administrators."""
+        return Installation(self.transport)
+
+    @property
+    def system(self) -> System[T_co]:
+        """The performance of the system, for administrators."""
+        return System(self.transport)
+
+    @property
+    def resources(self) -> Resources[T_co]:
+        """What of the machine is used, for administrators."""
+        return Resources(self.transport)
+
+    @property
+    def backups(self) -> Backups[T_co]:
+        """Backups, for administrators."""
+        return Backups(self.transport)
+
+    @property
+    def metrics(self) -> Metrics[T_co]:
+        """Figures for Prometheus."""
+        return Metrics(self.transport)
+
+    @property
+    def health(self) -> Health[T_co]:
+        """Probes."""
+        return Health(self.transport)

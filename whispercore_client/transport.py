@@ -1,0 +1,370 @@
+"""Requests over aiohttp: what both clients are made of."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from attrs import evolve, field, frozen
+from yarl import URL
+
+from whispercore.clock import Clock
+from whispercore.contract.endpoint import Channel, Listing, Operation, Stream
+from whispercore.contract.plan import NO_BODY, Placed, quoted
+from whispercore.contract.transport import AsyncTransport, RawReply
+from whispercore.contract.wire import dumps
+from whispercore.errors import (
+    InvalidRequest,
+    NotAuthenticated,
+    TimedOut,
+    UnexpectedReply,
+    Unreachable,
+    WhispercoreError,
+)
+from whispercore_client.downloads import ReceivedFile
+from whispercore_client.follow import follow_stream
+from whispercore_client.options import CallOptions
+from whispercore_client.renewal import Renewal
+from whispercore_client.replies import answer_of, refusal_of
+from whispercore_client.retry import Repeatable, repeated
+from whispercore_client.server import Server
+from whispercore_client.sockets import OpenSocket
+from whispercore_client.uploads import Form, Sending
+
+_T = TypeVar("_T")
+_IN_PATH: Final = re.compile(r"{(\w+)}")
+_KEY: Final = "idempotency-key"
+_AUTHORIZATION: Final = "authorization"
+_PING_S: Final = 30.0
+_LARGEST_MESSAGE_BYTES: Final = 1 << 24
+_HOPELESS: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
+
+
+class Connection:
+    """The connections to one server, opened when first used. Belongs to one event loop."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.renewal = Renewal(server.account) if server.account is not None else None
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session of the running loop.
+
+        Raises:
+            RuntimeError: It is closed, or belongs to another loop.
+        """
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        loop = asyncio.get_running_loop()
+        if self._session is None:
+            self._loop = loop
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        elif self._loop is not loop:
+            raise RuntimeError("this client was used in another event loop; make one for each")
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections. Closing twice does nothing."""
+        self._closed = True
+        if self.renewal is not None:
+            await self.renewal.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+@frozen
+class Outgoing:
+    """A request, ready to be sent as often as may be."""
+
+    operation: Operation
+    url: URL
+    headers: Mapping[str, str] = field(repr=False)
+    body: Form | bytes | None = field(repr=False)
+    has_key: bool
+
+    @property
+    def repeatable(self) -> Repeatable:
+        """Whether it may be sent again, as things are now."""
+        rewindable = not isinstance(self.body, Form) or self.body.rewindable
+        return Repeatable(method=self.operation.method, has_key=self.has_key, rewindable=rewindable)
+
+    def authorized(self, token: str) -> Outgoing:
+        """The same with a token."""
+        return evolve(self, headers={**self.headers, "Authorization": f"Bearer {token}"})
+
+    @property
+    def shown(self) -> str:
+        """Its address for errors, without the query."""
+        return str(self.url.with_query(None))
+
+
+class AsyncHttp(AsyncTransport):
+    """Sends requests to one server.
+
+    Args:
+        connection: Shared by all copies with other options.
+        options: How calls are made.
+        clock: Waits between attempts.
+    """
+
+    def __init__(self, connection: Connection, options: CallOptions, clock: Clock) -> None:
+        self.connection = connection
+        self.options = options
+        self.clock = clock
+
+    def __repr__(self) -> str:
+        return f"<AsyncHttp {self.connection.server.base_url}>"
+
+    def with_options(self, options: CallOptions) -> AsyncHttp:
+        """The same with other options, over the same connections."""
+        return AsyncHttp(self.connection, options, self.clock)
+
+    async def close(self) -> None:
+        """Close the connections, for all copies."""
+        await self.connection.close()
+
+    # ------------------------------------------------------------ kinds of calls
+
+    async def call(self, operation: Operation, request: Any) -> Any:
+        """One request, one answer."""
+        outgoing = self._outgoing(operation, operation.plan.place(request))
+        server = self.connection.server
+        answer = await self._repeated(outgoing, lambda response: answer_of(operation, response, server))
+        if server.account is not None:
+            server.account.noticed(operation, request)
+        return answer
+
+    async def rows(self, operation: Operation, request: Any) -> AsyncIterator[Any]:
+        """The rows of all pages, each page asked for when it is needed."""
+        assert isinstance(operation, Listing)
+        while request is not None:
+            page = await self.call(operation, request)
+            for row in operation.rows(page):
+                yield row
+            request = operation.following(request, page)
+
+    async def events(self, operation: Operation, request: Any) -> AsyncIterator[Any]:
+        """Server-sent events, over breaks of the connection."""
+        assert isinstance(operation, Stream)
+        outgoing = self._outgoing(operation, operation.plan.place(request), accept="text/event-stream")
+
+        def connect(last_id: str | None) -> Awaitable[aiohttp.ClientResponse]:
+            headers = outgoing.headers if last_id is None else {**outgoing.headers, "Last-Event-ID": last_id}
+            return self.attempt(evolve(outgoing, headers=headers), _opened)
+
+        events = follow_stream(operation, connect, lambda error: self.broken(outgoing, error), self.options, self.clock)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    @asynccontextmanager
+    async def download(self, operation: Operation, request: Any) -> AsyncIterator[ReceivedFile]:
+        """A file."""
+        outgoing = self._outgoing(operation, operation.plan.place(request), accept="*/*")
+        response = await self._repeated(outgoing, _opened)
+        try:
+            yield ReceivedFile(response, self.options.timeout_s, lambda error: self.broken(outgoing, error))
+        finally:
+            response.close()
+
+    @asynccontextmanager
+    async def connect(self, operation: Operation, request: Any) -> AsyncIterator[OpenSocket]:
+        """A WebSocket."""
+        assert isinstance(operation, Channel)
+        outgoing = self._outgoing(operation, operation.plan.place(request))
+        try:
+            socket = await self._as_somebody(outgoing, self._socket)
+        except NotAuthenticated as error:
+            if self.connection.renewal is not None:
+                raise
+            raise UnexpectedReply(HTTPStatus.UNAUTHORIZED, "", "it did not open a WebSocket") from error
+        async with socket:
+            yield OpenSocket(operation, socket, outgoing.shown, lambda error: self.broken(outgoing, error))
+
+    async def raw(self, operation: Operation, path: dict[str, str], headers: dict[str, str], body: bytes) -> RawReply:
+        """A request and answer without any reading; an error's status is an answer like others.
+
+        Raises:
+            TypeError: An id of the path is missing, or unknown.
+        """
+        names = set(_IN_PATH.findall(operation.path))
+        if names != path.keys():
+            raise TypeError(f"{operation.name} takes {', '.join(sorted(names)) or 'no ids'}")
+        where = _IN_PATH.sub(lambda found: quoted(found[1], path[found[1]]), operation.path)
+        placed = Placed(path=where, query=[], headers=headers, body=NO_BODY, form=[], files=[])
+        outgoing = evolve(self._outgoing(operation, placed, accept="*/*"), body=body or None)
+        return await repeated(
+            lambda: self.attempt(outgoing, _received, takes_errors=True),
+            retries=self.options.retries,
+            clock=self.clock,
+        )
+
+    # ------------------------------------------------------------ one request
+
+    def _outgoing(self, operation: Operation, placed: Placed, accept: str = "application/json") -> Outgoing:
+        server = self.connection.server
+        for name, value in placed.headers.items():
+            if any(one in value for one in "\r\n\0"):
+                raise InvalidRequest.one(name, "a header cannot contain line breaks")
+        headers = {
+            "Accept": accept,
+            "User-Agent": "whispercore-client",
+            **server.headers,
+            **self.options.headers,
+            **placed.headers,
+        }
+        body: Form | bytes | None = None
+        if placed.files or placed.form:
+            body = Form(placed.form, placed.files, self.options.on_upload)
+            headers["Content-Type"] = body.content_type
+            if body.size is not None:
+                headers["Content-Length"] = str(body.size)
+        elif placed.body is not NO_BODY:
+            body = dumps(placed.body)
+            headers["Content-Type"] = "application/json"
+        has_key = any(name.lower() == _KEY for name in placed.headers)
+        return Outgoing(operation, server.url(placed.path, placed.query), headers, body, has_key)
+
+    async def _repeated(self, outgoing: Outgoing, finish: Callable[[aiohttp.ClientResponse], Awaitable[_T]]) -> _T:
+        return await repeated(lambda: self.attempt(outgoing, finish), retries=self.options.retries, clock=self.clock)
+
+    async def _socket(self, outgoing: Outgoing) -> aiohttp.ClientWebSocketResponse:
+        try:
+            async with asyncio.timeout(self.options.timeout_s):
+                return await self.connection.session().ws_connect(
+                    outgoing.url,
+                    headers=outgoing.headers,
+                    heartbeat=_PING_S,
+                    max_msg_size=_LARGEST_MESSAGE_BYTES,
+                    proxy=self.connection.server.proxy(),
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status == HTTPStatus.UNAUTHORIZED:
+                raise NotAuthenticated from None
+            raise UnexpectedReply(error.status, "", "it did not open a WebSocket") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self.broken(outgoing, error) from error
+
+    async def _as_somebody(self, outgoing: Outgoing, send: Callable[[Outgoing], Awaitable[_T]]) -> _T:
+        """Send a request as the client's user.
+
+        One that is refused for its token has done nothing: it is sent once more with another one, if its body can be.
+        """
+        renewal = self.connection.renewal
+        if renewal is None or outgoing.operation.scope is None or _AUTHORIZATION in map(str.lower, outgoing.headers):
+            return await send(outgoing)
+        token = await renewal.token(self.call, self.clock)
+        try:
+            answer = await send(outgoing.authorized(token))
+        except NotAuthenticated:
+            if not outgoing.repeatable.rewindable:
+                raise
+        else:
+            if not isinstance(answer, RawReply) or answer.status != HTTPStatus.UNAUTHORIZED:
+                return answer
+        token = await renewal.token(self.call, self.clock, stale=token)
+        return await send(outgoing.authorized(token))
+
+    async def attempt(
+        self,
+        outgoing: Outgoing,
+        finish: Callable[[aiohttp.ClientResponse], Awaitable[_T]],
+        *,
+        takes_errors: bool = False,
+    ) -> _T:
+        """Send a request once.
+
+        Args:
+            outgoing: The request.
+            finish: What to do with its answer, within the same time limit.
+            takes_errors: Whether an answer that says an error is an answer too.
+
+        Raises:
+            Again: It failed, and another attempt may help and does no harm.
+            WhispercoreError: It failed finally.
+        """
+        return await self._as_somebody(outgoing, lambda one: self._once(one, finish, takes_errors=takes_errors))
+
+    async def _once(
+        self, outgoing: Outgoing, finish: Callable[[aiohttp.ClientResponse], Awaitable[_T]], *, takes_errors: bool
+    ) -> _T:
+        loop = asyncio.get_running_loop()
+        limit = asyncio.timeout(self.options.timeout_s)
+        sending: Sending | None = None
+        if isinstance(outgoing.body, Form):
+            sending = Sending(outgoing.body, lambda: limit.reschedule(loop.time() + self.options.timeout_s))
+        try:
+            async with limit:
+                response = await self._sent(outgoing, sending or outgoing.body)
+                try:
+                    if not takes_errors:
+                        await self._check(outgoing, response)
+                    return await finish(response)
+                except BaseException:
+                    response.close()
+                    raise
+        except (aiohttp.ClientError, OSError) as error:
+            if sending is not None and sending.failure is not None:
+                raise sending.failure from None
+            ours = self.broken(outgoing, error)
+            if isinstance(error, (TimeoutError, *_HOPELESS)):
+                raise ours from error
+            sent = not isinstance(error, aiohttp.ClientConnectorError)
+            raise outgoing.repeatable.after_break(ours, sent=sent) from error
+        finally:
+            if sending is not None and not sending.is_done:
+                sending.abort()
+
+    async def _sent(self, outgoing: Outgoing, body: Form | Sending | bytes | None) -> aiohttp.ClientResponse:
+        return await self.connection.session().request(
+            outgoing.operation.method,
+            outgoing.url,
+            data=io.BytesIO(body) if isinstance(body, bytes) else body,  # aiohttp sends those in pieces
+            headers=outgoing.headers,
+            allow_redirects=False,  # another host would get the API key
+            proxy=self.connection.server.proxy(),
+        )
+
+    async def _check(self, outgoing: Outgoing, response: aiohttp.ClientResponse) -> None:
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES and response.status not in outgoing.operation.also:
+            error = await refusal_of(outgoing.operation, response, self.connection.server)
+            raise outgoing.repeatable.after_refusal(error, response.status, response.headers.get("Retry-After"))
+
+    def broken(self, outgoing: Outgoing, error: Exception) -> WhispercoreError:
+        """What went wrong with a connection, as an error of ours."""
+        if isinstance(error, TimeoutError):
+            return TimedOut(outgoing.shown, self.options.timeout_s)
+        return Unreachable(outgoing.shown, _words(error))
+
+
+async def _opened(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    return response
+
+
+async def _received(response: aiohttp.ClientResponse) -> RawReply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return RawReply(status=response.status, headers=headers, body=await response.read())
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host!r} cannot be resolved; there may be no network"
+    if isinstance(error, _HOPELESS):
+        return "its certificate is not trusted"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection to {error.host}:{error.port} ({error.os_error.strerror or error.os_error})"
+    if isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError)):
+        return "the connection broke off"
+    return type(error).__name__  # not its text: it may name headers

@@ -1,0 +1,1 @@
+"""What runs whispercore for people and programs: the command line and the server."""

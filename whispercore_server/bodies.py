@@ -1,0 +1,203 @@
+"""The body of a request, taken in before its handler runs: JSON, or a form whose files are staged.
+
+A file may come before the form's other fields, so a handler cannot stream it with its options known. It gets a
+finished ``Upload``, and keeps it, or it is gone when the request is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
+from attrs import define, field, frozen
+
+from whispercore.contract.fields import Upload
+from whispercore.contract.plan import NO_BODY, NoBody, Plan, Sources
+from whispercore.contract.wire import Json, loads
+from whispercore.errors import InvalidRequest, TooLarge, WrongContentType
+from whispercore.files.files import Files
+from whispercore.files.manifest import Staged
+from whispercore.screening.uploads import Specimen
+from whispercore_server.expectations import ask_for_body
+
+_PIECE_BYTES: Final = 1 << 18
+_MAX_TEXT_BYTES: Final = 1 << 20
+"""Of all fields of a form that are no files, together."""
+_MAX_FIELDS: Final = 200
+_FORM_OVERHEAD_BYTES: Final = _MAX_TEXT_BYTES + (1 << 16)
+_JSON: Final = "application/json"
+_FORM: Final = "multipart/form-data"
+_AS_IT_IS: Final = frozenset({"", "7bit", "8bit", "binary"})
+"""Transfer encodings that change nothing. Others were never for forms (RFC 7578, 4.7)."""
+
+
+@frozen(kw_only=True)
+class Received(Upload):
+    """A file that came in, and lies in the staging area."""
+
+    staged: Staged
+    specimen: Specimen
+    """What was seen of it while it came in."""
+
+
+def staged_of(upload: Upload) -> Staged:
+    """What lies in the staging area for an upload of a handler's request, to be kept."""
+    assert isinstance(upload, Received)
+    return upload.staged
+
+
+def specimen_of(upload: Upload) -> Specimen:
+    """Name and ends of an upload as they were sent, to be screened."""
+    assert isinstance(upload, Received)
+    return upload.specimen
+
+
+@define
+class Form:
+    """A form, as far as it was read."""
+
+    texts: list[tuple[str, str]] = field(factory=list)
+    files: list[tuple[str, Upload]] = field(factory=list)
+    staged: list[Staged] = field(factory=list)
+    text_bytes: int = 0
+
+
+@define
+class Bodies:
+    """Takes bodies in.
+
+    Args:
+        files: Where uploads are staged.
+        max_upload_bytes: The largest file.
+        max_json_bytes: The largest JSON body.
+    """
+
+    files: Files
+    max_upload_bytes: int
+    max_json_bytes: int
+
+    @asynccontextmanager
+    async def taken(self, http: web.Request, plan: Plan[object]) -> AsyncIterator[Sources]:
+        """A request with its body. Files that nobody has kept at the end of the block are discarded.
+
+        Raises:
+            WrongContentType: The body is of another kind than the plan's.
+            TooLarge: It is too large; told before it is read where its length is declared.
+            InvalidRequest: It is not what it says it is.
+            StorageFull: There is no room for a file; told before it is read where its length is declared.
+        """
+        if not plan.is_form:
+            body = await self._json(http) if plan.has_body else NO_BODY
+            yield _sources(http, body=body)
+            return
+        form = Form()
+        try:
+            await self._read(http, plan, form)
+            yield _sources(http, form=form)
+        finally:
+            for staged in form.staged:
+                await self.files.discard(staged)
+
+    async def _json(self, http: web.Request) -> Json | NoBody:
+        if (http.content_length or 0) > self.max_json_bytes:
+            raise TooLarge(self.max_json_bytes)
+        if not http.can_read_body:
+            return NO_BODY
+        kind = http.content_type
+        if kind != _JSON and not kind.endswith("+json"):
+            raise WrongContentType(kind, _JSON)
+        await ask_for_body(http)
+        data = bytearray()
+        async for piece in http.content.iter_chunked(_PIECE_BYTES):
+            data += piece
+            if len(data) > self.max_json_bytes:
+                raise TooLarge(self.max_json_bytes)
+        if not data:
+            return NO_BODY
+        try:
+            return loads(bytes(data))
+        except ValueError as error:
+            raise InvalidRequest.one("", f"the body is not JSON: {error}") from error
+
+    async def _read(self, http: web.Request, plan: Plan[object], form: Form) -> None:
+        if http.content_type != _FORM:
+            raise WrongContentType(http.content_type, _FORM)
+        if (http.content_length or 0) > self.max_upload_bytes + _FORM_OVERHEAD_BYTES:
+            raise TooLarge(self.max_upload_bytes)
+        await self.files.check_room(http.content_length or 0)
+        await ask_for_body(http)
+        files = {slot.wire for slot in plan.slots if slot.is_file}
+        try:
+            reader = await http.multipart()
+            while (part := await reader.next()) is not None:
+                if isinstance(part, MultipartReader) or not part.name:
+                    raise InvalidRequest.one("", "a part of the form has no name")
+                if part.headers.get("Content-Transfer-Encoding", "").strip().lower() not in _AS_IT_IS:
+                    raise InvalidRequest.one(part.name, "it has a Content-Transfer-Encoding; send it as it is")
+                if len(form.texts) + len(form.files) >= _MAX_FIELDS:
+                    raise InvalidRequest.one("", f"the form has more than {_MAX_FIELDS} parts")
+                if part.name in files:
+                    await self._stage(part, form)
+                elif part.filename is not None:
+                    raise InvalidRequest.one(part.name, "no file is expected here")
+                else:
+                    form.texts.append((part.name, await _text(part, form)))
+        except (ValueError, AssertionError, EOFError, HttpProcessingError) as error:
+            raise InvalidRequest.one("", f"the form cannot be read: {str(error) or 'it breaks off'}") from error
+
+    async def _stage(self, part: BodyPartReader, form: Form) -> None:
+        kind = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip()
+        specimen = Specimen(part.filename or "", kind)
+        staged = await self.files.stage(
+            specimen.watched(_pieces(part)),
+            name=specimen.name,
+            content_type=kind,
+            limit_bytes=self.max_upload_bytes,
+        )
+        form.staged.append(staged)
+        form.files.append(
+            (
+                part.name or "",
+                Received(
+                    staged.name,
+                    content_type=staged.content_type,
+                    size_bytes=staged.size_bytes,
+                    sha256=staged.sha256,
+                    id=staged.id,
+                    staged=staged,
+                    specimen=specimen,
+                ),
+            )
+        )
+
+
+async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while piece := await part.read_chunk(_PIECE_BYTES):
+        yield piece
+
+
+async def _text(part: BodyPartReader, form: Form) -> str:
+    data = bytearray()
+    while piece := await part.read_chunk(_PIECE_BYTES):
+        data += piece
+        form.text_bytes += len(piece)
+        if form.text_bytes > _MAX_TEXT_BYTES:
+            raise TooLarge(_MAX_TEXT_BYTES)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest.one(part.name or "", "it is not UTF-8") from None
+
+
+def _sources(http: web.Request, *, body: Json | NoBody = NO_BODY, form: Form | None = None) -> Sources:
+    return Sources(
+        path=http.match_info,
+        query=list(http.query.items()),
+        headers=http.headers,
+        body=body,
+        form=form.texts if form is not None else (),
+        files=form.files if form is not None else (),
+    )

@@ -1,0 +1,109 @@
+"""``whispercore models``: what is here, what can be had, and how to get, register and delete it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from whispercore.models.listing import StoredModel
+    from whispercore.models.store import ModelStore
+
+app = typer.Typer(no_args_is_help=True, help="List, download, register and delete models.")
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a model.")]
+_STATES = {"bundled": "green", "downloaded": "green", "added": "cyan", "damaged": "red", "available": "dim"}
+
+
+@app.command("list")
+def list_models(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
+    """Show every model: on this machine, or to be downloaded."""
+    models = _store().list()
+    if as_json:
+        typer.echo(json.dumps([_plain(model) for model in models], indent=2))
+    else:
+        from whispercore_server.cli.quiet_console import QuietConsole  # noqa: PLC0415 - rich, for those who print
+
+        QuietConsole().print(_table(models))
+
+
+@app.command()
+def pull(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The names of published models.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Download it again even if it is here.")] = False,
+) -> None:
+    """Download models. One that was broken off goes on where it stopped."""
+    from whispercore_server.cli.bars import download_bar  # noqa: PLC0415 - rich, for those who print
+    from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - as above
+
+    store, screen = _store(), Screen(bars=True)
+    for name in names:
+        with download_bar(name, screen.console) as on_progress:
+            model = store.pull(name, on_progress=on_progress, force=force)
+        typer.echo(f"{model.name}: {model.path}")
+
+
+@app.command()
+def add(
+    name: _Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file in the ggml format of whisper.cpp.")],
+    *,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a model that has this name already.")] = False,
+) -> None:
+    """Copy a model file of your own into the store, under a name."""
+    model = _store().add(name, file, replace=replace)
+    typer.echo(f"{model.name}: {model.path}")
+
+
+@app.command()
+def rm(name: _Name) -> None:
+    """Delete a model, or what there is of a download that was broken off."""
+    _store().remove(name)
+    typer.echo(f"{name} is deleted")
+
+
+@app.command()
+def verify(name: _Name) -> None:
+    """Read a model from end to end and compare it with its recorded checksum."""
+    model = _store().verify(name)
+    typer.echo(f"{model.name}: whole, SHA-256 {model.sha256}")
+
+
+def _store() -> ModelStore:
+    from whispercore.models.store import ModelStore  # noqa: PLC0415 - the help does without it
+    from whispercore.settings import Settings  # noqa: PLC0415 - as above
+
+    return ModelStore(Settings.from_environment())
+
+
+def _plain(model: StoredModel) -> dict[str, str | int | None]:
+    return {
+        "name": model.name,
+        "size_bytes": model.size_bytes,
+        "languages": model.languages,
+        "state": model.state,
+        "path": None if model.path is None else str(model.path),
+        "note": model.note,
+    }
+
+
+def _table(models: tuple[StoredModel, ...]) -> Table:
+    from rich.table import Table  # noqa: PLC0415 - for those who print
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("languages", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("note")
+    for model in models:
+        size = f"{model.size_bytes / 1e6:,.0f} MB"
+        state = f"[{_STATES[model.state]}]{model.state}[/]"
+        table.add_row(model.name, size, model.languages or "", state, model.note)
+    return table

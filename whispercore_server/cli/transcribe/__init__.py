@@ -1,0 +1,4 @@
+"""``whispercore transcribe``.
+
+``command`` has the options, ``inputs`` what is read, ``outputs`` and ``printing`` where it goes, ``jobs`` the work.
+"""

@@ -1,0 +1,177 @@
+"""The options of ``whispercore transcribe``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from whispercore_server.cli.transcribe.place import Place
+    from whispercore_server.cli.transcribe.speech import Speech
+
+_FORMATS: Final = ("txt", "srt", "vtt", "json", "tsv")
+"""Those of ``whispercore.formats``, which is imported only when something is transcribed."""
+
+
+def transcribe(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Recordings: audio or video of any common format, or - for stdin."),
+    ],
+    *,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-f",
+            "--format",
+            metavar="FORMAT",
+            help=f"What to write: {', '.join(_FORMATS)}. May be repeated.",
+            autocompletion=lambda: list(_FORMATS),
+            show_default="by the ending of --output, else txt",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="The file to write; a folder for several files or formats, which are called STEM.FORMAT there.",
+            show_default="standard output",
+        ),
+    ] = None,
+    words: Annotated[bool, typer.Option("--words", help="Add the time of each word, in json.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress bars and no warnings.")] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "-l",
+            "--language",
+            metavar="LANGUAGE",
+            help="What is spoken: a code or an English name.",
+            show_default="detected",
+        ),
+    ] = None,
+    translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", metavar="TEXT", help="Names and words to expect, as the text before."),
+    ] = None,
+    channels: Annotated[
+        Literal["mix", "separate"],
+        typer.Option("--channels", metavar="mix|separate", help="Transcribe channels together, or each by itself."),
+    ] = "mix",
+    temperature: Annotated[
+        float,
+        typer.Option("--temperature", metavar="NUMBER", min=0, max=1, help="Randomness; 0 takes what is likeliest."),
+    ] = 0.0,
+    beam_size: Annotated[
+        int,
+        typer.Option("--beam-size", metavar="N", min=1, max=8, help="Hypotheses to follow; more is slower."),
+    ] = 1,
+    keep_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--keep-damaged",
+            help="Write what can be read of a damaged recording, with a warning.",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help="A name of `whispercore models list`, or a path.",
+            show_default="$WHISPERCORE_MODEL, else small",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            min=1,
+            max=256,
+            help="Processor threads for each window; it changes the last digits of what is computed.",
+            show_default="$WHISPERCORE_THREADS, else all cores; for several recordings half of them",
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never download a model.")] = False,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help="Have it done by a whispercore server, with its models."),
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key",
+            metavar="KEY",
+            envvar="WHISPERCORE_API_KEY",
+            help="A key of that server; in the environment, no other user sees it.",
+        ),
+    ] = None,
+) -> None:
+    """Write down what is said in recordings.
+
+    Text goes to standard output, as it comes, unless --output names a file or folder. Several recordings are worked on
+    at once; one that fails does not stop the others.
+    """
+    if server is None:
+        _start_children()
+    from whispercore_server.cli.transcribe.run import Request, run  # noqa: PLC0415 - the help does without the library
+    from whispercore_server.cli.transcribe.speech import Speech  # noqa: PLC0415 - as above
+
+    speech = Speech(
+        model=model,
+        language=language,
+        translate=translate,
+        prompt=prompt,
+        temperature=temperature,
+        beam_size=beam_size,
+        words=words,
+        channels=channels,
+        keep_damaged=keep_damaged,
+    )
+    if server is None:
+        place = _here(speech, threads, offline=offline, several=len(files) > 1)
+    else:
+        place = _there(speech, server, api_key, unfit={"--threads": threads is not None, "--offline": offline})
+    code = run(Request(files=files, formats=formats, output=output, quiet=quiet, place=place))
+    if code:
+        raise typer.Exit(code)
+
+
+def _start_children() -> None:
+    """Have the children import what they need while this process does: both take as long."""
+    from whispercore.audio import readers  # noqa: PLC0415 - the help does without it
+    from whispercore.engines.whispercpp import engine  # noqa: PLC0415 - as above
+
+    engine.start_early()
+    readers.start_early()
+
+
+def _here(speech: Speech, threads: int | None, *, offline: bool, several: bool) -> Place:
+    from attrs import evolve  # noqa: PLC0415 - the help does without it
+
+    from whispercore.engines.whispercpp.engine import shared_threads  # noqa: PLC0415 - as above
+    from whispercore.settings import Settings  # noqa: PLC0415 - as above
+    from whispercore_server.cli.transcribe.here import Here  # noqa: PLC0415 - as above
+
+    settings = Settings.from_environment()
+    if several and threads is None and settings.threads is None:
+        threads = shared_threads()
+    return Here(speech=speech, threads=threads, settings=evolve(settings, offline=settings.offline or offline))
+
+
+def _there(speech: Speech, url: str, api_key: str | None, unfit: Mapping[str, bool]) -> Place:
+    from whispercore.errors import InvalidOption  # noqa: PLC0415 - the help does without it
+    from whispercore_server.cli.transcribe.there import There  # noqa: PLC0415 - as above
+
+    for option, given in unfit.items():
+        if given:
+            raise InvalidOption(option, "it is for this machine, and --server leaves the work to another one")
+    return There.of(speech, url, api_key)

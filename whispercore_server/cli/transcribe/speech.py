@@ -1,0 +1,22 @@
+"""How recordings are to be transcribed, wherever that is done."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class Speech:
+    """The options that speak of speech, as the command line has them."""
+
+    model: str | None
+    language: str | None
+    translate: bool
+    prompt: str | None
+    temperature: float
+    beam_size: int
+    words: bool
+    channels: Literal["mix", "separate"]
+    keep_damaged: bool

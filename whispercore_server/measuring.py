@@ -1,0 +1,97 @@
+"""Measuring requests on their way, and keeping the figures of every minute."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from aiohttp import web
+from attrs import define
+
+from whispercore.clock import Clock
+from whispercore.contract.endpoint import Operation, Raw
+from whispercore.contract.fields import Upload
+from whispercore.measures.traffic import Traffic
+from whispercore.people.caller import Caller
+from whispercore_server.frame import OPERATION
+from whispercore_server.guard import Guard
+from whispercore_server.ports import Ports
+
+_BEGAN_S: Final = web.RequestKey("began_s", float)
+_ANSWERED: Final = web.RequestKey("answered", bool)
+_RECEIVED: Final = web.RequestKey("received_bytes", int)
+_GONE: Final = 499
+"""The client went away before its answer began."""
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Others are strangers' inventions, and each would be a series of its own."""
+
+
+@define
+class Measuring(Guard):
+    """Counts every answer when it begins, which for all but streams is when it is there.
+
+    Args:
+        traffic: What counts.
+        clock: By whose time.
+    """
+
+    traffic: Traffic
+    clock: Clock
+
+    @property
+    def middleware(self) -> Any:
+        """What stands around every request, the frame included."""
+
+        @web.middleware
+        async def measured(
+            http: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            http[_BEGAN_S] = self.clock.monotonic()
+            try:
+                return await handler(http)
+            except asyncio.CancelledError:
+                self._count(http, _GONE)
+                raise
+
+        return measured
+
+    async def prepare(self, http: web.Request, response: web.StreamResponse) -> None:
+        """An answer begins; a signal handler for ``on_response_prepare``."""
+        self._count(http, response.status)
+
+    async def read(self, http: web.Request, operation: Operation, caller: Caller, request: object) -> None:
+        """Remember what came in."""
+        del caller
+        if not isinstance(operation, Raw) and operation.plan.is_form:
+            values = (getattr(request, slot.name) for slot in operation.plan.slots)
+            http[_RECEIVED] = sum(one.size_bytes or 0 for one in values if isinstance(one, Upload))
+
+    def _count(self, http: web.Request, status: int) -> None:
+        if _BEGAN_S not in http or http.get(_ANSWERED, False):
+            return
+        http[_ANSWERED] = True
+        operation: Operation | None = http.get(OPERATION)
+        took_s = self.clock.monotonic() - http[_BEGAN_S]
+        self.traffic.answered(
+            operation=operation.name if operation is not None else "",
+            method=http.method if http.method in _METHODS else "other",
+            status=status,
+            took_s=took_s,
+        )
+        if operation is not None and not isinstance(operation, Raw) and operation.plan.is_form:
+            failed = status >= web.HTTPBadRequest.status_code
+            self.traffic.uploaded(size_bytes=http.get(_RECEIVED, 0), took_s=took_s, failed=failed)
+
+
+@asynccontextmanager
+async def sampling(ports: Ports) -> AsyncIterator[None]:
+    """Keep the figures of every minute for as long as the block lasts; ``ports`` have to be open."""
+    task = asyncio.create_task(ports.measures.run(), name="sampling")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

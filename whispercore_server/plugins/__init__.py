@@ -1,0 +1,1 @@
+"""How each API answers: the same folders and file names as ``whispercore.api``."""

@@ -1,0 +1,64 @@
+"""The transcriber API's answers, and the jobs that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from whispercore.api.transcriber import API
+from whispercore.jobs.worker import Handler
+from whispercore.tasks.transcribe import KIND, Transcribe
+from whispercore_server.plugin import Plugin
+from whispercore_server.plugins.transcriber.admin.api_keys import AdminApiKeysHandlers
+from whispercore_server.plugins.transcriber.admin.audit import AuditHandlers
+from whispercore_server.plugins.transcriber.admin.backups import BackupsHandlers
+from whispercore_server.plugins.transcriber.admin.csrf import CsrfHandlers
+from whispercore_server.plugins.transcriber.admin.incidents import IncidentsHandlers
+from whispercore_server.plugins.transcriber.admin.installation import InstallationHandlers
+from whispercore_server.plugins.transcriber.admin.resources import ResourcesHandlers
+from whispercore_server.plugins.transcriber.admin.security import SecurityHandlers
+from whispercore_server.plugins.transcriber.admin.signing_keys import SigningKeysHandlers
+from whispercore_server.plugins.transcriber.admin.system import SystemHandlers
+from whispercore_server.plugins.transcriber.admin.users import UsersHandlers
+from whispercore_server.plugins.transcriber.api_keys import ApiKeysHandlers
+from whispercore_server.plugins.transcriber.auth import AuthHandlers
+from whispercore_server.plugins.transcriber.exports import ExportsHandlers
+from whispercore_server.plugins.transcriber.health import HealthHandlers
+from whispercore_server.plugins.transcriber.jobs import JobsHandlers
+from whispercore_server.plugins.transcriber.metrics import MetricsHandlers
+from whispercore_server.plugins.transcriber.progress import ProgressHandlers
+from whispercore_server.ports import Ports
+
+
+def _handlers(ports: Ports) -> Sequence[object]:
+    return (
+        JobsHandlers(ports, ports.probe),
+        ProgressHandlers(ports),
+        ExportsHandlers(ports),
+        AuthHandlers(ports),
+        ApiKeysHandlers(ports),
+        AdminApiKeysHandlers(ports),
+        UsersHandlers(ports),
+        CsrfHandlers(ports),
+        SigningKeysHandlers(ports),
+        SecurityHandlers(ports),
+        AuditHandlers(ports),
+        IncidentsHandlers(ports),
+        InstallationHandlers(ports),
+        SystemHandlers(ports),
+        ResourcesHandlers(ports),
+        BackupsHandlers(ports),
+        MetricsHandlers(ports),
+        HealthHandlers(ports),
+    )
+
+
+def _job_kinds(ports: Ports) -> Mapping[str, Handler]:
+    return {
+        KIND: Transcribe(
+            files=ports.files, pool=ports.engines, settings=ports.settings.for_jobs, readers=ports.probe.readers
+        )
+    }
+
+
+PLUGIN: Final = Plugin(name="transcriber", apis=(API,), handlers=_handlers, job_kinds=_job_kinds)

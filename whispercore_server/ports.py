@@ -1,0 +1,202 @@
+"""What plugins are given to work with. Made without any I/O; opened and closed in order by ``opened``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from attrs import frozen
+
+from whispercore.audit.records import Records
+from whispercore.audit.trail import Audit
+from whispercore.backup.backups import Backups
+from whispercore.clock import Clock, SystemClock
+from whispercore.database.session import Database
+from whispercore.engines.engine import MakeEngine
+from whispercore.engines.pool import EnginePool, find_engine
+from whispercore.files.files import Files
+from whispercore.files.obstore_blobs import ObstoreBlobs
+from whispercore.ids import Ids, Uuid7Ids
+from whispercore.incidents.incidents import Incidents
+from whispercore.jobs.table import Jobs
+from whispercore.measures.measures import Measures
+from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe, WhisperProbe, WorkerProbe
+from whispercore.measures.services import Services
+from whispercore.models.store import ModelStore
+from whispercore.people.auth import Auth
+from whispercore.people.csrf import CsrfTokens
+from whispercore.people.entry import Entry
+from whispercore.people.keys import Keys
+from whispercore.people.lockout import Lockout
+from whispercore.people.password_changes import PasswordChanges
+from whispercore.people.passwords import Passwords
+from whispercore.people.people import People
+from whispercore.people.recognition import Recognition
+from whispercore.people.refreshing import Refreshing
+from whispercore.people.roster import Roster
+from whispercore.people.seen import Seen
+from whispercore.people.sessions import Sessions
+from whispercore.people.tokens import Tokens
+from whispercore.people.users import Users
+from whispercore.tasks.probe import Probe
+from whispercore_server.auditing import audit_of
+from whispercore_server.cookies import SessionCookies
+from whispercore_server.follow import Following
+from whispercore_server.limiting.counters import Counters
+from whispercore_server.settings import ServerSettings
+
+
+@frozen(kw_only=True)
+class Ports:
+    """What a server consists of."""
+
+    settings: ServerSettings
+    clock: Clock
+    ids: Ids
+    database: Database
+    audit: Audit
+    records: Records
+    incidents: Incidents
+    files: Files
+    jobs: Jobs
+    following: Following
+    people: People
+    passwords: Passwords
+    users: Users
+    keys: Keys
+    counters: Counters
+    tokens: Tokens
+    recognition: Recognition
+    seen: Seen
+    auth: Auth
+    sessions: Sessions
+    entry: Entry
+    refreshing: Refreshing
+    password_changes: PasswordChanges
+    roster: Roster
+    lockout: Lockout
+    csrf: CsrfTokens
+    cookies: SessionCookies
+    models: ModelStore
+    engines: EnginePool
+    probe: Probe
+    backups: Backups
+    measures: Measures
+
+    @classmethod
+    def of(
+        cls,
+        settings: ServerSettings,
+        engines: Mapping[str, MakeEngine] | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> Ports:
+        """The ports that the settings ask for; nothing is opened yet.
+
+        Args:
+            settings: Where everything is.
+            engines: Those that plugins bring, by name.
+            clock: By whose time everything goes.
+        """
+        clock = clock if clock is not None else SystemClock()
+        ids = Uuid7Ids(clock)
+        database = Database(settings.database_url, clock=clock)
+        audit = audit_of(settings, database)
+        jobs = Jobs(database, ids=ids, audit=audit)
+        blobs = ObstoreBlobs.on_disk(settings.data / "files", durable=settings.durable_uploads)
+        files = Files(database, blobs, spool=settings.data / "spool", clock=clock, ids=ids)
+        models = ModelStore(settings.library)
+        pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
+        people = People.of(
+            database,
+            audit,
+            passwords=Passwords(),
+            ids=ids,
+            lockout=settings.lockout,
+            session_lasts=timedelta(days=settings.session_days),
+        )
+        return cls(
+            settings=settings,
+            clock=clock,
+            ids=ids,
+            database=database,
+            audit=audit,
+            records=Records(database),
+            incidents=Incidents(database, audit),
+            files=files,
+            jobs=jobs,
+            following=Following(jobs),
+            counters=Counters(clock, settings.redis_url),
+            people=people,
+            passwords=people.passwords,
+            users=people.users,
+            keys=people.keys,
+            tokens=people.tokens,
+            recognition=people.recognition,
+            seen=people.seen,
+            auth=people.auth,
+            sessions=people.sessions,
+            entry=people.entry,
+            refreshing=people.refreshing,
+            password_changes=people.password_changes,
+            roster=people.roster,
+            lockout=people.lockout,
+            csrf=people.csrf,
+            cookies=SessionCookies(settings.secure_cookies, int(people.sessions.lasts.total_seconds())),
+            models=models,
+            engines=pool,
+            probe=Probe(),
+            backups=Backups(
+                database,
+                blobs,
+                settings.backups_dir,
+                audit=audit,
+                clock=clock,
+                ids=ids,
+                keep=settings.keep_backups,
+            ),
+            measures=Measures(
+                clock=clock,
+                database=database,
+                audit=audit,
+                blobs=blobs,
+                queue=jobs.queue,
+                engines=pool,
+                data=settings.data,
+                services=Services(
+                    clock,
+                    {
+                        "database": DatabaseProbe(database),
+                        "redis": RedisProbe(settings.redis_url),
+                        "whisper": WhisperProbe(models, settings.library.default_model, pool, clock),
+                        "storage": StorageProbe(files, blobs),
+                        "worker": WorkerProbe(jobs.queue),
+                    },
+                ),
+            ),
+        )
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Open what has to be: the database is brought up to date. At the end all is closed, the last opened first."""
+        async with AsyncExitStack() as stack:
+            self.settings.data.mkdir(parents=True, exist_ok=True)
+            await stack.enter_async_context(self.database)
+            await self.database.upgrade()
+            await self.audit.open()
+            stack.push_async_callback(self.audit.close)
+            stack.push_async_callback(self.people.close)
+            stack.push_async_callback(self.counters.close)
+            stack.push_async_callback(self.files.close)
+            stack.callback(self.engines.close)
+            stack.callback(self.probe.close)
+            stack.push_async_callback(self.measures.services.close)
+            stack.push_async_callback(self.backups.close)
+            await self.files.sweep(self.clock.now())
+            await self.backups.sweep()
+            yield
+
+
+def _finder(brought: Mapping[str, MakeEngine]) -> Callable[[str], MakeEngine]:
+    return lambda name: brought[name] if name in brought else find_engine(name)

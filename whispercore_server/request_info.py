@@ -1,0 +1,26 @@
+"""Where a request came from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from whispercore.people.caller import RequestInfo
+from whispercore_server.proxies import Proxies
+
+REQUEST_INFO: Final = web.RequestKey("request_info", RequestInfo)
+_LONGEST_AGENT = 300
+
+
+def request_info(http: web.Request, request_id: str, proxies: Proxies, *, mounted_at: str = "") -> RequestInfo:
+    """The client's address, and what it says of itself."""
+    origin = proxies.origin(http)
+    agent = "".join(one for one in http.headers.get("User-Agent", "") if one.isprintable())
+    return RequestInfo(
+        address=origin.address,
+        user_agent=agent[:_LONGEST_AGENT],
+        request_id=request_id,
+        is_secure=origin.is_secure,
+        mounted_at=mounted_at,
+    )

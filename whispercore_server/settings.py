@@ -1,0 +1,327 @@
+"""Settings of a server: where its state is, where it listens, and how much it takes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from attrs import Attribute, Factory, evolve, field, frozen
+
+from whispercore import parsers
+from whispercore.errors import InvalidOption
+from whispercore.people.networks import Network, network, networks
+from whispercore.setting import setting
+from whispercore.settings import Settings
+from whispercore_server.limiting.profiles import DEFAULT, PROFILES
+
+_KEY_LENGTH: Final = range(32, 201)
+_MOST_MB: Final = 1 << 20
+"""A terabyte."""
+SECURE_COOKIES: Final = ("auto", "always", "never")
+CSRF: Final = ("sessions", "always")
+SCREENING: Final = ("off", "log", "block")
+
+
+def default_data_dir() -> Path:
+    """The folder for a server's state when none is named: inside the user's data folder."""
+    from platformdirs import user_data_path  # noqa: PLC0415 - needed by few processes
+
+    return user_data_path("whispercore") / "server"
+
+
+def _secret_text(text: str) -> str:
+    if len(text) not in _KEY_LENGTH:
+        raise ValueError(f"it has {len(text)} characters, but has to have 32 to 200")
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("it has to be printable ASCII characters without spaces")
+    return text
+
+
+def _check_secret(_: object, attribute: Attribute[Any], value: str | None) -> None:
+    try:
+        if value is not None:
+            _secret_text(value)
+    except ValueError as error:
+        raise InvalidOption(attribute.name, str(error)) from None
+
+
+def _check_choice(allowed: tuple[str, ...]) -> Callable[[object, Attribute[Any], str], None]:
+    def check(_: object, attribute: Attribute[Any], value: str) -> None:
+        if value not in allowed:
+            raise InvalidOption(attribute.name, f"{value!r} is not one of {', '.join(allowed)}")
+
+    return check
+
+
+def _check_data(_: object, attribute: Attribute[Any], value: Path) -> None:
+    if "?" in str(value):  # it begins the options in the address of a database, which would be made elsewhere
+        raise InvalidOption(attribute.name, f"{value} has a question mark in it, which no database can")
+
+
+def _trusted(values: Iterable[str | Network]) -> tuple[Network, ...]:
+    """Networks, also of those who embed the server and write them as texts."""
+    try:
+        return tuple(network(str(one)) for one in values)
+    except ValueError as error:
+        raise InvalidOption("trusted_proxies", str(error)) from None
+
+
+def _origins(values: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(parsers.origin(one) for one in values))
+    except ValueError as error:
+        raise InvalidOption("cors_origins", str(error)) from None
+
+
+def _redis_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname or parts.port == 0:
+        raise ValueError("it is not the address of a Redis, such as redis://127.0.0.1:6379/0")
+    return text
+
+
+def _database_url(text: str) -> str:
+    if "://" not in text:
+        raise ValueError("it is not the address of a database, such as sqlite+aiosqlite:////srv/whispercore.db")
+    return text
+
+
+@frozen(kw_only=True)
+class ServerSettings:
+    """What a server is told by its file, its environment and its command line.
+
+    The metadata of each field names its variable, and describes it for people.
+    """
+
+    data: Path = field(
+        factory=default_data_dir,
+        validator=_check_data,
+        metadata=setting("WHISPERCORE_DATA", "The folder of all state: database, recordings, locks.", parsers.folder),
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata=setting("WHISPERCORE_HOST", "The address to listen on; 0.0.0.0 for every network.", parsers.word),
+    )
+    port: int = field(
+        default=8000,
+        metadata=setting("WHISPERCORE_PORT", "The port to listen on; 0 for any free one.", parsers.whole(0, 65535)),
+    )
+    admin_key: str | None = field(
+        default=None,
+        repr=False,
+        validator=_check_secret,
+        metadata=setting(
+            "WHISPERCORE_ADMIN_KEY",
+            "API key of the first administrator, 32 to 200 characters; made and shown once when not set.",
+            _secret_text,
+            secret=True,
+        ),
+    )
+    sign_up: bool = field(
+        default=True,
+        metadata=setting("WHISPERCORE_SIGN_UP", "Whether people may register themselves (1 or 0).", parsers.flag),
+    )
+    session_days: int = field(
+        default=30,
+        metadata=setting(
+            "WHISPERCORE_SESSION_DAYS",
+            "Days after which somebody who stayed away has to log in again.",
+            parsers.whole(1, 3650),
+        ),
+    )
+    secure_cookies: str = field(
+        default="auto",
+        validator=_check_choice(SECURE_COOKIES),
+        metadata=setting(
+            "WHISPERCORE_SECURE_COOKIES",
+            "Whether browsers send their session over TLS only: always, never, or auto, for sessions that began so.",
+            parsers.one_of(SECURE_COOKIES),
+        ),
+    )
+    csrf: str = field(
+        default="sessions",
+        validator=_check_choice(CSRF),
+        metadata=setting(
+            "WHISPERCORE_CSRF",
+            "Who needs a CSRF token to change something: sessions, which have a cookie, or always, which is everybody.",
+            parsers.one_of(CSRF),
+        ),
+    )
+    lockout: bool = field(
+        default=True,
+        metadata=setting(
+            "WHISPERCORE_LOCKOUT",
+            "Whether logins have to wait after several wrong passwords (1 or 0); 0 is for benchmarks and fuzzing.",
+            parsers.flag,
+        ),
+    )
+    audit_key: str | None = field(
+        default=None,
+        repr=False,
+        validator=_check_secret,
+        metadata=setting(
+            "WHISPERCORE_AUDIT_KEY",
+            "What the audit trail is signed with, 32 to 200 characters; made and kept in the data folder when not set.",
+            _secret_text,
+            secret=True,
+        ),
+    )
+    audit_days: int = field(
+        default=365,
+        metadata=setting(
+            "WHISPERCORE_AUDIT_DAYS", "Days that the audit trail goes back; 0 for ever.", parsers.whole(0, 36_500)
+        ),
+    )
+    screening: str = field(
+        default="block",
+        validator=_check_choice(SCREENING),
+        metadata=setting(
+            "WHISPERCORE_SCREENING",
+            "What happens to what looks like an attack: block refuses and notes it, log only notes it, off neither.",
+            parsers.one_of(SCREENING),
+        ),
+    )
+    slots: int = field(
+        default=2,
+        metadata=setting("WHISPERCORE_SLOTS", "Jobs that one process works on at once.", parsers.whole(1, 64)),
+    )
+    max_queue: int = field(
+        default=10_000,
+        metadata=setting(
+            "WHISPERCORE_MAX_QUEUE", "Waiting jobs above which new ones are refused.", parsers.whole(1, 10**9)
+        ),
+    )
+    fetch_models: bool = field(
+        default=False,
+        metadata=setting(
+            "WHISPERCORE_FETCH_MODELS",
+            "Whether a job may name a known model that has to be downloaded first (1 or 0).",
+            parsers.flag,
+        ),
+    )
+    max_direct_upload_mb: int = field(
+        default=1024,
+        metadata=setting(
+            "WHISPERCORE_MAX_DIRECT_UPLOAD_MB",
+            "The largest recording in one request, in MB of 1,048,576 bytes.",
+            parsers.whole(1, _MOST_MB),
+        ),
+    )
+    durable_uploads: bool = field(
+        default=True,
+        metadata=setting(
+            "WHISPERCORE_DURABLE_UPLOADS",
+            "Whether the disk itself has an upload when it is answered, so that a power cut cannot take it (1 or 0).",
+            parsers.flag,
+        ),
+    )
+    max_json_kb: int = field(
+        default=1024,
+        metadata=setting(
+            "WHISPERCORE_MAX_JSON_KB",
+            "The largest JSON body, in KB of 1,024 bytes.",
+            parsers.whole(1, _MOST_MB),
+        ),
+    )
+    backups_dir: Path = field(
+        default=Factory(lambda self: self.data / "backups", takes_self=True),
+        metadata=setting(
+            "WHISPERCORE_BACKUPS",
+            "The folder for backups, best on another disk; in the data folder when not set.",
+            parsers.folder,
+        ),
+    )
+    keep_backups: int = field(
+        default=7,
+        metadata=setting(
+            "WHISPERCORE_KEEP_BACKUPS",
+            "Completed backups that are kept; older ones are removed when a new one is there. 0 keeps all.",
+            parsers.whole(0, 100_000),
+        ),
+    )
+    metrics: bool = field(
+        default=True,
+        metadata=setting(
+            "WHISPERCORE_METRICS", "Whether /metrics answers, which it does to everybody (1 or 0).", parsers.flag
+        ),
+    )
+    database_url: str = field(
+        default=Factory(lambda self: f"sqlite+aiosqlite:///{self.data / 'whispercore.db'}", takes_self=True),
+        repr=parsers.without_password,
+        metadata=setting(
+            "WHISPERCORE_DATABASE_URL",
+            "The address of the database; SQLite in the data folder when not set.",
+            _database_url,
+            show=parsers.without_password,
+        ),
+    )
+    rate_profile: str = field(
+        default=DEFAULT,
+        validator=_check_choice(tuple(PROFILES)),
+        metadata=setting(
+            "WHISPERCORE_RATE_PROFILE",
+            f"The figures of rate limits: {', '.join(PROFILES)}.",
+            parsers.one_of(PROFILES),
+        ),
+    )
+    redis_url: str | None = field(
+        default=None,
+        repr=parsers.without_password,
+        metadata=setting(
+            "WHISPERCORE_REDIS_URL",
+            "A Redis in which several servers count rate limits together; each counts for itself when not set.",
+            _redis_url,
+            show=parsers.without_password,
+        ),
+    )
+    trusted_proxies: tuple[Network, ...] = field(
+        default=(),
+        converter=_trusted,
+        metadata=setting(
+            "WHISPERCORE_TRUSTED_PROXIES",
+            "Networks of proxies that are believed where a request came from.",
+            networks,
+            show=parsers.listed,
+        ),
+    )
+    forwarded_header: str = field(
+        default="X-Forwarded-For",
+        metadata=setting(
+            "WHISPERCORE_FORWARDED_HEADER",
+            "The header in which these proxies say it: X-Forwarded-For or Forwarded.",
+            parsers.one_of(("X-Forwarded-For", "Forwarded")),
+        ),
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        converter=_origins,
+        metadata=setting(
+            "WHISPERCORE_CORS_ORIGINS",
+            "Origins whose web pages may use this server from a browser.",
+            parsers.origins,
+            show=parsers.listed,
+        ),
+    )
+    library: Settings = field(factory=Settings)
+    """Models and threads; in a file, the table ``[library]``."""
+
+    @property
+    def for_jobs(self) -> Settings:
+        """Those of the library as jobs use them: where several run at once, their windows share the cores."""
+        if self.slots == 1 or self.library.threads is not None:
+            return self.library
+        from whispercore.engines.whispercpp.engine import shared_threads  # noqa: PLC0415 - needed by workers
+
+        return evolve(self.library, threads=shared_threads())
+
+    @property
+    def max_direct_upload_bytes(self) -> int:
+        """The largest recording in one request."""
+        return self.max_direct_upload_mb << 20
+
+    @property
+    def max_json_bytes(self) -> int:
+        """The largest JSON body."""
+        return self.max_json_kb << 10

@@ -1,0 +1,167 @@
+"""Answers that take their time: server-sent events, files in pieces, WebSockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from whispercore.contract.messages import Content, Event, Message, untagged
+from whispercore.contract.wire import Json, loads, plain
+from whispercore.errors import InvalidRequest, WhispercoreError
+
+QUIET_S: Final = 15.0
+"""A comment is sent when there was nothing else for so long, or proxies take the connection for dead."""
+RECONNECT_MS: Final = 1000
+MAX_MESSAGE_BYTES: Final = 1 << 20
+_PING_S: Final = 20.0
+_SLOWEST_S: Final = 60.0
+"""A reader that takes nothing for so long is gone."""
+
+Render = Callable[[WhispercoreError], Json]
+"""An error as its dialect writes it."""
+Known = Callable[[Exception], WhispercoreError]
+"""Any exception as an error that may be told."""
+
+
+async def send_events(
+    http: web.Request, response: web.StreamResponse, events: AsyncIterator[Event], known: Known, render: Render
+) -> web.StreamResponse:
+    """Send events until there are no more. An error after the first byte is the last event, called ``error``."""
+    response.content_type = "text/event-stream"
+    response.charset = "utf-8"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
+    waiting: asyncio.Task[Event] | None = None
+    async with aclosing(events):  # type: ignore[type-var]  # handlers are async generators
+        try:
+            # The first event before the first byte: what fails at once is an ordinary error.
+            waiting = asyncio.ensure_future(anext(events))
+            await asyncio.wait((waiting,), timeout=1.0)
+            if waiting.done() and not isinstance(waiting.exception(), StopAsyncIteration | None):
+                waiting.result()
+            await response.prepare(http)
+            await _write(response, f"retry: {RECONNECT_MS}\n\n".encode())
+            while True:
+                done, _ = await asyncio.wait((waiting,), timeout=QUIET_S)
+                if not done:
+                    await _write(response, b": still here\n\n")
+                    continue
+                try:
+                    event = waiting.result()
+                except StopAsyncIteration:
+                    break
+                except Exception as error:  # noqa: BLE001 (the status line is sent: an error is an event now)
+                    await _write(response, _event("error", None, orjson.dumps(render(known(error)))))
+                    break
+                await _write(response, _event(event.tag, event.id, orjson.dumps(event.to_json())))
+                waiting = asyncio.ensure_future(anext(events))
+        finally:
+            if waiting is not None and not waiting.done():
+                waiting.cancel()
+                with suppress(asyncio.CancelledError, StopAsyncIteration):
+                    await waiting
+    await response.write_eof()
+    return response
+
+
+async def send_file(http: web.Request, response: web.StreamResponse, content: Content) -> web.StreamResponse:
+    """Send a file; HEAD gets its headers only."""
+    response.content_type = content.media_type
+    if content.media_type.startswith("text/") or content.media_type == "application/x-subrip":
+        response.charset = "utf-8"
+    response.headers["Content-Disposition"] = _disposition(
+        "inline" if content.inline else "attachment", content.filename
+    )
+    size = len(content.body) if isinstance(content.body, bytes) else content.size_bytes
+    if size is not None:
+        response.content_length = size
+    await response.prepare(http)
+    if http.method != "HEAD":
+        if isinstance(content.body, bytes):
+            await _write(response, content.body)
+        else:
+            async for piece in content.body:
+                await _write(response, piece)
+    await response.write_eof()
+    return response
+
+
+class ServerSocket:
+    """The server's end of a WebSocket.
+
+    Args:
+        socket: The open socket.
+        incoming: Base class of what clients send.
+    """
+
+    def __init__(self, socket: web.WebSocketResponse, incoming: type[Message]) -> None:
+        self._socket = socket
+        self._incoming = incoming
+
+    async def send(self, message: Message) -> None:
+        """Send a message."""
+        fields = plain(message)
+        assert isinstance(fields, dict)
+        await self._socket.send_str(orjson.dumps({"type": message.tag, **fields}).decode())
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        async for frame in self._socket:
+            if frame.type is not WSMsgType.TEXT:
+                raise InvalidRequest.one("", "messages are JSON in text frames")
+            yield self._read(frame.data)
+
+    def _read(self, text: str) -> Message:
+        try:
+            body = loads(text.encode())
+        except ValueError as error:
+            raise InvalidRequest.one("", f"the message is not JSON: {error}") from error
+        tag = body.pop("type", None) if isinstance(body, dict) else None
+        try:
+            message = untagged(self._incoming, tag, body) if isinstance(tag, str) else None
+        except ValueError as error:
+            raise InvalidRequest.one(str(tag), str(error)) from error
+        if message is None:
+            raise InvalidRequest.one("type", f"{tag!r} is no message of this channel")
+        return message
+
+
+async def open_socket(http: web.Request) -> web.WebSocketResponse:
+    """Accept a WebSocket."""
+    socket = web.WebSocketResponse(heartbeat=_PING_S, max_msg_size=MAX_MESSAGE_BYTES, timeout=5.0)
+    await socket.prepare(http)
+    return socket
+
+
+async def close_socket(socket: web.WebSocketResponse, error: WhispercoreError | None, render: Render) -> None:
+    """Close it, in an error's case with a message of the type ``error`` before."""
+    if error is None:
+        await socket.close()
+        return
+    with suppress(ConnectionError):
+        body = render(error)
+        fields = body if isinstance(body, dict) else {"error": body}
+        await socket.send_str(orjson.dumps({"type": "error", **fields}).decode())
+    code = WSCloseCode.POLICY_VIOLATION if isinstance(error, InvalidRequest) else WSCloseCode.INTERNAL_ERROR
+    await socket.close(code=code, message=error.code.encode())
+
+
+def _event(tag: str, id: str | None, data: bytes) -> bytes:  # noqa: A002
+    head = f"event: {tag}\n" + (f"id: {id}\n" if id is not None else "")
+    return head.encode() + b"data: " + data + b"\n\n"
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(_SLOWEST_S):
+        await response.write(data)
+
+
+def _disposition(kind: str, filename: str) -> str:
+    """RFC 6266: a plain name for old clients, the real one in UTF-8 beside it."""
+    safe = "".join(one if one.isascii() and (one.isalnum() or one in "._- ") else "_" for one in filename)
+    return f"{kind}; filename=\"{safe}\"; filename*=UTF-8''{quote(filename, safe='')}"

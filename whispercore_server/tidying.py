@@ -1,0 +1,54 @@
+"""Old things go: events of the audit trail, sessions that are long over, and failed logins that count no more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
+
+from whispercore.audit.retention import prune
+from whispercore.errors import RequestError
+from whispercore.people.caller import Caller
+from whispercore_server.ports import Ports
+
+EVERY_S: Final = 3600.0
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def tidying(ports: Ports) -> AsyncIterator[None]:
+    """Tidy at the beginning and every hour, for as long as the block lasts; ``ports`` have to be open."""
+    task = asyncio.create_task(_tidy_on(ports), name="tidying")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def tidy(ports: Ports) -> None:
+    """Drop what is older than it has to be kept.
+
+    Raises:
+        Conflict: The audit trail was changed; nothing of it is dropped then.
+        StorageFull: The disk is full.
+        Unavailable: The database is busy.
+    """
+    await ports.lockout.forget()
+    await ports.sessions.sweep(ports.clock.now())
+    if ports.settings.audit_days:
+        before = ports.clock.now() - timedelta(days=ports.settings.audit_days)
+        await prune(ports.audit, before, Caller.nobody())
+
+
+async def _tidy_on(ports: Ports) -> None:
+    while True:
+        try:
+            await tidy(ports)
+        except RequestError as error:  # the next time, or the one after
+            _log.warning("old records are kept for now: %s", error)
+        await ports.clock.sleep(EVERY_S)
