@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Literal, Self
 
-from whispercore.api.transcriber.jobs import JobDetail, Priority
+from whispercore.api.transcriber.job_options import Priority
+from whispercore.api.transcriber.jobs import JobDetail
 from whispercore.api.transcriber.progress import JobProgress
 from whispercore.clock import Clock, SystemClock
 from whispercore.contract.fields import Upload

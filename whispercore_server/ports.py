@@ -40,6 +40,7 @@ from whispercore.people.sessions import Sessions
 from whispercore.people.tokens import Tokens
 from whispercore.people.users import Users
 from whispercore.tasks.probe import Probe
+from whispercore.tasks.submission import Submissions
 from whispercore_server.auditing import audit_of
 from whispercore_server.cookies import SessionCookies
 from whispercore_server.follow import Following
@@ -81,6 +82,7 @@ class Ports:
     models: ModelStore
     engines: EnginePool
     probe: Probe
+    submissions: Submissions
     backups: Backups
     measures: Measures
 
@@ -107,6 +109,7 @@ class Ports:
         blobs = ObstoreBlobs.on_disk(settings.data / "files", durable=settings.durable_uploads)
         files = Files(database, blobs, spool=settings.data / "spool", clock=clock, ids=ids)
         models = ModelStore(settings.library)
+        probe = Probe()
         pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
         people = People.of(
             database,
@@ -146,7 +149,17 @@ class Ports:
             cookies=SessionCookies(settings.secure_cookies, int(people.sessions.lasts.total_seconds())),
             models=models,
             engines=pool,
-            probe=Probe(),
+            probe=probe,
+            submissions=Submissions(
+                files=files,
+                jobs=jobs,
+                models=models,
+                probe=probe,
+                audit=audit,
+                default_model=settings.library.default_model,
+                fetch_models=settings.fetch_models,
+                max_queue=settings.max_queue,
+            ),
             backups=Backups(
                 database,
                 blobs,

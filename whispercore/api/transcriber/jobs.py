@@ -8,8 +8,9 @@ from typing import Generic, Literal
 from attrs import evolve, field, frozen
 
 from whispercore.api.transcriber.dialect import TranscriberGroup
+from whispercore.api.transcriber.job_options import JobOptions
 from whispercore.contract.endpoint import Endpoint, Listing, alias
-from whispercore.contract.fields import Upload, between, length, told, upload
+from whispercore.contract.fields import Upload, between, told, upload
 from whispercore.contract.group import T_co
 from whispercore.errors import (
     Conflict,
@@ -22,31 +23,13 @@ from whispercore.errors import (
 )
 
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
-Priority = Literal["low", "normal", "high", "urgent"]
 
 
 @frozen(kw_only=True)
-class CreateJob:
+class CreateJob(JobOptions):
     """A recording and how to transcribe it, as a form; the file may come before or after the other fields."""
 
     file: Upload = field(converter=upload)
-    model: str | None = field(
-        default=None, metadata=told("A name of the model store; the server's default if left out.")
-    )
-    language: str | None = field(default=None, metadata=told("A code or English name; detected if left out."))
-    prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
-    translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))
-    temperature: float = field(
-        default=0.0, validator=between(0, 1), metadata=told("Randomness; 0 takes what is likeliest.")
-    )
-    temperature_step: float = field(
-        default=0.2, validator=between(0, 1), metadata=told("Added for each further attempt.")
-    )
-    beam_size: int = field(default=1, validator=between(1, 8), metadata=told("Hypotheses to follow at once."))
-    words: bool = field(default=False, metadata=told("Give the time of each word."))
-    channels: Literal["mix", "separate"] = field(default="mix", metadata=told("Together, or each by itself."))
-    keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
-    priority: Priority = field(default="normal", metadata=told("Before or after your other jobs."))
 
 
 @frozen(kw_only=True)

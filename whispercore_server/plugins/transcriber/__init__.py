@@ -32,7 +32,7 @@ from whispercore_server.ports import Ports
 
 def _handlers(ports: Ports) -> Sequence[object]:
     return (
-        JobsHandlers(ports, ports.probe),
+        JobsHandlers(ports),
         ProgressHandlers(ports),
         ExportsHandlers(ports),
         AuthHandlers(ports),

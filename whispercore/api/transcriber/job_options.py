@@ -1,0 +1,34 @@
+"""How a recording is to be transcribed: the same fields wherever a job is asked for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+from whispercore.contract.fields import between, length, told
+
+Priority = Literal["low", "normal", "high", "urgent"]
+
+
+@frozen(kw_only=True)
+class JobOptions:
+    """How to transcribe."""
+
+    model: str | None = field(
+        default=None, metadata=told("A name of the model store; the server's default if left out.")
+    )
+    language: str | None = field(default=None, metadata=told("A code or English name; detected if left out."))
+    prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
+    translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))
+    temperature: float = field(
+        default=0.0, validator=between(0, 1), metadata=told("Randomness; 0 takes what is likeliest.")
+    )
+    temperature_step: float = field(
+        default=0.2, validator=between(0, 1), metadata=told("Added for each further attempt.")
+    )
+    beam_size: int = field(default=1, validator=between(1, 8), metadata=told("Hypotheses to follow at once."))
+    words: bool = field(default=False, metadata=told("Give the time of each word."))
+    channels: Literal["mix", "separate"] = field(default="mix", metadata=told("Together, or each by itself."))
+    keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
+    priority: Priority = field(default="normal", metadata=told("Before or after your other jobs."))

@@ -1,0 +1,175 @@
+"""The way from a recording that came in to its job in the queue, whatever door it came in by."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from attrs import frozen
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.audit.event import AuditEvent
+from whispercore.audit.trail import Audit
+from whispercore.errors import ModelNotAvailable, Unavailable
+from whispercore.files.files import Files
+from whispercore.files.manifest import Staged
+from whispercore.jobs.job import Job, NewJob
+from whispercore.jobs.table import Jobs
+from whispercore.models.store import ModelStore
+from whispercore.people.caller import Caller
+from whispercore.tasks.options import VERSION, TranscribeOptions
+from whispercore.tasks.probe import Probe
+from whispercore.tasks.transcribe import KIND
+
+_BUSY_S: Final = 30
+"""When a client whose job was refused because of the queue should come again."""
+_UNKNOWN_LENGTH_S: Final = 60.0
+"""What a recording that does not tell its length is taken for when turns are shared out."""
+
+
+@frozen(kw_only=True)
+class Accepted:
+    """A recording that was looked at, and the job that it may become."""
+
+    staged: Staged
+    new: NewJob
+
+
+class Submissions:
+    """Makes jobs of recordings.
+
+    Args:
+        files: Where the recordings came in.
+        jobs: Where the jobs go.
+        models: What may be asked for.
+        probe: Looks at the recordings.
+        audit: Where it is noted.
+        default_model: Taken where none is named.
+        fetch_models: Whether models that are not on this machine may be asked for.
+        max_queue: No more jobs are taken when so many wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: Files,
+        jobs: Jobs,
+        models: ModelStore,
+        probe: Probe,
+        audit: Audit,
+        default_model: str,
+        fetch_models: bool,
+        max_queue: int,
+    ) -> None:
+        self._files = files
+        self._jobs = jobs
+        self._models = models
+        self._probe = probe
+        self._audit = audit
+        self._default_model = default_model
+        self._fetch_models = fetch_models
+        self._max_queue = max_queue
+
+    async def check_queue(self) -> None:
+        """Refuse what would have to wait too long.
+
+        Raises:
+            Unavailable: The queue is full.
+        """
+        if await self._jobs.queue.waiting() >= self._max_queue:
+            raise Unavailable("the queue is full", retry_after=_BUSY_S)
+
+    async def model(self, name: str | None) -> str:
+        """The name of a model that can be used here.
+
+        Args:
+            name: As it was asked for; None for the default.
+
+        Raises:
+            UnknownModel: No model has this name; paths are none.
+            ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
+        """
+        wanted = name if name is not None else self._default_model
+        if not await asyncio.to_thread(self._models.is_here, wanted) and not self._fetch_models:
+            here = await asyncio.to_thread(self._models.list)
+            raise ModelNotAvailable(wanted, tuple(one.name for one in here if one.downloaded))
+        return wanted
+
+    async def accept(
+        self, staged: Staged, options: TranscribeOptions, caller: Caller, *, priority: int = 0
+    ) -> Accepted:
+        """Look at a recording before anybody is promised a transcript of it.
+
+        Args:
+            staged: What came in.
+            options: How it is to be transcribed.
+            caller: Whose job it will be.
+            priority: Higher goes first among jobs of the same owner.
+
+        Raises:
+            NotMedia: It is neither audio nor video.
+            MediaError: It has no sound, is truncated or damaged.
+            StorageFull: There is no room to look at it.
+        """
+        async with self._files.local_copy(staged, checked=False) as pieces:
+            sound = await self._probe.look(
+                pieces,
+                name=staged.name,
+                owner_id=caller.user_id,
+                channels=options.channels,
+                keep_damaged=options.keep_damaged,
+            )
+        new = NewJob(
+            owner_id=caller.user_id,
+            kind=KIND,
+            options=options.dump(),
+            payload_version=VERSION,
+            priority=priority,
+            cost=max(1.0, sound.declared_s or _UNKNOWN_LENGTH_S),
+            file_id=staged.id,
+            filename=staged.name,
+            model=options.model,
+            language=options.decoding.language,
+            audio_duration_s=sound.declared_s,
+        )
+        return Accepted(staged=staged, new=new)
+
+    async def enqueue(self, tx: AsyncConnection, accepted: Accepted, caller: Caller) -> Job:
+        """Keep the recording and queue its job, when the transaction commits; ``publish`` it then.
+
+        Raises:
+            Conflict: The recording is kept already.
+        """
+        staged = accepted.staged
+        await self._files.keep(tx, staged, caller.user_id)
+        await self._audit.append(tx, caller, _uploaded(staged))
+        return await self._jobs.enqueue(tx, accepted.new, caller)
+
+    async def publish(self, accepted: Accepted) -> None:
+        """Move the recording to where it stays, once its job is in the queue."""
+        await self._files.publish(accepted.staged)
+
+    async def submit(self, staged: Staged, options: TranscribeOptions, caller: Caller, *, priority: int = 0) -> Job:
+        """All of it: ``accept``, ``enqueue`` in a transaction of its own, ``publish``.
+
+        Raises:
+            NotMedia: It is neither audio nor video.
+            MediaError: It has no sound, is truncated or damaged.
+            StorageFull: There is no room for it.
+            Conflict: It is kept already.
+        """
+        accepted = await self.accept(staged, options, caller, priority=priority)
+        async with self._jobs.database.write() as tx:
+            job = await self.enqueue(tx, accepted, caller)
+        await self.publish(accepted)
+        return job
+
+
+def _uploaded(staged: Staged) -> AuditEvent:
+    return AuditEvent(
+        event_type="file_upload",
+        action="upload a recording",
+        resource_type="file",
+        resource_id=staged.id,
+        details={"size_bytes": staged.size_bytes, "sha256": staged.sha256},
+    )

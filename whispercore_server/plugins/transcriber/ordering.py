@@ -1,0 +1,34 @@
+"""What a request asks of its job, as the task of that job understands it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from whispercore.api.transcriber.job_options import JobOptions, Priority
+from whispercore.tasks.options import TranscribeOptions
+from whispercore_server.ports import Ports
+
+PRIORITIES: Final[MappingProxyType[Priority, int]] = MappingProxyType({"low": -1, "normal": 0, "high": 1, "urgent": 2})
+
+
+async def options_of(ports: Ports, asked: JobOptions) -> TranscribeOptions:
+    """The options of a job; its model can be used here.
+
+    Raises:
+        UnknownModel: No model has this name; paths are none.
+        ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
+        InvalidOption: A value is out of range.
+    """
+    return TranscribeOptions(
+        model=await ports.submissions.model(asked.model),
+        language=asked.language,
+        translate=asked.translate,
+        prompt=asked.prompt,
+        temperature=asked.temperature,
+        temperature_step=asked.temperature_step,
+        beam_size=asked.beam_size,
+        words=asked.words,
+        channels=asked.channels,
+        keep_damaged=asked.keep_damaged,
+    )
