@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Literal, Self
+from uuid import uuid4
 
 from whispercore.api.transcriber.job_options import Priority
 from whispercore.api.transcriber.jobs import JobDetail
@@ -164,6 +165,7 @@ class Client(Apis[SyncHttp]):
             channels=channels,
             keep_damaged=keep_damaged,
             priority=priority,
+            idempotency_key=uuid4().hex,  # so that a broken connection makes no second job
         )
         return succeeded(self.wait(created.job_id, timeout_s=timeout_s, on_progress=on_progress))
 
@@ -308,6 +310,7 @@ class AsyncClient(Apis[AsyncHttp]):
             channels=channels,
             keep_damaged=keep_damaged,
             priority=priority,
+            idempotency_key=uuid4().hex,  # so that a broken connection makes no second job
         )
         return succeeded(await self.wait(created.job_id, timeout_s=timeout_s, on_progress=on_progress))
 

@@ -37,7 +37,10 @@ class Call(Generic[P, Res]):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        return inspect.signature(self._operation.request)
+        """Of the request, what must be given before what may be, wherever its class has it from."""
+        whole = inspect.signature(self._operation.request)
+        given = sorted(whole.parameters.values(), key=lambda one: (one.kind, one.default is not one.empty))
+        return whole.replace(parameters=given)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Res:
         """Send the request that these arguments make.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Final
 
 from attrs import frozen
@@ -33,6 +34,15 @@ class Accepted:
 
     staged: Staged
     new: NewJob
+
+
+@frozen(kw_only=True)
+class Submitted:
+    """A job in the queue, or wherever it is by now."""
+
+    job: Job
+    repeated: bool = False
+    """It was made by an earlier request with the same ``Idempotency-Key``."""
 
 
 class Submissions:
@@ -96,7 +106,13 @@ class Submissions:
         return wanted
 
     async def accept(
-        self, staged: Staged, options: TranscribeOptions, caller: Caller, *, priority: int = 0
+        self,
+        staged: Staged,
+        options: TranscribeOptions,
+        caller: Caller,
+        *,
+        priority: int = 0,
+        idempotency_key: str | None = None,
     ) -> Accepted:
         """Look at a recording before anybody is promised a transcript of it.
 
@@ -105,6 +121,7 @@ class Submissions:
             options: How it is to be transcribed.
             caller: Whose job it will be.
             priority: Higher goes first among jobs of the same owner.
+            idempotency_key: The caller's name for the request, if it has one.
 
         Raises:
             NotMedia: It is neither audio nor video.
@@ -131,25 +148,44 @@ class Submissions:
             model=options.model,
             language=options.decoding.language,
             audio_duration_s=sound.declared_s,
+            idempotency_key=idempotency_key,
+            request_sha256=_digest(staged, options, priority) if idempotency_key is not None else None,
         )
         return Accepted(staged=staged, new=new)
 
-    async def enqueue(self, tx: AsyncConnection, accepted: Accepted, caller: Caller) -> Job:
+    async def enqueue(self, tx: AsyncConnection, accepted: Accepted, caller: Caller) -> Submitted:
         """Keep the recording and queue its job, when the transaction commits; ``publish`` it then.
+
+        A request that was made before with the same key gets the job that it made then, and nothing is kept.
 
         Raises:
             Conflict: The recording is kept already.
+            KeyReused: The key came with another request before.
         """
+        new = accepted.new
+        if new.idempotency_key is not None and new.request_sha256 is not None:
+            job = await self._jobs.with_key(tx, new.owner_id, new.idempotency_key, new.request_sha256)
+            if job is not None:
+                return Submitted(job=job, repeated=True)
         staged = accepted.staged
         await self._files.keep(tx, staged, caller.user_id)
         await self._audit.append(tx, caller, _uploaded(staged))
-        return await self._jobs.enqueue(tx, accepted.new, caller)
+        return Submitted(job=await self._jobs.enqueue(tx, new, caller))
 
-    async def publish(self, accepted: Accepted) -> None:
+    async def publish(self, accepted: Accepted, submitted: Submitted) -> None:
         """Move the recording to where it stays, once its job is in the queue."""
-        await self._files.publish(accepted.staged)
+        if not submitted.repeated:
+            await self._files.publish(accepted.staged)
 
-    async def submit(self, staged: Staged, options: TranscribeOptions, caller: Caller, *, priority: int = 0) -> Job:
+    async def submit(
+        self,
+        staged: Staged,
+        options: TranscribeOptions,
+        caller: Caller,
+        *,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+    ) -> Submitted:
         """All of it: ``accept``, ``enqueue`` in a transaction of its own, ``publish``.
 
         Raises:
@@ -157,12 +193,25 @@ class Submissions:
             MediaError: It has no sound, is truncated or damaged.
             StorageFull: There is no room for it.
             Conflict: It is kept already.
+            KeyReused: The key came with another request before.
         """
-        accepted = await self.accept(staged, options, caller, priority=priority)
+        if idempotency_key is not None:
+            digest = _digest(staged, options, priority)
+            async with self._jobs.database.read() as tx:
+                job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
+            if job is not None:
+                return Submitted(job=job, repeated=True)
+        accepted = await self.accept(staged, options, caller, priority=priority, idempotency_key=idempotency_key)
         async with self._jobs.database.write() as tx:
-            job = await self.enqueue(tx, accepted, caller)
-        await self.publish(accepted)
-        return job
+            submitted = await self.enqueue(tx, accepted, caller)
+        await self.publish(accepted, submitted)
+        return submitted
+
+
+def _digest(staged: Staged, options: TranscribeOptions, priority: int) -> str:
+    """Checksum of all that a request asked for, in lines that none of them can contain."""
+    asked = "\n".join((staged.sha256, str(priority), options.dump(), staged.name))
+    return hashlib.sha256(asked.encode(errors="surrogateescape")).hexdigest()
 
 
 def _uploaded(staged: Staged) -> AuditEvent:

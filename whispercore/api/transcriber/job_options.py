@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from whispercore.contract.fields import between, length, told
+from whispercore.contract.fields import between, header, length, told
 
 Priority = Literal["low", "normal", "high", "urgent"]
 
@@ -32,3 +32,10 @@ class JobOptions:
     channels: Literal["mix", "separate"] = field(default="mix", metadata=told("Together, or each by itself."))
     keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
     priority: Priority = field(default="normal", metadata=told("Before or after your other jobs."))
+    idempotency_key: str | None = field(
+        default=None,
+        validator=length(1, 255),
+        metadata=header(
+            "Idempotency-Key", "A name for this request: sent again, it gives the same job and does nothing twice."
+        ),
+    )

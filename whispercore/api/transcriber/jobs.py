@@ -14,6 +14,7 @@ from whispercore.contract.fields import Upload, between, told, upload
 from whispercore.contract.group import T_co
 from whispercore.errors import (
     Conflict,
+    KeyReused,
     MediaError,
     ModelError,
     NotFound,
@@ -196,7 +197,7 @@ class Jobs(TranscriberGroup[T_co], Generic[T_co]):
         limit="upload",
         status=201,
         aliases=(alias("/jobs/"),),
-        errors=(NotMedia, MediaError, ModelError, StorageFull, Unavailable),
+        errors=(NotMedia, MediaError, ModelError, StorageFull, Unavailable, KeyReused),
         doc="Upload a recording and queue its transcription.",
     )
     list = Listing(

@@ -21,9 +21,9 @@ from whispercore.jobs.job import JobFilter, State
 from whispercore.people.caller import Caller
 from whispercore.tasks.transcribe import KIND
 from whispercore_server.bodies import staged_of
-from whispercore_server.plugin import serves
+from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber import views
-from whispercore_server.plugins.transcriber.ordering import PRIORITIES, options_of
+from whispercore_server.plugins.transcriber.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.ports import Ports
 
 
@@ -34,23 +34,30 @@ class JobsHandlers:
     ports: Ports
 
     @serves(Jobs.create)
-    async def create(self, request: CreateJob, caller: Caller) -> JobCreated:
+    async def create(self, request: CreateJob, caller: Caller) -> Reply[JobCreated]:
         """Look at the recording, keep it and queue its job, in this order."""
         submissions = self.ports.submissions
         await submissions.check_queue()
         options = await options_of(self.ports, request)
-        staged = staged_of(request.file)
-        job = await submissions.submit(staged, options, caller, priority=PRIORITIES[request.priority])
+        submitted = await submissions.submit(
+            staged_of(request.file),
+            options,
+            caller,
+            priority=PRIORITIES[request.priority],
+            idempotency_key=request.idempotency_key,
+        )
+        job = submitted.job
         standing = await self.ports.jobs.standing(job)
-        return JobCreated(
+        created = JobCreated(
             job_id=job.id,
             status=views.status(job),
-            filename=staged.name,
+            filename=job.filename or "",
             model=options.model,
             created_at=job.created_at,
             estimated_duration=views.estimated(standing, job.audio_duration_s),
             estimated_duration_s=standing.eta_s,
         )
+        return Reply(body=created, headers=REPEATED if submitted.repeated else {})
 
     @serves(Jobs.list)
     async def list(self, request: ListJobs, caller: Caller) -> JobList:

@@ -10,6 +10,8 @@ from whispercore.tasks.options import TranscribeOptions
 from whispercore_server.ports import Ports
 
 PRIORITIES: Final[MappingProxyType[Priority, int]] = MappingProxyType({"low": -1, "normal": 0, "high": 1, "urgent": 2})
+REPEATED: Final = MappingProxyType({"Idempotent-Replayed": "true"})
+"""Headers of an answer about a job that an earlier request with the same ``Idempotency-Key`` made."""
 
 
 async def options_of(ports: Ports, asked: JobOptions) -> TranscribeOptions:
