@@ -28,7 +28,11 @@ def run(place: Place) -> Result:
     clips, model = place.clips(place.pick(8, 2)), place.model("tiny")
     models = place.folder / "models"
     ModelStore(Settings(models_dir=models)).add(_MODEL, model)
-    environment = {"WHISPERCORE_MODELS": str(models), "WHISPERCORE_THREADS": "1" if place.quick else ""}
+    environment = {
+        "WHISPERCORE_MODELS": str(models),
+        "WHISPERCORE_THREADS": "1" if place.quick else "",
+        "WHISPERCORE_REUSE_RESULTS": "0",
+    }
     mine: list[float] = []
     theirs: list[float] = []
     with (

@@ -74,10 +74,18 @@ class Installation:
 
     @contextlib.asynccontextmanager
     async def working(
-        self, pool: EnginePool, *, slots: int = 2, name: str = "worker", clock: Clock | None = None
+        self,
+        pool: EnginePool,
+        *,
+        slots: int = 2,
+        name: str = "worker",
+        clock: Clock | None = None,
+        reuse: bool = False,
     ) -> AsyncIterator[Transcribe]:
         """A worker, as long as the block lasts."""
-        transcribe = Transcribe(files=self.files, pool=pool, settings=Settings.from_environment(), clock=clock)
+        transcribe = Transcribe(
+            files=self.files, pool=pool, settings=Settings.from_environment(), clock=clock, reuse=reuse
+        )
         worker = Worker(self.jobs, {KIND: transcribe}, name=name, slots=slots, loaded_models=transcribe.loaded_models)
         running = asyncio.create_task(worker.run())
         try:

@@ -201,6 +201,14 @@ class ServerSettings:
             parsers.flag,
         ),
     )
+    reuse_results: bool = field(
+        default=True,
+        metadata=setting(
+            "WHISPERCORE_REUSE_RESULTS",
+            "Whether the same recording with the same options costs its owner one computation (1 or 0).",
+            parsers.flag,
+        ),
+    )
     max_direct_upload_mb: int = field(
         default=1024,
         metadata=setting(

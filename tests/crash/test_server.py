@@ -46,7 +46,7 @@ class Server:
                 *("serve", "--data", str(self.folder / "data"), "--port", "0"),
             ],
             cwd=ROOT,
-            env={**os.environ, "WHISPERCORE_ADMIN_KEY": KEY},
+            env={**os.environ, "WHISPERCORE_ADMIN_KEY": KEY, "WHISPERCORE_REUSE_RESULTS": "0"},
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -158,3 +158,11 @@ workers = Table(
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
 )
+
+results = Table(
+    "results",
+    schema,
+    Column("owner_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True, doc="Of the recording, the model, the options and the cutter."),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whispercore.database.file_tables import files, parts
-from whispercore.database.job_tables import jobs, outbox, segments, speeds, transcripts, windows, workers
+from whispercore.database.job_tables import jobs, outbox, results, segments, speeds, transcripts, windows, workers
 from whispercore.database.measure_tables import acknowledgements, samples
 from whispercore.database.people_tables import api_key_days, api_keys, refresh_tokens, sessions, signing_keys, users
 from whispercore.database.schema import schema
@@ -22,6 +22,7 @@ __all__ = [
     "outbox",
     "parts",
     "refresh_tokens",
+    "results",
     "samples",
     "schema",
     "segments",

@@ -27,7 +27,9 @@ from whispercore.jobs.results import (
     put_segments,
     put_transcript,
     put_window,
+    whole_transcript,
 )
+from whispercore.jobs.reuse import WAITING, Computed, Elsewhere, Reused, wake, whose
 from whispercore.jobs.rows import PROCESSING
 from whispercore.jobs.speed import measured
 from whispercore.transcript import Segment, Transcript
@@ -49,6 +51,8 @@ class Claim:
     _ports: JobPorts = field(repr=False)
     is_over: bool = field(default=False, init=False)
     """Whether it was completed, failed or given back."""
+    _waited_for: bool = field(default=False, init=False, repr=False)
+    """Jobs may wait for the result of this one."""
 
     async def report(
         self,
@@ -135,11 +139,35 @@ class Claim:
             await put_segments(tx, self.job.id, segments, first)
         self._tell()
 
-    async def complete(self, transcript: Transcript | None = None) -> None:
+    async def reuse(self, key: str) -> Reused | Elsewhere | None:
+        """The result of the same work, if a job of the same owner has it; None: it is this job's to be computed.
+
+        Args:
+            key: Of all that the result depends on.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        useless: str | None = None
+        while True:
+            async with self._ports.database.write() as tx:
+                await self._set(tx)
+                found = await whose(tx, self.job, key, without=useless)
+            if not isinstance(found, Computed):
+                self._waited_for = found is None
+                return found
+            async with self._ports.database.read() as tx:
+                transcript = await whole_transcript(tx, found.job_id)
+            if transcript is not None:
+                return Reused(transcript=transcript, windows=found.windows)
+            useless = found.job_id
+
+    async def complete(self, transcript: Transcript | None = None, *, reused: int | None = None) -> None:
         """The job is done. All that comes of it is kept, in one transaction.
 
         Args:
             transcript: What came of it, if that is what the job was for.
+            reused: Of how many windows it is when an earlier job has decoded them; None when this one has.
 
         Raises:
             ClaimLost: The job is not this attempt's any more.
@@ -152,14 +180,17 @@ class Claim:
                 "language": transcript.language,
                 "audio_duration_s": transcript.duration_s,
                 "done_s": transcript.duration_s,
-                "windows_total": jobs.c.windows_done,
+                "windows_total": jobs.c.windows_done if reused is None else reused,
             }
+            if reused is not None:
+                values["windows_done"] = reused
         async with self._last() as tx:
             await self._end(
                 tx, State.COMPLETED, progress=1.0, completed_at=now, failure_reason=None, error=None, **values
             )
             if transcript is not None:
                 await put_transcript(tx, self.job, transcript)
+            if transcript is not None and reused is None:
                 sound_s = transcript.duration_s - self.job.done_s
                 work_s = (now - self.claimed_at).total_seconds()
                 await measured(tx, self._ports.machine, transcript.model, sound_s=sound_s, work_s=work_s, now=now)
@@ -194,6 +225,19 @@ class Claim:
         """
         async with self._last() as tx:
             await self._requeue(tx, next_attempt_at=None)
+
+    async def postpone(self, wait_s: float) -> None:
+        """Give the job back for a while, as when another one does the same work.
+
+        Args:
+            wait_s: It is nobody's turn before.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        async with self._last() as tx:
+            next_attempt_at = self._ports.database.now() + timedelta(seconds=wait_s)
+            await self._requeue(tx, next_attempt_at=next_attempt_at, stage=WAITING)
 
     # ------------------------------------------------------------ writing
 
@@ -230,6 +274,8 @@ class Claim:
 
     async def _end(self, tx: AsyncConnection, state: State, **values: Any) -> None:
         await self._set(tx, state=state, lease_owner=None, lease_until=None, **values)
+        if self._waited_for:
+            await wake(tx, self.job.owner_id)
         await self._ports.note(tx, self.job, state)
 
     def _tell(self) -> None:

@@ -27,6 +27,7 @@ from whispercore.jobs.local import LocalDispatch
 from whispercore.jobs.ports import JobPorts
 from whispercore.jobs.queue import Queue
 from whispercore.jobs.results import placed, segments_after, whole_transcript
+from whispercore.jobs.reuse import wake
 from whispercore.jobs.rows import COLUMNS, job_of
 from whispercore.jobs.speed import Standing, standing
 from whispercore.people.caller import Caller
@@ -216,6 +217,7 @@ class Jobs:
             job = await self._change(
                 tx, job, state=State.CANCELLED, cancelled_at=now, lease_owner=None, lease_until=None
             )
+            await wake(tx, job.owner_id)
             await self._ports.note(tx, job, State.CANCELLED, caller)
         self.dispatch.interrupt(job.id)
         self.events.publish(job.id)
@@ -272,6 +274,7 @@ class Jobs:
         async with self.database.write() as tx:
             job = await self._owned(tx, job_id, caller, to_change=True)
             await tx.execute(delete(jobs).where(jobs.c.id == job.id))
+            await wake(tx, job.owner_id)
             if with_file is not None and job.file_id is not None:
                 await with_file(tx, job.file_id)
             await self._note(tx, caller, job, "job_deleted", "delete a job")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -13,13 +14,17 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import evolve
 
+from whispercore.audio import CUTTER_VERSION
 from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.clock import Clock, SystemClock
 from whispercore.engines.engine import Control, DetectedLanguage
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import Cancelled, ClaimLost, NotFound, StorageFull, Unavailable
+from whispercore.files.manifest import Staged
 from whispercore.jobs.claim import Claim
+from whispercore.jobs.reuse import POSTPONED_S, Reused
 from whispercore.jobs.worker import Running
+from whispercore.models.store import ModelFile, ModelStore
 from whispercore.pipeline import Pipeline
 from whispercore.progress import Progress
 from whispercore.settings import Settings
@@ -43,6 +48,10 @@ class Recordings(Protocol):
         """The file of this id on this machine's disk, in pieces, for as long as the block lasts."""
         ...
 
+    async def get(self, file_id: str, /) -> Staged:
+        """What is known of the file of this id."""
+        ...
+
 
 class Transcribe:
     """Does jobs of the kind ``transcribe``.
@@ -56,6 +65,7 @@ class Transcribe:
         settings: Where the models are.
         readers: Decoder children that may wait for an owner's next recording; best those of the probe.
         clock: Says when progress is due.
+        reuse: Whether the result of an earlier job of the same owner is taken where it must be the same.
     """
 
     def __init__(
@@ -66,12 +76,15 @@ class Transcribe:
         settings: Settings,
         readers: ReadersByOwner | None = None,
         clock: Clock | None = None,
+        reuse: bool = False,
     ) -> None:
         self._files = files
         self._pool = pool
         self._settings = settings
         self._readers = readers
         self._clock = clock if clock is not None else SystemClock()
+        self._models = ModelStore(settings)
+        self._reuse = reuse
         self._paths: dict[str, Path] = {}
 
     def loaded_models(self) -> frozenset[str]:
@@ -93,6 +106,8 @@ class Transcribe:
         options = TranscribeOptions.load(job.options, job.payload_version)
         if job.file_id is None:
             raise NotFound("file", f"of job {job.id}")
+        if self._reuse and await self._is_done_already(running.claim, options, job.file_id):
+            return
         async with self._files.local_copy(job.file_id) as pieces:
             pipeline = Pipeline(
                 audio=pieces,
@@ -112,6 +127,18 @@ class Transcribe:
             )
             transcript = await self._run(pipeline, running)
         await running.claim.complete(transcript)
+
+    async def _is_done_already(self, claim: Claim, options: TranscribeOptions, file_id: str) -> bool:
+        """Whether an earlier job has done the work, or does it now; this one is completed or put off then."""
+        if not await asyncio.to_thread(self._models.is_here, options.model):
+            return False  # what will be fetched is not known yet
+        model = await asyncio.to_thread(self._models.get, options.model)
+        found = await claim.reuse(_key_of(await self._files.get(file_id), model, options))
+        if isinstance(found, Reused):
+            await claim.complete(evolve(found.transcript, model=model.name), reused=found.windows)
+        elif found is not None:
+            await claim.postpone(POSTPONED_S)
+        return found is not None
 
     async def _run(self, pipeline: Pipeline, running: Running) -> Transcript:
         loop, moved = asyncio.get_running_loop(), asyncio.Event()
@@ -193,6 +220,12 @@ class ClaimCheckpoints:
 
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _key_of(file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
+    """Checksum of all that a transcript depends on, but for builds and machines."""
+    asked = evolve(options, model="any", lane="batch").dump()
+    return hashlib.sha256("\n".join((file.sha256, model.sha256, str(CUTTER_VERSION), asked)).encode()).hexdigest()
 
 
 def _drive(pipeline: Pipeline, moved: Callable[[], object]) -> Transcript:

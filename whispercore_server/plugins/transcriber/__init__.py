@@ -56,7 +56,11 @@ def _handlers(ports: Ports) -> Sequence[object]:
 def _job_kinds(ports: Ports) -> Mapping[str, Handler]:
     return {
         KIND: Transcribe(
-            files=ports.files, pool=ports.engines, settings=ports.settings.for_jobs, readers=ports.probe.readers
+            files=ports.files,
+            pool=ports.engines,
+            settings=ports.settings.for_jobs,
+            readers=ports.probe.readers,
+            reuse=ports.settings.reuse_results,
         )
     }
 

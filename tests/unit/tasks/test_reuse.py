@@ -1,0 +1,120 @@
+"""The same recording, twice, costs one computation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.installation import EVE, Installation, installation
+from whispercore.engines.engine import Window
+from whispercore.engines.pool import EnginePool
+from whispercore.errors import EngineFailed
+from whispercore.jobs.job import Job, State
+from whispercore.tasks.options import TranscribeOptions
+from whispercore.testing import ScriptedEngine
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[Installation]:
+    async with installation(tmp_path / "data") as made:
+        yield made
+
+
+def scripted(engine: ScriptedEngine) -> EnginePool:
+    return EnginePool(find=lambda _name: engine)
+
+
+async def said(here: Installation, job: Job) -> list[str]:
+    transcript = await here.jobs.transcript(job)
+    assert transcript is not None
+    return [segment.text for segment in transcript.segments]
+
+
+async def test_the_second_time_nothing_is_decoded(here: Installation, audio: Path) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            first = await here.over(await here.submit(audio / "clip01-en.wav"))
+            decoded = len(engine.calls)
+            second = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert len(engine.calls) == decoded > 0
+    assert (second.state, second.windows_done, second.progress) == (State.COMPLETED, first.windows_done, 1.0)
+    assert await said(here, second) == await said(here, first)
+    assert (second.preview, second.language, second.audio_duration_s) == (
+        first.preview,
+        first.language,
+        first.audio_duration_s,
+    )
+
+
+@pytest.mark.parametrize(
+    "other", [TranscribeOptions(model="micro", words=True), TranscribeOptions(model="micro", language="de")]
+)
+async def test_other_options_are_other_work(here: Installation, audio: Path, other: TranscribeOptions) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+            decoded = len(engine.calls)
+            _ = await here.over(await here.submit(audio / "clip01-en.wav", other))
+    assert len(engine.calls) == 2 * decoded
+
+
+async def test_switched_off_all_is_computed(here: Installation, audio: Path) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        async with here.working(pool):
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert len(engine.calls) == 2
+
+
+async def test_those_that_come_at_once_wait_for_the_first(here: Installation, audio: Path) -> None:
+    engine = ScriptedEngine(seconds=0.02)
+    with scripted(engine) as pool:
+        jobs = [await here.submit(audio / "talk.wav") for _ in range(3)]
+        async with here.working(pool, slots=3, reuse=True):
+            done = [await here.over(job) for job in jobs]
+    assert [job.state for job in done] == [State.COMPLETED] * 3
+    assert len(engine.calls) == done[0].windows_done
+    assert len({tuple(await said(here, job)) for job in done}) == 1
+
+
+async def test_a_failure_is_not_given_again(here: Installation, audio: Path) -> None:
+    fails = True
+
+    def script(window: Window) -> str | BaseException:
+        return EngineFailed("the script says so") if fails else f"window {window.index}"
+
+    engine = ScriptedEngine(script)
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            first = await here.over(await here.submit(audio / "clip01-en.wav"))
+            assert first.state is State.FAILED
+            fails = False
+            second = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert second.state is State.COMPLETED
+
+
+async def test_who_deletes_a_job_deletes_its_result(here: Installation, audio: Path) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            first = await here.over(await here.submit(audio / "clip01-en.wav"))
+            _ = await here.jobs.delete(first.id, EVE)
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert len(engine.calls) == 2
+
+
+async def test_whoever_waits_goes_on_when_the_other_is_cancelled(here: Installation, audio: Path) -> None:
+    engine = ScriptedEngine(seconds=0.05)
+    with scripted(engine) as pool:
+        jobs = [await here.submit(audio / "talk.wav") for _ in range(2)]
+        async with here.working(pool, reuse=True):
+            waiting = await here.when(jobs[1], lambda found: found.stage == "waiting" and found.state is State.QUEUED)
+            _ = await here.jobs.cancel(jobs[0].id, EVE)
+            await asyncio.sleep(0)
+            assert (await here.over(waiting)).state is State.COMPLETED
