@@ -78,6 +78,8 @@ def live(
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
+        while worker and not await app[PORTS].jobs.queue.workers():  # noqa: ASYNC110 (it sets no event)
+            await asyncio.sleep(0.002)
         return runner, app, runner.addresses[0][1]
 
     async def stop(runner: web.AppRunner) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import web
@@ -87,11 +87,14 @@ class Measuring(Guard):
 
 @asynccontextmanager
 async def sampling(ports: Ports) -> AsyncIterator[None]:
-    """Keep the figures of every minute for as long as the block lasts; ``ports`` have to be open."""
-    task = asyncio.create_task(ports.measures.run(), name="sampling")
+    """Keep the figures of every minute, and look at services, as long as the block lasts; ``ports`` have to be open."""
+    tasks = (
+        asyncio.create_task(ports.measures.run(), name="sampling"),
+        asyncio.create_task(ports.measures.services.run(), name="looking at services"),
+    )
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,8 +21,9 @@ from whispercore.ids import Ids, Uuid7Ids
 from whispercore.incidents.incidents import Incidents
 from whispercore.jobs.table import Jobs
 from whispercore.measures.measures import Measures
-from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe, WhisperProbe, WorkerProbe
+from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe, WorkerProbe
 from whispercore.measures.services import Services
+from whispercore.measures.whisper_probe import WhisperProbe
 from whispercore.models.store import ModelStore
 from whispercore.people.auth import Auth
 from whispercore.people.csrf import CsrfTokens

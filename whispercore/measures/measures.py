@@ -95,9 +95,9 @@ class Measures:
         figures, services = await asyncio.gather(self.now(), self.services.look())
         now = self._clock.now()
         history = await self.samples.since(now - LOOKED_BACK)
-        # Processors are busy for a moment with anything; that is no reason to call somebody.
+        # Processors are busy for a moment with anything, a start for one; that is no reason to call somebody.
         late = [sample.figures for sample in history if sample.at > now - STEADY]
-        steady = evolve(figures, cpu_percent=together([*late, figures]).cpu_percent)
+        steady = evolve(figures, cpu_percent=together([*late, figures]).cpu_percent if late else 0.0)
         return await self.alerts.now(steady, services, history)
 
     async def sample(self) -> Figures:

@@ -1,32 +1,26 @@
-"""How each service is asked."""
+"""How each service is asked; the engine, which takes longer, in ``whisper_probe``."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import secrets
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from attrs import define, field
+from attrs import define
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from whispercore.clock import Clock
 from whispercore.database.migrating import OURS
 from whispercore.database.session import Database
-from whispercore.engines.pool import EnginePool
 from whispercore.errors import StorageError, StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.files import Files
 from whispercore.jobs.queue import Queue
-from whispercore.measures.services import Degraded, NotConfigured
-from whispercore.models.catalogue import MICRO
-from whispercore.models.store import ModelFile, ModelStore
+from whispercore.measures.services import NotConfigured
 
 _VERSION: Final = text(f"SELECT version_num FROM {OURS.version_table}")  # noqa: S608 (our own table)
 
@@ -140,88 +134,3 @@ async def _said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *wor
         # Not its own words: they might quote what was sent.
         raise ConnectionError("it refuses" if line.startswith("-") else "it does not answer as Redis does")
     return line[1:]
-
-
-def try_engine(model: ModelFile) -> None:
-    """Load a small model in a child of its own. Blocks.
-
-    Raises:
-        WhispercoreError: The engine cannot be had.
-    """
-    from whispercore.engines.whispercpp.engine import WhisperCpp  # noqa: PLC0415 (only where engines are tried)
-
-    engine = WhisperCpp(model.path, sha256=model.sha256, threads=1)
-    try:
-        engine.load()
-    finally:
-        engine.unload()
-
-
-TRIED_S: Final = 300.0
-"""How long a trial of the engine holds that went well."""
-FAILED_S: Final = 5.0
-"""How long one holds that failed."""
-
-
-@define
-class WhisperProbe:
-    """Looks whether the default model can be used, and the engine be had.
-
-    Args:
-        models: The models of this machine.
-        default_model: The one that jobs get when they name none.
-        engines: The engines of this process; where one is loaded, it needs no trial.
-        clock: Says when a trial is too old.
-        attempt: Tries the engine.
-    """
-
-    models: ModelStore
-    default_model: str
-    engines: EnginePool
-    clock: Clock
-    attempt: Callable[[ModelFile], None] = try_engine
-    _tried_s: float | None = field(default=None, init=False)
-    _failure: Exception | None = field(default=None, init=False)
-    _trial: asyncio.Task[None] | None = field(default=None, init=False)
-
-    async def __call__(self) -> str:
-        """How the engine is.
-
-        Raises:
-            Degraded: The default model is not on this machine; others may be.
-            WhispercoreError: The model is damaged, or the engine cannot be started.
-        """
-        missing = not await asyncio.to_thread(self.models.is_here, self.default_model)
-        if not missing:
-            await asyncio.to_thread(self.models.named, self.default_model)
-        loaded = self.engines.loaded
-        if not loaded:
-            await self._tried()
-        if missing:
-            raise Degraded(f"the model {self.default_model} is not on this machine")
-        return f"{loaded} loaded" if loaded else "it can be loaded"
-
-    async def _tried(self) -> None:
-        """The result of a trial holds for a while. A good one is told once more while the next is under way."""
-        age_s = self.clock.monotonic() - self._tried_s if self._tried_s is not None else math.inf
-        if age_s > (TRIED_S if self._failure is None else FAILED_S):
-            if self._trial is None or self._trial.done():
-                self._trial = asyncio.create_task(self._try(), name="engine trial")
-            if self._tried_s is None or self._failure is not None:
-                await asyncio.shield(self._trial)
-        if self._failure is not None:
-            raise self._failure
-
-    async def _try(self) -> None:
-        failure: Exception | None = None
-        try:
-            model = await asyncio.to_thread(self.models.named, MICRO.name)
-            await asyncio.to_thread(self.attempt, model)
-        except Exception as error:  # noqa: BLE001 (it is told to whoever asks)
-            failure = error
-        self._failure, self._tried_s = failure, self.clock.monotonic()
-
-    async def close(self) -> None:
-        """Wait for a trial that is under way."""
-        if self._trial is not None and not self._trial.done():
-            await asyncio.wait((self._trial,))

@@ -20,7 +20,7 @@ from tests.both_clients import both
 from tests.golden import differences, sample
 from tests.live import Live
 from tests.visitor import Visitor, administrator, registered
-from whispercore.measures.probes import WhisperProbe
+from whispercore.measures.whisper_probe import WhisperProbe
 from whispercore.models.catalogue import MICRO_PATH
 from whispercore.settings import Settings
 from whispercore_server.plugins.transcriber import wording
@@ -29,6 +29,13 @@ Body = dict[str, Any]
 
 
 def health(server: Live) -> Body:
+    """As soon as an engine was tried."""
+    while services(seen := health_now(server))["whisper"] == "starting":
+        time.sleep(0.02)
+    return seen
+
+
+def health_now(server: Live) -> Body:
     answer = administrator(server).get("/admin/health")
     assert answer.status_code == 200, answer.text
     seen: Body = answer.json()
@@ -112,6 +119,43 @@ def test_a_server_that_works_is_healthy(make_server: MakeServer) -> None:
     seen = health(server)
     assert (seen["status"], services(seen)) == ("healthy", {**HEALTHY, "worker": "healthy"})
     assert {one["name"] for one in seen["details"]} == {*HEALTHY, "worker"}
+
+
+def test_until_an_engine_was_tried_it_is_starting_and_nothing_is_wrong(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_server()
+    probe, engine = whisper_probe(server), SlowEngine()
+    monkeypatch.setattr(probe, "make", lambda _: engine)
+    seen = health_now(server)
+    assert (seen["status"], services(seen)["whisper"]) == ("healthy", "starting")
+    assert administrator(server).get("/admin/system/alerts").json()["data"]["alerts"] == []
+    engine.loaded.set()
+    seen = health(server)
+    assert (seen["status"], services(seen)["whisper"]) == ("healthy", "healthy")
+    tried_at = next(one["checked_at"] for one in seen["details"] if one["name"] == "whisper")
+    again = health(server)
+    assert next(one["checked_at"] for one in again["details"] if one["name"] == "whisper") == tried_at
+    assert seen["timestamp"] < again["timestamp"]
+
+
+class SlowEngine:
+    """Loads when it is let."""
+
+    def __init__(self) -> None:
+        self.loaded = threading.Event()
+
+    def load(self) -> None:
+        assert self.loaded.wait(30)
+
+    def unload(self) -> None:
+        self.loaded.set()
+
+
+def whisper_probe(server: Live) -> WhisperProbe:
+    probe = server.ports.measures.services.probes["whisper"]
+    assert isinstance(probe, WhisperProbe)
+    return probe
 
 
 def test_without_a_worker_it_is_degraded(make_server: MakeServer) -> None:
@@ -248,9 +292,7 @@ def test_an_engine_that_cannot_start_is_told(make_server: MakeServer, monkeypatc
     seen = health(server)
     assert (seen["status"], services(seen)["whisper"]) == ("degraded", "unhealthy")
     monkeypatch.delenv("WHISPERCORE_PYTHON")
-    probe = server.ports.measures.services.probes["whisper"]
-    assert isinstance(probe, WhisperProbe)
-    probe._tried_s = None  # as if the time had passed that a trial holds
+    whisper_probe(server)._outcome = None  # as if the time had passed that a trial holds
     assert health(server)["status"] == "healthy"
 
 

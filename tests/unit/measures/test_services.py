@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from whispercore.clock import SystemClock
-from whispercore.errors import BlobMissing, ModelDamaged
-from whispercore.measures.probes import FAILED_S, TRIED_S, RedisProbe, WhisperProbe
-from whispercore.measures.services import Degraded, NotConfigured, Service, Services, Status, whole
-from whispercore.testing import FakeClock
+from whispercore.errors import BlobMissing
+from whispercore.measures.probes import RedisProbe
+from whispercore.measures.services import Degraded, NotConfigured, Service, Services, Starting, Status, whole
 
 
 async def fine() -> str:
@@ -21,6 +19,10 @@ async def fine() -> str:
 
 async def absent() -> str:
     raise NotConfigured
+
+
+async def early() -> str:
+    raise Starting("it is being started")
 
 
 async def half() -> str:
@@ -44,6 +46,7 @@ async def test_each_answer_is_a_state() -> None:
     probes = {
         "fine": fine,
         "absent": absent,
+        "early": early,
         "half": half,
         "broken": broken,
         "surprising": surprising,
@@ -53,6 +56,7 @@ async def test_each_answer_is_a_state() -> None:
     assert {name: (one.status, one.detail) for name, one in found.items()} == {
         "fine": ("healthy", "it works"),
         "absent": ("not_configured", "this installation does without it"),
+        "early": ("starting", "it is being started"),
         "half": ("degraded", "it limps"),
         "broken": ("unhealthy", "nothing is stored under a/b"),
         "surprising": ("unhealthy", "RuntimeError"),
@@ -70,6 +74,8 @@ def states(**given: Status) -> list[Service]:
     [
         ({"database": "healthy", "redis": "not_configured"}, "healthy"),
         ({}, "healthy"),
+        ({"database": "healthy", "whisper": "starting"}, "healthy"),
+        ({"storage": "starting", "whisper": "degraded"}, "degraded"),
         ({"database": "healthy", "whisper": "unhealthy"}, "degraded"),
         ({"database": "healthy", "whisper": "degraded"}, "degraded"),
         ({"database": "unhealthy", "whisper": "healthy"}, "unhealthy"),
@@ -79,54 +85,6 @@ def states(**given: Status) -> list[Service]:
 )
 def test_the_whole_follows_from_the_parts(given: dict[str, Status], is_whole: str) -> None:
     assert whole(states(**given)) == is_whole
-
-
-class Models:
-    """A store that has what it has."""
-
-    def __init__(self) -> None:
-        self.here = True
-
-    def is_here(self, _: str) -> bool:
-        return self.here
-
-    def named(self, name: str) -> Any:
-        return name
-
-
-class Engines:
-    loaded = 0
-
-
-async def test_the_engine_is_tried_now_and_then_only() -> None:
-    clock, engines, tried = FakeClock(), Engines(), []
-    failure: list[Exception] = []
-
-    def attempt(model: Any) -> None:
-        tried.append(model)
-        if failure:
-            raise failure[0]
-
-    made: Any = WhisperProbe(Models(), "ours", engines, clock, attempt)  # type: ignore[arg-type]  # as much as is asked
-    assert await made() == "it can be loaded"
-    for _ in range(5):
-        await made()
-    assert len(tried) == 1
-    clock.advance(TRIED_S + 1)
-    failure.append(ModelDamaged("x", "it is broken"))
-    assert await made() == "it can be loaded", "a good answer is told once more while the next trial runs"
-    await made.close()
-    with pytest.raises(ModelDamaged):
-        await made()
-    assert len(tried) == 2
-    clock.advance(FAILED_S + 1)
-    failure.clear()
-    assert await made() == "it can be loaded", "after a failure nobody is told anything old"
-    assert len(tried) == 3
-    engines.loaded = 2
-    clock.advance(TRIED_S + 1)
-    assert await made() == "2 loaded"
-    assert len(tried) == 3, "an engine that is loaded needs no trial"
 
 
 async def test_without_a_redis_there_is_nothing_to_ask() -> None:

@@ -12,7 +12,8 @@ from whispercore.contract.endpoint import Endpoint
 from whispercore.contract.group import T_co
 
 Whole = Literal["healthy", "degraded", "unhealthy"]
-ServiceStatus = Literal["healthy", "degraded", "unhealthy", "not_configured"]
+ServiceStatus = Literal["healthy", "degraded", "unhealthy", "starting", "not_configured"]
+"""``starting`` is a service that was not seen at work since the server began, and nothing is wrong with it so far."""
 
 
 @frozen(kw_only=True)
@@ -41,6 +42,7 @@ class ServiceDetail:
     """In words: how it is, or what is wrong with it."""
     latency_ms: float
     checked_at: datetime
+    """When it was seen like that; of the engine, when it was last tried or at work."""
 
 
 @frozen(kw_only=True)
@@ -143,7 +145,7 @@ class Installation(TranscriberGroup[T_co], Generic[T_co]):
         SystemHealth,
         scope="admin",
         limit="admin",
-        doc="How the system and each of its services is; each is asked when this is.",
+        doc="How the system and each of its services is: each is asked when this is, the engine every few minutes.",
     )
     stats = Endpoint(
         "GET",
