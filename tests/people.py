@@ -18,7 +18,9 @@ from whispercore.people import people
 from whispercore.people.caller import Caller
 from whispercore.people.entry import Entered
 from whispercore.people.passwords import Passwords
+from whispercore.people.token_key import TokenKey
 
+TOKEN_KEY = "what all processes of one test sign tokens with"  # noqa: S105
 PASSWORD = "securePassword123"  # noqa: S105 (the documented example)
 
 
@@ -34,7 +36,8 @@ class People(people.People):
         """Those of a process that has its secrets in this folder."""
         ids = Uuid7Ids(clock)
         audit = Audit(database, clock=clock, ids=ids, key=AuditKey(None if folder is None else folder / "audit.key"))
-        made = people.People.of(database, audit, passwords=passwords, ids=ids)
+        token_key = TokenKey(text=TOKEN_KEY) if folder is None else TokenKey(folder / "token.key")
+        made = people.People.of(database, audit, passwords=passwords, token_key=token_key, ids=ids)
         return cls(database=database, audit=audit, **asdict(made, recurse=False))
 
     async def enter(self, username: str = "ada", *, by_cookie: bool = False) -> Entered:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Final
 
 from attrs import frozen
 
@@ -38,6 +40,7 @@ from whispercore.people.refreshing import Refreshing
 from whispercore.people.roster import Roster
 from whispercore.people.seen import Seen
 from whispercore.people.sessions import Sessions
+from whispercore.people.token_key import TokenKey
 from whispercore.people.tokens import Tokens
 from whispercore.people.users import Users
 from whispercore.tasks.probe import Probe
@@ -47,6 +50,8 @@ from whispercore_server.cookies import SessionCookies
 from whispercore_server.follow import Following
 from whispercore_server.limiting.counters import Counters
 from whispercore_server.settings import ServerSettings
+
+_TOKEN_KEY_FILE: Final = "token.key"  # noqa: S105 (the name of a file)
 
 
 @frozen(kw_only=True)
@@ -68,6 +73,7 @@ class Ports:
     users: Users
     keys: Keys
     counters: Counters
+    token_key: TokenKey
     tokens: Tokens
     recognition: Recognition
     seen: Seen
@@ -112,10 +118,12 @@ class Ports:
         models = ModelStore(settings.library)
         probe = Probe()
         pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
+        token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
         people = People.of(
             database,
             audit,
             passwords=Passwords(),
+            token_key=token_key,
             ids=ids,
             lockout=settings.lockout,
             session_lasts=timedelta(days=settings.session_days),
@@ -136,6 +144,7 @@ class Ports:
             passwords=people.passwords,
             users=people.users,
             keys=people.keys,
+            token_key=token_key,
             tokens=people.tokens,
             recognition=people.recognition,
             seen=people.seen,
@@ -198,6 +207,7 @@ class Ports:
             self.settings.data.mkdir(parents=True, exist_ok=True)
             await stack.enter_async_context(self.database)
             await self.database.upgrade()
+            await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login
             await self.audit.open()
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.people.close)

@@ -157,6 +157,17 @@ class ServerSettings:
             parsers.flag,
         ),
     )
+    token_key: str | None = field(
+        default=None,
+        repr=False,
+        validator=_check_secret,
+        metadata=setting(
+            "WHISPERCORE_TOKEN_KEY",
+            "What tokens are signed with, 32 to 200 characters; made and kept in the data folder when not set.",
+            _secret_text,
+            secret=True,
+        ),
+    )
     audit_key: str | None = field(
         default=None,
         repr=False,

@@ -21,6 +21,7 @@ from attrs import define, field
 ROOT = Path(__file__).parents[2]
 ADMIN_KEY = "an-administrators-key-that-nobody-may-read"
 AUDIT_KEY = "what-the-trail-is-signed-with-is-secret"
+TOKEN_KEY = "what-tokens-are-signed-with-is-secret-too"  # noqa: S105
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -72,6 +73,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
         **os.environ,
         "WHISPERCORE_ADMIN_KEY": ADMIN_KEY,
         "WHISPERCORE_AUDIT_KEY": AUDIT_KEY,
+        "WHISPERCORE_TOKEN_KEY": TOKEN_KEY,
         "WHISPERCORE_RATE_PROFILE": "none",
         "WHISPERCORE_DEFAULT_MODEL": "micro",
     }
@@ -92,6 +94,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
         session = Session(url, folder / "data")
         session.secret("the administrator's key", ADMIN_KEY)
         session.secret("the key of the trail", AUDIT_KEY)
+        session.secret("the key of tokens", TOKEN_KEY)
         try:
             happens(session)
         finally:

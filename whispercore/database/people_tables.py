@@ -83,7 +83,7 @@ signing_keys = Table(
     "signing_keys",
     schema,
     Column("id", Text, primary_key=True),
-    Column("secret", Text, nullable=False),
+    Column("secret", Text, nullable=False, doc="Half of it; the other half is not in the database."),
     Column("created_at", Moment, nullable=False),
     Column("retired_at", Moment),
 )

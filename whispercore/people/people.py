@@ -23,6 +23,7 @@ from whispercore.people.roster import Roster
 from whispercore.people.seen import Seen
 from whispercore.people.sessions import LASTS, Sessions
 from whispercore.people.signing_keys import SigningKeys
+from whispercore.people.token_key import TokenKey
 from whispercore.people.tokens import Tokens
 from whispercore.people.users import Users
 
@@ -54,6 +55,7 @@ class People:
         audit: Audit,
         *,
         passwords: Passwords,
+        token_key: TokenKey,
         ids: Ids,
         lockout: bool = True,
         session_lasts: timedelta = LASTS,
@@ -64,6 +66,7 @@ class People:
             database: Where they are.
             audit: Where it is noted what they do.
             passwords: Hashes and compares.
+            token_key: What tokens are signed with besides what is in the database.
             ids: Names for what is new.
             lockout: Whether those who guess passwords have to wait.
             session_lasts: How long one stays logged in without coming back.
@@ -73,7 +76,7 @@ class People:
         keys = Keys(database, clock=clock, ids=ids, audit=audit)
         sessions = Sessions(database, clock=clock, ids=ids, lasts=session_lasts)
         recognition, seen = Recognition(database, clock), Seen(database, clock)
-        signing_keys = SigningKeys(database, clock=clock, ids=ids, audit=audit)
+        signing_keys = SigningKeys(database, token_key, clock=clock, ids=ids, audit=audit)
         tokens = Tokens(signing_keys, recognition, clock=clock, ids=ids)
         guesses = Lockout(database, clock=clock, audit=audit, is_on=lockout)
         return cls(

@@ -1,14 +1,15 @@
-"""The keys that tokens are signed with. They are in the database, so that a restart logs nobody out.
+"""The keys that tokens are signed with. A restart logs nobody out, since what they are made of is kept.
 
-Whoever reads them there can make tokens for sessions that are going on, and the database has the names of those: it is
-as secret as the keys themselves, and so is every backup of it. They are not encrypted, as the key to them would have to
-lie beside the database. After a leak, ``whispercore users rotate-signing-key --now`` ends the belief in all keys there
-were. That logs nobody out: clients get new tokens by refresh tokens, of which the database has hashes only, as of
-cookies, passwords and API keys.
+Each is made of two halves: one is in the database, by which all servers there agree when keys change; the other is the
+token key, which is not. So neither the database nor a backup of it is enough to make tokens for sessions that are going
+on, of which it has the names. After a leak of both, ``whispercore users rotate-signing-key --now`` ends the belief in
+all keys there were, and so does another token key. That logs nobody out: clients get new tokens by refresh tokens, of
+which the database has hashes only, as of cookies, passwords and API keys.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -27,12 +28,14 @@ from whispercore.database.session import Database
 from whispercore.database.tables import signing_keys
 from whispercore.ids import Ids
 from whispercore.people.caller import Caller
+from whispercore.people.token_key import TokenKey
 
 RETIRED_FOR = timedelta(days=1)
 """How long a key that signs no more is still believed: longer than any token lasts."""
 _SECRET_BYTES = 32
 _RELOAD_S = 5.0
 """How soon a key that another process made is signed with here, and one that it deleted is not believed any more."""
+_PURPOSE = b"whispercore signing key "
 _PAUSE_S = 1.0
 """How often strangers with invented keys may make us look into the database."""
 
@@ -55,14 +58,18 @@ class SigningKeys:
     """Signs with the newest key, and believes those that were retired of late.
 
     Args:
-        database: Where they are.
+        database: Where one half of them is.
+        token_key: The other half.
         clock: By whose time.
         ids: Names for new ones.
         audit: Where it is noted that they were changed.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, ids: Ids, audit: Audit | None = None) -> None:
+    def __init__(
+        self, database: Database, token_key: TokenKey, *, clock: Clock, ids: Ids, audit: Audit | None = None
+    ) -> None:
         self._audit = audit
+        self._token_key = token_key
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -122,11 +129,12 @@ class SigningKeys:
 
     async def _read(self, connection: AsyncConnection) -> None:
         rows = (await connection.execute(select(signing_keys))).all()
+        token_key = await asyncio.to_thread(self._token_key.secret)
         self._loaded_s = self._clock.monotonic()
         self._keys = {
             row.id: SigningKey(
                 id=row.id,
-                key=OctKey.import_key(base64.urlsafe_b64decode(row.secret)),
+                key=_whole(token_key, base64.urlsafe_b64decode(row.secret)),
                 created_at=row.created_at,
                 retired_at=row.retired_at,
             )
@@ -134,19 +142,24 @@ class SigningKeys:
         }
 
     async def _make(self, tx: AsyncConnection) -> SigningKey:
-        secret = secrets.token_bytes(_SECRET_BYTES)
+        half = secrets.token_bytes(_SECRET_BYTES)
+        token_key = await asyncio.to_thread(self._token_key.secret)
         made = SigningKey(
-            id=self._ids.new(), key=OctKey.import_key(secret), created_at=self._clock.now(), retired_at=None
+            id=self._ids.new(), key=_whole(token_key, half), created_at=self._clock.now(), retired_at=None
         )
         await tx.execute(
             insert(signing_keys),
             {
                 "id": made.id,
-                "secret": base64.urlsafe_b64encode(secret).decode(),
+                "secret": base64.urlsafe_b64encode(half).decode(),
                 "created_at": made.created_at,
             },
         )
         return made
+
+
+def _whole(token_key: bytes, half: bytes) -> OctKey:
+    return OctKey.import_key(hmac.digest(token_key, _PURPOSE + half, hashlib.sha256))
 
 
 def _rotated(made: SigningKey, *, believe_old: bool) -> AuditEvent:

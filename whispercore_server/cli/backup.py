@@ -31,7 +31,7 @@ _Folder = Annotated[
 def create(*, data: Data = None, to: _Folder = None, config: Config = None) -> None:
     """Make a backup of database and recordings, while the server works or when it does not.
 
-    Who has the archive has all recordings and transcripts, and the keys that tokens are signed with.
+    Who has the archive has all recordings and transcripts, and the hashes of passwords.
     """
     settings = loaded({"data": data, "backups_dir": to}, config).settings
     with needs_server():

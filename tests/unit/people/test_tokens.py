@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -18,6 +19,7 @@ from tests.people import People, token_of
 from whispercore.database import tables
 from whispercore.errors import NotAuthenticated
 from whispercore.people.caller import Caller
+from whispercore.people.passwords import Passwords
 from whispercore.people.signing_keys import SigningKeys
 from whispercore.people.tokens import Tokens
 from whispercore.people.users import User
@@ -88,6 +90,33 @@ async def test_a_restart_logs_nobody_out(elsewhere: People, token: str, clock: F
     clock.advance(1)
     await elsewhere.enter()
     assert len(await elsewhere.database.rows(select(tables.signing_keys))) == 1
+
+
+async def test_the_database_alone_is_not_enough_to_sign(people: People, token: str, clock: FakeClock) -> None:
+    """Nor is a backup of it, which has nothing else."""
+    (row,) = await people.database.rows(select(tables.signing_keys))
+    claims = claims_of(token)
+    for secret in (row.secret.encode(), base64.urlsafe_b64decode(row.secret)):
+        key = OctKey.import_key(secret)
+        forged = jwt.encode({"alg": "HS256", "kid": row.id}, claims, key, algorithms=["HS256"])
+        with pytest.raises(NotAuthenticated, match="not valid"):
+            await people.tokens.authenticate(forged)
+
+
+async def test_with_another_token_key_one_goes_on_by_refreshing(
+    people: People, ada: User, passwords: Passwords, clock: FakeClock, tmp_path: Path
+) -> None:
+    entered = await people.enter()
+    assert entered.refresh_token is not None
+    again = People.at(people.database, passwords, clock, tmp_path / "restored")
+    (tmp_path / "restored").mkdir()
+    with pytest.raises(NotAuthenticated, match="not valid"):
+        await again.tokens.authenticate(token_of(entered))
+    refreshed = await again.refreshing.refresh(Caller.nobody(), entered.refresh_token)
+    assert (await again.caller(refreshed)).user_id == ada.id
+    with pytest.raises(NotAuthenticated, match="not valid"):
+        await people.caller(refreshed)
+    await again.close()
 
 
 async def test_changing_the_key_logs_nobody_out(

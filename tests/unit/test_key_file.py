@@ -1,4 +1,4 @@
-"""The key of the trail's head."""
+"""Keys that are not in the database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from whispercore.audit.key import AuditKey
 from whispercore.errors import InvalidOption
+from whispercore.people.token_key import TokenKey
 
 
 def test_it_is_made_once_and_found_again(tmp_path: Path) -> None:
@@ -45,3 +46,15 @@ def test_a_file_that_is_no_key_is_refused(content: str, tmp_path: Path) -> None:
 def test_it_is_not_shown(tmp_path: Path) -> None:
     key = AuditKey(tmp_path / "audit.key")
     assert key.secret().hex() not in repr(key) + str(vars(AuditKey))
+
+
+@pytest.mark.parametrize("kind", [AuditKey, TokenKey])
+def test_what_is_wrong_says_which_key_it_is(kind: type[AuditKey | TokenKey], tmp_path: Path) -> None:
+    (tmp_path / "x.key").write_text("not one")
+    with pytest.raises(InvalidOption, match=rf"{kind.name}.*x\.key cannot be read"):
+        kind(tmp_path / "x.key").secret()
+
+
+def test_without_file_and_setting_it_is_of_this_process_only() -> None:
+    key = TokenKey()
+    assert key.secret() == key.secret() != TokenKey().secret()
