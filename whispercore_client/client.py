@@ -16,10 +16,11 @@ from whispercore.clock import Clock, SystemClock
 from whispercore.contract.fields import Upload
 from whispercore_client.account import Account, OnRefresh
 from whispercore_client.apis import Apis
+from whispercore_client.connection import Connection
 from whispercore_client.options import CallOptions, OnUpload
 from whispercore_client.server import Server
 from whispercore_client.sync import Home, SyncHttp
-from whispercore_client.transport import AsyncHttp, Connection
+from whispercore_client.transport import AsyncHttp
 from whispercore_client.waiting import succeeded, wait_for
 
 OnProgress = Callable[[JobProgress], None]

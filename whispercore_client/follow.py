@@ -14,7 +14,7 @@ from whispercore.clock import Clock
 from whispercore.contract.endpoint import Stream
 from whispercore.contract.messages import Event, tagged
 from whispercore.contract.wire import loads
-from whispercore.errors import TimedOut, UnexpectedReply, WhispercoreError
+from whispercore.errors import NotAuthenticated, TimedOut, UnexpectedReply, WhispercoreError
 from whispercore_client.events import EventParser, Sent
 from whispercore_client.options import CallOptions
 from whispercore_client.retry import Again, backoff_s
@@ -36,7 +36,8 @@ async def follow_stream(
     """The events of a stream, until a final one, or its end where none is final.
 
     After a break it goes on behind the last event that had an id. An attempt that brings nothing new is fruitless, and
-    after ``options.retries`` of these in a row the last error is raised.
+    after ``options.retries`` of these in a row the last error is raised. Where the credentials are not good any more in
+    the middle, as those of a token that has expired, the next connection tells whether there are others.
 
     Args:
         stream: Whose events.
@@ -106,6 +107,7 @@ def _event(stream: Stream[Any, Any, Any], sent: Sent) -> Event | None:
     """An event as its class; None for a kind that this version does not know.
 
     Raises:
+        Again: The credentials are not good any more.
         WhispercoreError: The server says that it failed.
         UnexpectedReply: It is not as declared.
     """
@@ -113,6 +115,8 @@ def _event(stream: Stream[Any, Any, Any], sent: Sent) -> Event | None:
     try:
         if sent.tag == "error" and sent.tag not in kinds:
             error = stream.dialect.read(HTTPStatus.INTERNAL_SERVER_ERROR, loads(sent.data.encode()))
+            if isinstance(error, NotAuthenticated):
+                raise Again(error)
             raise error or UnexpectedReply(HTTPStatus.OK, _EVENTS, sent.data[:_SHOWN])
         kind = kinds.get(sent.tag)
         return None if kind is None else kind.at(loads(sent.data.encode()), sent.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from whispercore.clock import Clock
 from whispercore.contract.endpoint import Operation
 from whispercore.errors import Conflict, NotAuthenticated
 from whispercore_client.account import Account
+from whispercore_client.shared import SharedWork
 
 Ask = Callable[[Operation, Any], Awaitable[LoggedIn]]
 """Makes a call without credentials."""
@@ -25,10 +25,10 @@ class Renewal:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._task: asyncio.Task[None] | None = None
+        self._work = SharedWork("renewing a token")
 
     async def token(self, ask: Ask, clock: Clock, *, stale: str | None = None) -> str:
-        """A token to call with. Whoever is cancelled while he waits for one spoils it for nobody else.
+        """A token to call with.
 
         Args:
             ask: Makes the calls that get one.
@@ -41,10 +41,7 @@ class Renewal:
         known = self._account.access_token(clock.monotonic())
         if known is not None and known != stale:
             return known
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._renew(ask, clock), name="renewing a token")
-            self._task.add_done_callback(_seen)
-        await asyncio.shield(self._task)
+        await self._work.done(lambda: self._renew(ask, clock))
         renewed = self._account.access_token(clock.monotonic())
         if renewed is None:
             raise NotAuthenticated("the client logged out in the meantime")
@@ -52,9 +49,7 @@ class Renewal:
 
     async def close(self) -> None:
         """Wait for nothing any more."""
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        await self._work.close()
 
     async def _renew(self, ask: Ask, clock: Clock) -> None:
         account = self._account
@@ -78,8 +73,3 @@ class Renewal:
             account.is_refused = True
             raise
         account.took(entered, clock.monotonic())
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()  # those who waited may have been cancelled

@@ -21,10 +21,11 @@ from whispercore.contract.transport import (
     SyncSocket,
     SyncTransport,
 )
+from whispercore_client.connection import Connection
 from whispercore_client.loop import LoopThread
 from whispercore_client.options import CallOptions
 from whispercore_client.server import Server
-from whispercore_client.transport import AsyncHttp, Connection
+from whispercore_client.transport import AsyncHttp
 
 _T = TypeVar("_T")
 _Opened = tuple[LoopThread, Connection]

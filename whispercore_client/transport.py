@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import aiohttp
-from attrs import evolve, field, frozen
-from yarl import URL
+from attrs import evolve
 
 from whispercore.clock import Clock
+from whispercore.contract.consequences import SAFE
 from whispercore.contract.endpoint import Channel, Listing, Operation, Stream
 from whispercore.contract.plan import NO_BODY, Placed, quoted
 from whispercore.contract.transport import AsyncTransport, RawReply
@@ -27,87 +27,24 @@ from whispercore.errors import (
     Unreachable,
     WhispercoreError,
 )
+from whispercore_client import csrf
+from whispercore_client.connection import Connection
 from whispercore_client.downloads import ReceivedFile
 from whispercore_client.follow import follow_stream
 from whispercore_client.options import CallOptions
-from whispercore_client.renewal import Renewal
+from whispercore_client.outgoing import Outgoing
 from whispercore_client.replies import answer_of, refusal_of
-from whispercore_client.retry import Repeatable, repeated
-from whispercore_client.server import Server
+from whispercore_client.retry import repeated
 from whispercore_client.sockets import OpenSocket
 from whispercore_client.uploads import Form, Sending
 
 _T = TypeVar("_T")
 _IN_PATH: Final = re.compile(r"{(\w+)}")
 _KEY: Final = "idempotency-key"
-_AUTHORIZATION: Final = "authorization"
+_AUTHORIZATION: Final = "Authorization"
 _PING_S: Final = 30.0
 _LARGEST_MESSAGE_BYTES: Final = 1 << 24
 _HOPELESS: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
-
-
-class Connection:
-    """The connections to one server, opened when first used. Belongs to one event loop."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.renewal = Renewal(server.account) if server.account is not None else None
-        self._session: aiohttp.ClientSession | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
-
-    def session(self) -> aiohttp.ClientSession:
-        """The session of the running loop.
-
-        Raises:
-            RuntimeError: It is closed, or belongs to another loop.
-        """
-        if self._closed:
-            raise RuntimeError("this client is closed")
-        loop = asyncio.get_running_loop()
-        if self._session is None:
-            self._loop = loop
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=None), cookie_jar=aiohttp.DummyCookieJar()
-            )
-        elif self._loop is not loop:
-            raise RuntimeError("this client was used in another event loop; make one for each")
-        return self._session
-
-    async def close(self) -> None:
-        """Close all connections. Closing twice does nothing."""
-        self._closed = True
-        if self.renewal is not None:
-            await self.renewal.close()
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-
-@frozen
-class Outgoing:
-    """A request, ready to be sent as often as may be."""
-
-    operation: Operation
-    url: URL
-    headers: Mapping[str, str] = field(repr=False)
-    body: Form | bytes | None = field(repr=False)
-    has_key: bool
-
-    @property
-    def repeatable(self) -> Repeatable:
-        """Whether it may be sent again, as things are now."""
-        rewindable = not isinstance(self.body, Form) or self.body.rewindable
-        return Repeatable(method=self.operation.method, has_key=self.has_key, rewindable=rewindable)
-
-    def authorized(self, token: str) -> Outgoing:
-        """The same with a token."""
-        return evolve(self, headers={**self.headers, "Authorization": f"Bearer {token}"})
-
-    @property
-    def shown(self) -> str:
-        """Its address for errors, without the query."""
-        return str(self.url.with_query(None))
 
 
 class AsyncHttp(AsyncTransport):
@@ -263,11 +200,11 @@ class AsyncHttp(AsyncTransport):
         One that is refused for its token has done nothing: it is sent once more with another one, if its body can be.
         """
         renewal = self.connection.renewal
-        if renewal is None or outgoing.operation.scope is None or _AUTHORIZATION in map(str.lower, outgoing.headers):
+        if renewal is None or outgoing.operation.scope is None or outgoing.has(_AUTHORIZATION):
             return await send(outgoing)
         token = await renewal.token(self.call, self.clock)
         try:
-            answer = await send(outgoing.authorized(token))
+            answer = await send(outgoing.saying(_AUTHORIZATION, f"Bearer {token}"))
         except NotAuthenticated:
             if not outgoing.repeatable.rewindable:
                 raise
@@ -275,7 +212,35 @@ class AsyncHttp(AsyncTransport):
             if not isinstance(answer, RawReply) or answer.status != HTTPStatus.UNAUTHORIZED:
                 return answer
         token = await renewal.token(self.call, self.clock, stale=token)
-        return await send(outgoing.authorized(token))
+        return await send(outgoing.saying(_AUTHORIZATION, f"Bearer {token}"))
+
+    async def _as_ours(self, outgoing: Outgoing, send: Callable[[Outgoing], Awaitable[_T]]) -> _T:
+        """Send a request with a token against forged ones, if the server wants that.
+
+        It says so by refusing what comes without; that has done nothing, and is sent once more. Before something that
+        can be sent only once, a token is got without being asked.
+        """
+        tokens = self.connection.csrf
+        if outgoing.operation.method in SAFE or outgoing.has(csrf.HEADER):
+            return await send(outgoing)
+        used = tokens.at_hand(self.clock)
+        if used is None and tokens.is_wanted:
+            used = await tokens.token(self.call, self.clock)
+        elif used is None and isinstance(outgoing.body, Form) and outgoing.body.is_for_once:
+            with suppress(WhispercoreError):  # a server that has none wants none
+                used = await tokens.token(self.call, self.clock)
+        try:
+            answer = await send(outgoing if used is None else outgoing.saying(csrf.HEADER, used))
+        except csrf.REFUSALS:
+            tokens.is_wanted = True
+            if not outgoing.repeatable.rewindable:
+                raise
+        else:
+            if not isinstance(answer, RawReply) or not isinstance(outgoing.refusal(answer), csrf.REFUSALS):
+                return answer
+            tokens.is_wanted = True
+        used = await tokens.token(self.call, self.clock, stale=used)
+        return await send(outgoing.saying(csrf.HEADER, used))
 
     async def attempt(
         self,
@@ -295,7 +260,11 @@ class AsyncHttp(AsyncTransport):
             Again: It failed, and another attempt may help and does no harm.
             WhispercoreError: It failed finally.
         """
-        return await self._as_somebody(outgoing, lambda one: self._once(one, finish, takes_errors=takes_errors))
+
+        def send(one: Outgoing) -> Awaitable[_T]:
+            return self._as_ours(one, lambda ours: self._once(ours, finish, takes_errors=takes_errors))
+
+        return await self._as_somebody(outgoing, send)
 
     async def _once(
         self, outgoing: Outgoing, finish: Callable[[aiohttp.ClientResponse], Awaitable[_T]], *, takes_errors: bool

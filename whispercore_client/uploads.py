@@ -73,9 +73,14 @@ class Form:
         return whole
 
     @property
+    def is_for_once(self) -> bool:
+        """Whether there is no sending it again once something of it was sent."""
+        return any(part.start is None for part in self._parts)
+
+    @property
     def rewindable(self) -> bool:
         """Whether it can be sent, or sent again."""
-        return not self._taken or all(part.start is not None for part in self._parts)
+        return not self._taken or not self.is_for_once
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body."""

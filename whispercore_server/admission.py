@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
+from typing import Final, Never
 
 from aiohttp import web
 from attrs import evolve, frozen
 
 from whispercore.contract.endpoint import Operation
-from whispercore.errors import NotAuthenticated, NotPermitted
+from whispercore.errors import NotAuthenticated, NotPermitted, RequestError
 from whispercore.people.auth import Auth, Credentials
 from whispercore.people.caller import Caller
+from whispercore.people.scopes import ADMIN
 from whispercore_server.cookies import SessionCookies
 from whispercore_server.request_info import REQUEST_INFO
 
-_SCHEME = "bearer "
+RECHECK_S: Final = 2.0
+"""How often it is looked whether a caller may still have an answer that goes on, or send what he goes on to send."""
+_SCHEME: Final = "bearer "
 
 
 @frozen
@@ -55,10 +60,41 @@ class Admission:
         if operation.person_only and caller.via == "key" and not caller.is_admin:
             raise NotPermitted("to act as a person: log in, an API key will not do")
 
-    async def _authenticated(self, http: web.Request) -> Caller:
-        return evolve(await self.auth.authenticate(self._credentials(http)), request=http[REQUEST_INFO])
+    async def recheck(self, http: web.Request, operation: Operation, caller: Caller) -> None:
+        """Look whether a request that was admitted still would be: much can happen while it goes on.
 
-    def _credentials(self, http: web.Request) -> Credentials:
+        Raises:
+            NotAuthenticated: His session, his token or his key is over, or his account was closed.
+            NotPermitted: He has lost the right, or is no administrator any more.
+        """
+        if operation.scope is None:
+            return
+        now = await self._authenticated(http, again=True)
+        await self.permit(http, operation, now)
+        if caller.is_admin and not now.is_admin:  # what he was given as one may be others'
+            raise NotPermitted(ADMIN)
+
+    async def watch(self, http: web.Request, operation: Operation, caller: Caller) -> Never:
+        """Recheck now and then, until that raises.
+
+        Raises:
+            NotAuthenticated: See ``recheck``.
+            NotPermitted: See ``recheck``.
+        """
+        while True:
+            await asyncio.sleep(RECHECK_S)
+            try:
+                await self.recheck(http, operation, caller)
+            except (NotAuthenticated, NotPermitted):
+                raise
+            except RequestError:  # a database that does not answer says nothing of him: the next time
+                continue
+
+    async def _authenticated(self, http: web.Request, *, again: bool = False) -> Caller:
+        caller = await self.auth.authenticate(self._credentials(http, again=again))
+        return evolve(caller, request=http[REQUEST_INFO])
+
+    def _credentials(self, http: web.Request, *, again: bool) -> Credentials:
         bearer = None
         given = http.headers.getall("Authorization", [])
         if len(given) > 1:
@@ -72,4 +108,5 @@ class Admission:
             api_key=http.headers.get("X-API-Key"),
             cookie=self.cookies.read(http),
             request=http[REQUEST_INFO],
+            again=again,
         )

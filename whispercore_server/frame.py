@@ -28,7 +28,7 @@ from whispercore.contract.wire import Json, plain
 from whispercore.errors import InvalidOption, InvalidRequest, WhispercoreError
 from whispercore.ids import Ids
 from whispercore.people.caller import Caller
-from whispercore_server.admission import Admission
+from whispercore_server.admission import RECHECK_S, Admission
 from whispercore_server.bodies import Bodies
 from whispercore_server.expectations import ask_for_body, asked_later, close_if_unasked
 from whispercore_server.guard import Guard
@@ -36,7 +36,7 @@ from whispercore_server.plugin import Reply
 from whispercore_server.presence import while_there
 from whispercore_server.proxies import Proxies
 from whispercore_server.request_info import REQUEST_INFO, request_info
-from whispercore_server.streams import ServerSocket, close_socket, open_socket, send_events, send_file
+from whispercore_server.streams import ServerSocket, close_socket, open_socket, send_events, send_file, talk
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 OPERATION: Final = web.RequestKey("operation", Operation)
@@ -121,7 +121,10 @@ class Frame:
             return response
 
         async def read(http: web.Request, caller: Caller) -> web.StreamResponse:
+            began_s = self.clock.monotonic()
             async with self.bodies.taken(http, plan) as sources:
+                if self.clock.monotonic() - began_s > RECHECK_S:
+                    await self.admission.recheck(http, operation, caller)
                 await self._taken(http, operation, caller, sources)
                 request = plan.read(sources, defaults)
                 await self._seen(http, operation, caller, request)
@@ -178,8 +181,9 @@ class Frame:
             http,
             web.StreamResponse(status=operation.status),
             handle(request, caller),
-            lambda error: self._known(http, error),
-            lambda error: self._rendered(http, operation.dialect, error),
+            known=lambda error: self._known(http, error),
+            render=lambda error: self._rendered(http, operation.dialect, error),
+            watch=self.admission.watch(http, operation, caller),
         )
 
     async def _download(
@@ -195,10 +199,11 @@ class Frame:
         socket = await open_socket(http)
         failed: WhispercoreError | None = None
         try:
-            await handle(request, caller, ServerSocket(socket, operation.incoming))
+            work = handle(request, caller, ServerSocket(http, socket, operation.incoming))
+            await talk(work, self.admission.watch(http, operation, caller))
         except Exception as error:  # noqa: BLE001 (told to the other side)
             failed = self._known(http, error)
-        await close_socket(socket, failed, lambda error: self._rendered(http, operation.dialect, error))
+        await close_socket(http, socket, failed, lambda error: self._rendered(http, operation.dialect, error))
         return socket
 
     # ------------------------------------------------------------ errors

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, suppress
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any, Final, Never, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from whispercore.contract.messages import Content, Event, Message, untagged
 from whispercore.contract.wire import Json, loads, plain
-from whispercore.errors import InvalidRequest, WhispercoreError
+from whispercore.errors import InvalidRequest, NotAuthenticated, NotPermitted, WhispercoreError
 
 QUIET_S: Final = 15.0
 """A comment is sent when there was nothing else for so long, or proxies take the connection for dead."""
@@ -23,22 +23,40 @@ _PING_S: Final = 20.0
 _SLOWEST_S: Final = 60.0
 """A reader that takes nothing for so long is gone."""
 
+_T = TypeVar("_T")
 Render = Callable[[WhispercoreError], Json]
 """An error as its dialect writes it."""
 Known = Callable[[Exception], WhispercoreError]
 """Any exception as an error that may be told."""
+Watch = Coroutine[Any, Any, Never]
+"""Raises once the other side may have nothing more."""
 
 
 async def send_events(
-    http: web.Request, response: web.StreamResponse, events: AsyncIterator[Event], known: Known, render: Render
+    http: web.Request,
+    response: web.StreamResponse,
+    events: AsyncIterator[Event],
+    *,
+    known: Known,
+    render: Render,
+    watch: Watch,
 ) -> web.StreamResponse:
-    """Send events until there are no more. An error after the first byte is the last event, called ``error``."""
+    """Send events until there are no more. An error after the first byte is the last event, called ``error``.
+
+    Args:
+        http: The request.
+        response: Its answer, which was not begun yet.
+        events: What is sent.
+        known: Makes an error that may be told of any.
+        render: Writes it.
+        watch: What it raises ends the stream like an error of the events.
+    """
     response.content_type = "text/event-stream"
     response.charset = "utf-8"
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     waiting: asyncio.Task[Event] | None = None
-    async with aclosing(events):  # type: ignore[type-var]  # handlers are async generators
+    async with aclosing(events), _running(watch) as ending:  # type: ignore[type-var]  # handlers are async generators
         try:
             # The first event before the first byte: what fails at once is an ordinary error.
             waiting = asyncio.ensure_future(anext(events))
@@ -46,20 +64,22 @@ async def send_events(
             if waiting.done() and not isinstance(waiting.exception(), StopAsyncIteration | None):
                 waiting.result()
             await response.prepare(http)
-            await _write(response, f"retry: {RECONNECT_MS}\n\n".encode())
+            await _write(http, response, f"retry: {RECONNECT_MS}\n\n".encode())
             while True:
-                done, _ = await asyncio.wait((waiting,), timeout=QUIET_S)
+                done, _ = await asyncio.wait((waiting, ending), timeout=QUIET_S, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
-                    await _write(response, b": still here\n\n")
+                    await _write(http, response, b": still here\n\n")
                     continue
                 try:
+                    if ending.done():
+                        ending.result()
                     event = waiting.result()
                 except StopAsyncIteration:
                     break
                 except Exception as error:  # noqa: BLE001 (the status line is sent: an error is an event now)
-                    await _write(response, _event("error", None, orjson.dumps(render(known(error)))))
+                    await _write(http, response, _event("error", None, orjson.dumps(render(known(error)))))
                     break
-                await _write(response, _event(event.tag, event.id, orjson.dumps(event.to_json())))
+                await _write(http, response, _event(event.tag, event.id, orjson.dumps(event.to_json())))
                 waiting = asyncio.ensure_future(anext(events))
         finally:
             if waiting is not None and not waiting.done():
@@ -84,10 +104,10 @@ async def send_file(http: web.Request, response: web.StreamResponse, content: Co
     await response.prepare(http)
     if http.method != "HEAD":
         if isinstance(content.body, bytes):
-            await _write(response, content.body)
+            await _write(http, response, content.body)
         else:
             async for piece in content.body:
-                await _write(response, piece)
+                await _write(http, response, piece)
     await response.write_eof()
     return response
 
@@ -96,11 +116,13 @@ class ServerSocket:
     """The server's end of a WebSocket.
 
     Args:
+        http: The request that opened it.
         socket: The open socket.
         incoming: Base class of what clients send.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, incoming: type[Message]) -> None:
+    def __init__(self, http: web.Request, socket: web.WebSocketResponse, incoming: type[Message]) -> None:
+        self._http = http
         self._socket = socket
         self._incoming = incoming
 
@@ -108,7 +130,8 @@ class ServerSocket:
         """Send a message."""
         fields = plain(message)
         assert isinstance(fields, dict)
-        await self._socket.send_str(orjson.dumps({"type": message.tag, **fields}).decode())
+        async with _taken(self._http):
+            await self._socket.send_str(orjson.dumps({"type": message.tag, **fields}).decode())
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async for frame in self._socket:
@@ -138,7 +161,16 @@ async def open_socket(http: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-async def close_socket(socket: web.WebSocketResponse, error: WhispercoreError | None, render: Render) -> None:
+async def talk(work: Coroutine[Any, Any, None], watch: Watch) -> None:
+    """Let a handler use a WebSocket until it returns, or until the watch raises."""
+    async with _running(watch) as ending, _running(work) as talking:
+        await asyncio.wait((talking, ending), return_when=asyncio.FIRST_COMPLETED)
+        (ending if ending.done() else talking).result()
+
+
+async def close_socket(
+    http: web.Request, socket: web.WebSocketResponse, error: WhispercoreError | None, render: Render
+) -> None:
     """Close it, in an error's case with a message of the type ``error`` before."""
     if error is None:
         await socket.close()
@@ -146,8 +178,10 @@ async def close_socket(socket: web.WebSocketResponse, error: WhispercoreError | 
     with suppress(ConnectionError):
         body = render(error)
         fields = body if isinstance(body, dict) else {"error": body}
-        await socket.send_str(orjson.dumps({"type": "error", **fields}).decode())
-    code = WSCloseCode.POLICY_VIOLATION if isinstance(error, InvalidRequest) else WSCloseCode.INTERNAL_ERROR
+        async with _taken(http):
+            await socket.send_str(orjson.dumps({"type": "error", **fields}).decode())
+    theirs = isinstance(error, InvalidRequest | NotAuthenticated | NotPermitted)
+    code = WSCloseCode.POLICY_VIOLATION if theirs else WSCloseCode.INTERNAL_ERROR
     await socket.close(code=code, message=error.code.encode())
 
 
@@ -156,9 +190,34 @@ def _event(tag: str, id: str | None, data: bytes) -> bytes:  # noqa: A002
     return head.encode() + b"data: " + data + b"\n\n"
 
 
-async def _write(response: web.StreamResponse, data: bytes) -> None:
-    async with asyncio.timeout(_SLOWEST_S):
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, _T]) -> AsyncIterator[asyncio.Task[_T]]:
+    """Work as a task, which has ended at the end of the block."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        if not task.cancelled():
+            task.exception()  # it was looked at: whoever wanted its result has taken it
+
+
+async def _write(http: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    async with _taken(http):
         await response.write(data)
+
+
+@asynccontextmanager
+async def _taken(http: web.Request) -> AsyncIterator[None]:
+    """Whoever takes nothing of what is written in the block is gone, and what he has not taken is dropped."""
+    try:
+        async with asyncio.timeout(_SLOWEST_S):
+            yield
+    except TimeoutError:
+        if http.transport is not None:
+            http.transport.abort()
+        raise ConnectionResetError("the other side takes nothing") from None
 
 
 def _disposition(kind: str, filename: str) -> str:

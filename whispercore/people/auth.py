@@ -27,6 +27,9 @@ class Credentials:
     """That of a browser's session. It counts when nothing else is there."""
     request: RequestInfo = ELSEWHERE
     """The request that brings them: a key may be good for some addresses only."""
+    again: bool = False
+    """They were good a while ago, and the request still goes on. It is looked whether they still are: that is no
+    further use of them, and no attempt to get in."""
 
 
 class Auth(Protocol):
@@ -61,14 +64,18 @@ class OurAuth:
     async def authenticate(self, credentials: Credentials) -> Caller:
         """The caller."""
         if credentials.api_key:
-            return await self._keys.authenticate(credentials.api_key, credentials.request)
+            return await self._by_key(credentials.api_key, credentials)
         if credentials.bearer:
             if not looks_like_token(credentials.bearer):
-                return await self._keys.authenticate(credentials.bearer, credentials.request)
+                return await self._by_key(credentials.bearer, credentials)
             caller = await self._tokens.authenticate(credentials.bearer)
         elif credentials.cookie:
             caller = await self._recognition.by_cookie(credentials.cookie)
         else:
             raise NotAuthenticated
-        self._seen.note(caller.session_id)
+        if not credentials.again:
+            self._seen.note(caller.session_id)
         return caller
+
+    async def _by_key(self, key: str, credentials: Credentials) -> Caller:
+        return await self._keys.authenticate(key, credentials.request, again=credentials.again)

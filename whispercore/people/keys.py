@@ -250,10 +250,11 @@ class Keys:
         """Look this user's keys up again: what he may has changed."""
         self._known.forget_user(user_id)
 
-    async def authenticate(self, key: str, request: RequestInfo = ELSEWHERE) -> Caller:
-        """Who comes with this key; see ``KnownKeys``."""
-        caller = await self._known.authenticate(key, request)
-        self._uses.count(caller.key_id)
+    async def authenticate(self, key: str, request: RequestInfo = ELSEWHERE, *, again: bool = False) -> Caller:
+        """Who comes with this key; see ``KnownKeys``. With ``again`` it is not counted as a use."""
+        caller = await self._known.authenticate(key, request, again=again)
+        if not again:
+            self._uses.count(caller.key_id)
         return caller
 
     def _check_owner(self, caller: Caller, user_id: str) -> None:

@@ -61,12 +61,13 @@ class KnownKeys:
         """Look this key up again."""
         self._remembered.forget(lambda known: known.key_id == key_id)
 
-    async def authenticate(self, key: str, request: RequestInfo) -> Caller:
+    async def authenticate(self, key: str, request: RequestInfo, *, again: bool = False) -> Caller:
         """Who comes with this key.
 
         Args:
             key: Its text.
             request: What it comes with.
+            again: Whether this request was let in by it before, and still goes on: then nobody tries to get in.
 
         Raises:
             NotAuthenticated: Nobody has it, or it is not good any more.
@@ -78,7 +79,7 @@ class KnownKeys:
         known = self._remembered.get(hashed)
         if known is None:
             version = self._remembered.version
-            known, lasts_s = await self._look_up(hashed, request)
+            known, lasts_s = await self._look_up(hashed, request, again=again)
             self._remembered.put(hashed, known, version=version, lasts_s=lasts_s)
         if known.networks and not is_within(request.address, known.networks):
             self._refused(
@@ -87,7 +88,7 @@ class KnownKeys:
             raise NotPermitted("to use this API key from your address")
         return known.caller
 
-    async def _look_up(self, hashed: bytes, request: RequestInfo) -> tuple[_Known, float]:
+    async def _look_up(self, hashed: bytes, request: RequestInfo, *, again: bool) -> tuple[_Known, float]:
         text = hashed.hex()
         query = (
             select(api_keys, users.c.username, users.c.roles, users.c.is_active)
@@ -111,9 +112,10 @@ class KnownKeys:
         )
         replaced = not secrets.compare_digest(row.key_hash, text)
         if replaced or key.revoked_at is not None:
-            self._refused(
-                evolve(caller, request=request), "api_key_used_after_revocation", "use an API key that was revoked"
-            )
+            if not again:
+                self._refused(
+                    evolve(caller, request=request), "api_key_used_after_revocation", "use an API key that was revoked"
+                )
             raise NotAuthenticated(f"this API key was {'replaced by a new one' if replaced else 'revoked'}")
         if key.expires_at is not None and key.expires_at <= now:
             raise NotAuthenticated("this API key has expired")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import aiohttp
 import pytest
 import requests
 
 from tests.api.conftest import MakeServer
+from tests.both_clients import both
 from tests.browser import Browser
+from tests.unit.client.test_uploads import Pipe
 from tests.visitor import PASSWORD, Visitor
 
 
@@ -82,6 +87,23 @@ def test_where_everybody_needs_a_token(make_server: MakeServer) -> None:
     url = f"{server.url}/admin/security/signing-keys/rotate"
     assert requests.post(url, json={}, headers=key, timeout=60).status_code == 403
     assert requests.post(url, json={}, headers={**key, **headers}, timeout=60).status_code == 201
+
+
+async def test_where_everybody_needs_a_token_the_client_gets_one(
+    kind: str, make_server: MakeServer, audio: Path
+) -> None:
+    server = make_server(csrf="always", worker=False)
+    async with both(kind, server.url) as nobody:
+        await nobody.call(lambda c: c.auth.register(username="ada", password=PASSWORD))
+    async with both(kind, server.url, username="ada", password=PASSWORD) as ada:
+        job = await ada.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav"))
+        await ada.call(lambda c: c.jobs.cancel(job.job_id))
+        key = await ada.call(lambda c: c.api_keys.create(name="k", permissions=["write"]))
+    async with both(kind, server.url, api_key=key.api_key) as program:
+        with Pipe((audio / "clip01-en.wav").read_bytes()) as pipe:
+            await program.call(lambda c: c.jobs.create(file=pipe))
+        await asyncio.to_thread(server.run, server.ports.people.signing_keys.rotate(believe_old=False))
+        await program.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav"))
 
 
 async def test_a_socket_is_opened_for_pages_of_ours_only(browser: Browser, newcomer: Visitor) -> None:

@@ -52,11 +52,15 @@ class Hub:
     url: str = ""
     acts: deque[Act] = Factory(deque)
     seen: list[Seen] = Factory(list)
+    knows_csrf: bool = False
+    """Else it is not told of those who want a token against forged requests, before what can be sent once only."""
 
     def then(self, *acts: Act) -> None:
         self.acts.extend(acts)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/admin/security/csrf-token" and not self.knows_csrf:
+            return await shows(404, "<h1>nothing</h1>")(request)
         act = self.acts.popleft() if self.acts else says(599, {"detail": "nothing is left to do", "error_code": "NO"})
         reads = not getattr(act, "leaves_body", False)
         body = await request.read() if reads else b""

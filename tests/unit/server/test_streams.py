@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Never
 
 import aiohttp
 import pytest
@@ -14,16 +14,25 @@ from aiohttp.test_utils import TestServer
 from attrs import frozen
 
 from tests.waiting import until
-from whispercore.contract.messages import Content, Event
+from whispercore.contract.messages import Content, Event, Message
 from whispercore.contract.wire import Json
-from whispercore.errors import Conflict, InternalError, WhispercoreError
+from whispercore.errors import Conflict, InternalError, NotAuthenticated, WhispercoreError
 from whispercore_server import streams
-from whispercore_server.streams import send_events, send_file
+from whispercore_server.streams import ServerSocket, Watch, close_socket, open_socket, send_events, send_file
 
 
 @frozen(kw_only=True)
 class Ticked(Event):
     text: str = ""
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+"""What opens a WebSocket; nobody reads it then."""
 
 
 def known(error: Exception) -> WhispercoreError:
@@ -32,6 +41,11 @@ def known(error: Exception) -> WhispercoreError:
 
 def render(error: WhispercoreError) -> Json:
     return {"code": error.code}
+
+
+async def nothing_wrong() -> Never:
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
 
 
 @asynccontextmanager
@@ -43,11 +57,13 @@ async def serving(respond: Callable[[web.Request], Any]) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def streaming(make: Callable[[], AsyncIterator[Event]]) -> AsyncIterator[aiohttp.ClientResponse]:
+async def streaming(
+    make: Callable[[], AsyncIterator[Event]], watch: Callable[[], Watch] = nothing_wrong
+) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer that streams these events."""
 
     async def respond(http: web.Request) -> web.StreamResponse:
-        return await send_events(http, web.StreamResponse(), make(), known, render)
+        return await send_events(http, web.StreamResponse(), make(), known=known, render=render, watch=watch())
 
     async with serving(respond) as url, aiohttp.ClientSession() as session, session.get(url) as response:
         yield response
@@ -119,6 +135,31 @@ async def test_an_error_after_the_first_byte_is_an_event(error: Exception, code:
     assert "secret" not in text
 
 
+@pytest.mark.parametrize("is_busy", [True, False])
+async def test_a_watch_ends_a_stream_that_is_busy_and_one_that_is_quiet(is_busy: bool) -> None:
+    over, closed = asyncio.Event(), asyncio.Event()
+
+    async def events() -> AsyncIterator[Event]:
+        try:
+            yield Ticked()
+            while is_busy:
+                yield Ticked()
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    async def watch() -> Never:
+        await over.wait()
+        raise NotAuthenticated
+
+    async with streaming(events, watch) as response:
+        assert await response.content.readuntil(b"ticked")
+        over.set()
+        text = (await response.read()).decode()
+    assert text.endswith('event: error\ndata: {"code":"not_authenticated"}\n\n')
+    assert closed.is_set()
+
+
 async def test_who_makes_events_is_told_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "QUIET_S", 0.01)
     ended = asyncio.Event()
@@ -151,6 +192,37 @@ async def test_a_reader_that_takes_nothing_is_given_up(monkeypatch: pytest.Monke
         await until(ended.is_set)  # while not a byte is taken
         with pytest.raises(aiohttp.ClientPayloadError):
             await response.read()
+
+
+# ---------------------------------------------------------------- sockets
+
+
+class Talked(Message):
+    pass
+
+
+@frozen(kw_only=True)
+class Shouted(Talked):
+    text: str
+
+
+async def test_a_socket_whose_other_side_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_SLOWEST_S", 0.05)
+    ended: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    async def respond(http: web.Request) -> web.StreamResponse:
+        socket = await open_socket(http)
+        ours = ServerSocket(http, socket, Talked)
+        try:
+            while True:
+                await ours.send(Shouted(text="x" * 100_000))
+        except ConnectionError as error:
+            ended.set_result(error)
+            await close_socket(http, socket, InternalError(), render)
+        return socket
+
+    async with serving(respond) as url, aiohttp.ClientSession() as session, session.get(url, headers=UPGRADE):
+        assert "takes nothing" in str(await ended)
 
 
 # ---------------------------------------------------------------- files

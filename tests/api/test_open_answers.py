@@ -1,0 +1,213 @@
+"""Streams and WebSockets are no way around the end of a session, a key, an account or a right."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from aiohttp import ClientSession, WSMsgType
+
+from tests.both_clients import both
+from tests.live import Live, live, settings_for
+from tests.plugins.demo_plugin import PLUGIN as DEMO
+from tests.visitor import PASSWORD, Visitor, administrator, registered
+from tests.waiting import until
+from whispercore.api.transcriber.progress import Ended, JobEvent
+from whispercore.errors import NotAuthenticated, Unavailable
+from whispercore.people.auth import Credentials
+from whispercore.people.caller import Caller
+from whispercore_server import admission, frame
+from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
+
+End = Callable[[Visitor], None]
+"""Ends what somebody came with."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """Nobody does its jobs, so what follows one goes on; and it looks often whether it may."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admission, "RECHECK_S", 0.02)
+        settings = settings_for(tmp_path_factory.mktemp("server"))
+        with live(settings, plugins=(TRANSCRIBER, DEMO), worker=False) as server:
+            yield server
+
+
+def with_key(visitor: Visitor) -> tuple[Visitor, str]:
+    """The same with an API key, and the key's id."""
+    made = visitor.post("/api/api-keys/", json={"name": "k", "permissions": ["read", "write"]}).json()
+    return Visitor(server=visitor.server, headers={"X-API-Key": made["api_key"]}), made["key_id"]
+
+
+def logs_out(visitor: Visitor) -> None:
+    assert visitor.post("/auth/logout").status_code == 200
+
+
+def ends_the_session_elsewhere(visitor: Visitor) -> None:
+    mine = next(one for one in visitor.get("/auth/sessions").json()["sessions"] if one["current"])
+    assert visitor.send("DELETE", f"/auth/sessions/{mine['session_id']}").status_code == 200
+
+
+def changes_the_password_elsewhere(visitor: Visitor) -> None:
+    account = {"username": visitor.username, "password": PASSWORD}
+    token = requests.post(f"{visitor.server.url}/auth/login", json=account, timeout=60).json()["access_token"]
+    body = {"current_password": PASSWORD, "new_password": "quite another one"}
+    changed = visitor.post("/auth/change-password", json=body, headers={"Authorization": f"Bearer {token}"})
+    assert changed.status_code == 200
+
+
+def has_his_account_closed(visitor: Visitor) -> None:
+    answer = administrator(visitor.server).post(f"/admin/users/{visitor.user_id}/deactivate")
+    assert answer.status_code == 200
+
+
+BY_TOKEN = [logs_out, ends_the_session_elsewhere, changes_the_password_elsewhere, has_his_account_closed]
+
+
+def last_event(stream: requests.Response) -> tuple[str, dict[str, Any]]:
+    """What a stream ends with."""
+    tag, data = "", ""
+    for line in stream.iter_lines(decode_unicode=True):
+        if line.startswith("event: "):
+            tag = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            data = line.removeprefix("data: ")
+    return tag, json.loads(data)
+
+
+@pytest.mark.parametrize("end", BY_TOKEN)
+def test_a_stream_ends_with_the_session(server: Live, audio: Path, end: End) -> None:
+    visitor = registered(server)
+    job = visitor.job(audio / "clip01-en.wav")
+    with visitor.get(f"/api/progress/{job}/events", stream=True) as stream:
+        assert stream.status_code == 200
+        end(visitor)
+        tag, error = last_event(stream)
+    assert (tag, error["error_code"]) == ("error", "NOT_AUTHENTICATED")
+
+
+@pytest.mark.parametrize("way", ["revoke", "regenerate"])
+def test_a_stream_ends_with_its_key_which_was_not_used_for_that(server: Live, audio: Path, way: str) -> None:
+    owner = registered(server)
+    visitor, key_id = with_key(owner)
+    job = visitor.job(audio / "clip01-en.wav")
+    with visitor.get(f"/api/progress/{job}/events", stream=True) as stream:
+        path = f"/api/api-keys/{key_id}"
+        ended = owner.send("DELETE", path) if way == "revoke" else owner.post(f"{path}/regenerate")
+        assert ended.status_code in (200, 201), ended.text
+        assert last_event(stream)[1]["error_code"] == "NOT_AUTHENTICATED"
+    assert owner.get(path).json()["usage_count"] == 2, "the upload and the stream"
+    seen = {"event_type": "api_key_used_after_revocation"}
+    assert administrator(server).get("/admin/security/audit-logs", params=seen).json()["total"] == 0
+
+
+def test_who_is_no_administrator_any_more_sees_no_more_of_others(server: Live, audio: Path) -> None:
+    ann, boss = registered(server), registered(server)
+    admin = administrator(server)
+    assert admin.send("PUT", f"/admin/users/{boss.user_id}/role", json={"role": "admin"}).status_code == 200
+    job = ann.job(audio / "clip01-en.wav")
+    with boss.get(f"/api/progress/{job}/events", stream=True) as stream:
+        assert stream.status_code == 200
+        assert admin.send("PUT", f"/admin/users/{boss.user_id}/role", json={"role": "user"}).status_code == 200
+        assert last_event(stream)[1]["error_code"] == "NOT_PERMITTED"
+
+
+def test_a_database_that_does_not_answer_ends_nothing(
+    server: Live, audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = registered(server)
+    job = visitor.job(audio / "clip01-en.wav")
+    usual, looks = server.ports.auth.authenticate, 0
+
+    async def fails(self: object, credentials: Credentials) -> Caller:
+        nonlocal looks
+        if credentials.again and (looks := looks + 1) < 3:
+            raise Unavailable("the database is busy")
+        return await usual(credentials)
+
+    monkeypatch.setattr(type(server.ports.auth), "authenticate", fails)
+    with visitor.get(f"/api/progress/{job}/events", stream=True) as stream:
+        server.run(until(lambda: looks >= 3))
+        assert visitor.post(f"/api/jobs/{job}/cancel").status_code == 200
+        assert last_event(stream)[0] == "end"
+
+
+@pytest.mark.parametrize("end", BY_TOKEN)
+async def test_a_socket_ends_with_the_session(server: Live, end: End) -> None:
+    visitor = await asyncio.to_thread(registered, server)
+    url = f"{server.url}/demo/talk"
+    async with ClientSession() as session, session.ws_connect(url, headers=visitor.headers) as socket:
+        await socket.send_json({"type": "said", "text": "hello"})
+        assert (await socket.receive_json())["text"] == "hello"
+        await asyncio.to_thread(end, visitor)
+        told = await socket.receive_json()
+        assert (told["type"], told["error"]["code"]) == ("error", "E_not_authenticated")
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        assert socket.close_code == 1008
+
+
+# ---------------------------------------------------------------- the client
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_the_client_says_why_a_stream_has_ended(server: Live, audio: Path, kind: str) -> None:
+    visitor = await asyncio.to_thread(registered, server)
+    job = await asyncio.to_thread(visitor.job, audio / "clip01-en.wav")
+    async with both(kind, server.url, token=visitor.token) as client:
+        following = asyncio.create_task(client.all(lambda c: c.progress.events(job)))
+        await followed(server, job)
+        await asyncio.to_thread(logs_out, visitor)
+        with pytest.raises(NotAuthenticated):
+            await following
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_client_with_a_password_follows_on(server: Live, audio: Path, kind: str) -> None:
+    visitor = await asyncio.to_thread(registered, server)
+    job = await asyncio.to_thread(visitor.job, audio / "clip01-en.wav")
+    async with both(kind, server.url, username=visitor.username, password=PASSWORD) as client:
+        following: asyncio.Task[list[JobEvent]] = asyncio.create_task(client.all(lambda c: c.progress.events(job)))
+        await followed(server, job)
+        for one in (await asyncio.to_thread(visitor.get, "/auth/sessions")).json()["sessions"]:
+            if not one["current"]:
+                await asyncio.to_thread(visitor.send, "DELETE", f"/auth/sessions/{one['session_id']}")
+        await until(lambda: job not in server.ports.following._followed)
+        await followed(server, job)
+        assert not following.done()
+        await asyncio.to_thread(visitor.post, f"/api/jobs/{job}/cancel")
+        assert isinstance((await following)[-1], Ended)
+
+
+async def followed(server: Live, job: str) -> None:
+    await until(lambda: (one := server.ports.following._followed.get(job)) is not None and one.version > 0)
+
+
+# ---------------------------------------------------------------- uploads
+
+
+def test_an_upload_that_outlives_its_key_makes_no_job(
+    server: Live, audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "RECHECK_S", 0.0)
+    owner = registered(server)
+    visitor, key_id = with_key(owner)
+    sound = (audio / "clip01-en.wav").read_bytes()
+    head = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nmicro\r\n'
+    head += b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+
+    def body() -> Iterator[bytes]:
+        yield head + sound[:1000]
+        assert owner.send("DELETE", f"/api/api-keys/{key_id}").status_code == 200
+        yield sound[1000:] + b"\r\n--b--\r\n"
+
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    with suppress(requests.ConnectionError):
+        answer = visitor.post("/api/jobs/", data=body(), headers=form)
+        assert (answer.status_code, answer.json()["error_code"]) == (401, "NOT_AUTHENTICATED")
+    assert owner.get("/api/jobs/").json()["total"] == 0
