@@ -24,7 +24,7 @@ class SessionCookies:
 
     Args:
         secure: ``auto``, ``always`` or ``never``: whether they are for TLS only.
-        lasts_s: How long a browser keeps one, in seconds.
+        lasts_s: How long a browser keeps one at most, in seconds. A session that nobody uses ends before that.
     """
 
     secure: str

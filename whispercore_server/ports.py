@@ -127,6 +127,7 @@ class Ports:
             ids=ids,
             lockout=settings.lockout,
             session_lasts=timedelta(days=settings.session_days),
+            session_longest=timedelta(days=settings.session_max_days),
         )
         return cls(
             settings=settings,
@@ -156,7 +157,7 @@ class Ports:
             roster=people.roster,
             lockout=people.lockout,
             csrf=people.csrf,
-            cookies=SessionCookies(settings.secure_cookies, int(people.sessions.lasts.total_seconds())),
+            cookies=SessionCookies(settings.secure_cookies, int(people.sessions.longest.total_seconds())),
             models=models,
             engines=pool,
             probe=probe,

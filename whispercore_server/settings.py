@@ -124,10 +124,18 @@ class ServerSettings:
         metadata=setting("WHISPERCORE_SIGN_UP", "Whether people may register themselves (1 or 0).", parsers.flag),
     )
     session_days: int = field(
-        default=30,
+        default=14,
         metadata=setting(
             "WHISPERCORE_SESSION_DAYS",
             "Days after which somebody who stayed away has to log in again.",
+            parsers.whole(1, 3650),
+        ),
+    )
+    session_max_days: int = field(
+        default=30,
+        metadata=setting(
+            "WHISPERCORE_SESSION_MAX_DAYS",
+            "Days after logging in when everybody has to log in again, however often he came.",
             parsers.whole(1, 3650),
         ),
     )

@@ -21,7 +21,7 @@ from whispercore.people.recognition import Recognition
 from whispercore.people.refreshing import Refreshing
 from whispercore.people.roster import Roster
 from whispercore.people.seen import Seen
-from whispercore.people.sessions import LASTS, Sessions
+from whispercore.people.sessions import LASTS, LONGEST, Sessions
 from whispercore.people.signing_keys import SigningKeys
 from whispercore.people.token_key import TokenKey
 from whispercore.people.tokens import Tokens
@@ -59,6 +59,7 @@ class People:
         ids: Ids,
         lockout: bool = True,
         session_lasts: timedelta = LASTS,
+        session_longest: timedelta = LONGEST,
     ) -> Self:
         """Those in a database, by its clock; nothing is opened.
 
@@ -70,12 +71,13 @@ class People:
             ids: Names for what is new.
             lockout: Whether those who guess passwords have to wait.
             session_lasts: How long one stays logged in without coming back.
+            session_longest: How long one stays logged in at all.
         """
         clock = database.clock
         users = Users(database, passwords, clock=clock, ids=ids, audit=audit)
         keys = Keys(database, clock=clock, ids=ids, audit=audit)
-        sessions = Sessions(database, clock=clock, ids=ids, lasts=session_lasts)
-        recognition, seen = Recognition(database, clock), Seen(database, clock)
+        sessions = Sessions(database, clock=clock, ids=ids, lasts=session_lasts, longest=session_longest)
+        recognition, seen = Recognition(database, clock), Seen(database, clock, sessions)
         signing_keys = SigningKeys(database, token_key, clock=clock, ids=ids, audit=audit)
         tokens = Tokens(signing_keys, recognition, clock=clock, ids=ids)
         guesses = Lockout(database, clock=clock, audit=audit, is_on=lockout)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from sqlalchemy import update
-
 from whispercore.clock import Clock
 from whispercore.database.session import Database
-from whispercore.database.tables import sessions
 from whispercore.errors import RequestError
+from whispercore.people.sessions import Sessions
 
 EVERY_S = 60.0
 """A session's row is written at most once in this time."""
@@ -22,10 +20,12 @@ class Seen:
     Args:
         database: Where the sessions are.
         clock: By whose time.
+        sessions: Go on by this.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, sessions: Sessions) -> None:
         self._database = database
+        self._sessions = sessions
         self._clock = clock
         self._last: dict[str, datetime] = {}
         self._due_s = clock.monotonic() + EVERY_S
@@ -50,7 +50,6 @@ class Seen:
             return
         try:
             async with self._database.write() as tx:
-                for session_id, at in noted.items():
-                    await tx.execute(update(sessions).where(sessions.c.id == session_id).values(last_used_at=at))
+                await self._sessions.used(tx, noted)
         except RequestError:  # a full or a busy database: the next time
             self._last = {**noted, **self._last}

@@ -39,7 +39,7 @@ async def test_a_session_goes_on_by_refreshing(kind: str, server: Live, newcomer
     async with both(kind, server.url) as client:
         entered = await client.call(lambda c: c.auth.login(username=newcomer.username, password=PASSWORD))
         assert entered.refresh_token
-        assert entered.refresh_expires_in == 30 * 24 * 3600
+        assert entered.refresh_expires_in == 14 * 24 * 3600
         assert entered.csrf_token is None
         for secret in (entered.refresh_token, entered.access_token):
             assert secret not in repr(entered)
@@ -106,7 +106,9 @@ async def test_ones_sessions_are_listed_and_ended(client: Both, server: Live, ne
     assert page.total == 3
     assert [(one.kind, one.current) for one in page.sessions] == [("cookie", False), ("token", False), ("token", True)]
     assert {one.address for one in page.sessions} == {"127.0.0.1"}
-    assert all(one.user_agent and one.created_at <= one.last_used_at < one.expires_at for one in page.sessions)
+    assert all(
+        one.user_agent and one.created_at <= one.last_used_at < one.expires_at < one.ends_at for one in page.sessions
+    )
     rows = await client.all(lambda c: c.auth.sessions.each(limit=2))
     assert [one.session_id for one in rows] == [one.session_id for one in page.sessions]
     ended = await client.call(lambda c: c.auth.end_session(others[0]["session_id"]))
@@ -127,7 +129,7 @@ def test_a_browser_gets_a_cookie_and_no_token(browser: Browser, newcomer: Visito
     answer = browser.login(newcomer)
     body = answer.json()
     assert (body["access_token"], body["token_type"], body["refresh_token"]) == ("", "session", None)
-    assert body["expires_in"] == 30 * 24 * 3600
+    assert body["expires_in"] == 14 * 24 * 3600
     name, *attributes = answer.headers["Set-Cookie"].split("; ")
     assert name.startswith("whispercore_session=")
     assert attributes == ["Path=/", "Max-Age=2592000", "HttpOnly", "SameSite=Lax"]

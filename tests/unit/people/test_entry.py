@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +15,7 @@ from whispercore.database.page import Slice
 from whispercore.errors import Conflict, NotAuthenticated, NotFound
 from whispercore.people.caller import Caller, RequestInfo
 from whispercore.people.passwords import Passwords, Verified
+from whispercore.people.sessions import KEPT_FOR, LASTS
 from whispercore.people.users import User
 from whispercore.testing import FakeClock
 
@@ -80,7 +80,7 @@ async def test_a_key_has_nothing_to_log_out_of(people: People, ada: User) -> Non
 
 async def test_a_cookie_lasts_as_long_as_its_session(people: People, ada: User, clock: FakeClock) -> None:
     entered = await people.enter(by_cookie=True)
-    clock.advance(timedelta(days=30).total_seconds() - 1)
+    clock.advance(LASTS.total_seconds() - 1)
     await people.caller(entered)
     clock.advance(1)
     with pytest.raises(NotAuthenticated, match="ended"):
@@ -144,10 +144,10 @@ async def test_many_come_in_at_once(people: People, ada: User) -> None:
 
 async def test_sessions_that_are_long_over_are_removed(people: People, ada: User, clock: FakeClock) -> None:
     await people.enter()
-    clock.advance(timedelta(days=59).total_seconds())
+    clock.advance((LASTS + KEPT_FOR).total_seconds())
     assert await people.sessions.sweep(clock.now()) == 0
     assert await people.database.rows(select(tables.refresh_tokens)) == []
-    clock.advance(timedelta(days=2).total_seconds())
+    clock.advance(1)
     assert await people.sessions.sweep(clock.now()) == 1
 
 

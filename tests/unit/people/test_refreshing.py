@@ -19,6 +19,7 @@ from whispercore.errors import Conflict, NotAuthenticated
 from whispercore.people.caller import Caller
 from whispercore.people.entry import Entered
 from whispercore.people.passwords import Passwords, Verified
+from whispercore.people.sessions import LASTS
 from whispercore.people.users import User
 from whispercore.testing import FakeClock
 
@@ -32,11 +33,11 @@ async def refreshed(people: People, entered: Entered) -> Entered:
 async def test_a_session_goes_on(people: People, ada: User, clock: FakeClock) -> None:
     first = await people.enter()
     for _ in range(5):
-        clock.advance(timedelta(days=20).total_seconds())
+        clock.advance(timedelta(days=3).total_seconds())
         first, second = await refreshed(people, first), first
         assert first.session_id == second.session_id
         assert first.refresh_token != second.refresh_token
-        assert first.expires_at == clock.now() + timedelta(days=30)
+        assert first.expires_at == clock.now() + LASTS
         assert (await people.caller(first)).user_id == ada.id
     assert Counter(await people.noted("token_refresh")) == {"ada token_refresh success": 5}
 

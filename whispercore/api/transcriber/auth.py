@@ -62,7 +62,7 @@ class LoggedIn:
     token_type: str
     """``bearer``; with ``session`` it is ``session``."""
     expires_in: int
-    """Seconds that the access token is good; with ``session``, the cookie."""
+    """Seconds that the access token is good; with ``session``, that the cookie is good if it is not used."""
     user: LoggedInUser
     session_id: str
     refresh_token: str | None = field(default=None, repr=False)
@@ -128,6 +128,9 @@ class SessionRow:
     last_used_at: datetime
     """At most a minute too early."""
     expires_at: datetime
+    """Unless it is used before: a browser's goes on by requests, a program's by refreshing."""
+    ends_at: datetime
+    """However often it is used."""
     address: str
     """From where it was begun or renewed."""
     user_agent: str

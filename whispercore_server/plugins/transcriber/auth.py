@@ -145,6 +145,7 @@ def _row(session: Session, caller: Caller) -> SessionRow:
         created_at=session.created_at,
         last_used_at=session.last_used_at,
         expires_at=session.expires_at,
+        ends_at=session.ends_at,
         address=session.address,
         user_agent=session.user_agent,
         current=session.id == caller.session_id,
