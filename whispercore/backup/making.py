@@ -9,7 +9,6 @@ than listing the files. No file of that moment can be deleted before it is held,
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shutil
 import sqlite3
 import threading
@@ -29,6 +28,7 @@ from whispercore.backup.snapshot import Snapshot, StoredPart
 from whispercore.database.session import Database
 from whispercore.errors import InvalidOption, StorageFull
 from whispercore.files.blobs import Blobs
+from whispercore.files.checksums import matches
 from whispercore.tasks.own_thread import in_own_thread
 
 RESERVE_BYTES: Final = 64 << 20
@@ -220,7 +220,7 @@ def _add_part(archive: Archive, part: StoredPart, data: bytes | None) -> bool:
     found = ""
     if len(data) != part.stored_bytes:
         found = f"it had {len(data)} bytes instead of {part.stored_bytes}"
-    elif part.stored_bytes == part.size_bytes and hashlib.sha256(data).hexdigest() != part.sha256:
+    elif part.stored_bytes == part.size_bytes and not matches(part.checksum, data):
         found = "its bytes had changed"
     archive.add(name, data, damaged=found)
     return bool(found)

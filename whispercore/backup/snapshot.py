@@ -29,7 +29,7 @@ class StoredPart:
     file_id: str
     number: int
     size_bytes: int
-    sha256: str
+    checksum: str
     stored_bytes: int
 
 
@@ -134,15 +134,20 @@ class Snapshot:
         """The parts of all files that are kept, by file and number, some at a time."""
         last = ("", -1)
         query = (
-            f"SELECT f.id, p.number, p.size_bytes, p.sha256, p.stored_bytes {_KEPT}"
+            f"SELECT f.id, p.number, p.size_bytes, {self._checksum()}, p.stored_bytes {_KEPT}"
             " AND (p.file_id, p.number) > (?, ?) ORDER BY p.file_id, p.number LIMIT ?"
         )
         while rows := self._connection.execute(query, (*last, _TOGETHER)).fetchall():
             yield [
-                StoredPart(file_id=file_id, number=number, size_bytes=size, sha256=sha256, stored_bytes=stored)
-                for file_id, number, size, sha256, stored in rows
+                StoredPart(file_id=file_id, number=number, size_bytes=size, checksum=checksum, stored_bytes=stored)
+                for file_id, number, size, checksum, stored in rows
             ]
             last = rows[-1][:2]
+
+    def _checksum(self) -> str:
+        """What is in the column of checksums; a backup may be from before it had this name."""
+        columns = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info('parts')")}
+        return "p.checksum" if "checksum" in columns else "'sha256:' || p.sha256"
 
     def _tables(self) -> list[str]:
         named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"

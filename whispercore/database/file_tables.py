@@ -28,6 +28,6 @@ parts = Table(
     Column("file_id", Text, ForeignKey("files.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", Text, nullable=False),
+    Column("checksum", Text, nullable=False, doc="The algorithm, a colon, hexadecimal digits."),
     Column("stored_bytes", BigInteger, nullable=False),
 )

@@ -26,8 +26,8 @@ class Part:
     """Its place in the file, from 0."""
     size_bytes: int
     """Of the file's own bytes in it."""
-    sha256: str
-    """Of these bytes."""
+    checksum: str
+    """Of these bytes; see ``whispercore.files.checksums``."""
     stored_bytes: int
     """What it takes in the store."""
 
@@ -81,7 +81,7 @@ async def insert_file(transaction: AsyncConnection, staged: Staged, *, owner_id:
                     "file_id": staged.id,
                     "number": part.number,
                     "size_bytes": part.size_bytes,
-                    "sha256": part.sha256,
+                    "checksum": part.checksum,
                     "stored_bytes": part.stored_bytes,
                 }
                 for part in staged.parts
@@ -102,7 +102,7 @@ async def find_file(connection: AsyncConnection, file_id: str) -> File | None:
         size_bytes=row.size_bytes,
         sha256=row.sha256,
         parts=tuple(
-            Part(number=each.number, size_bytes=each.size_bytes, sha256=each.sha256, stored_bytes=each.stored_bytes)
+            Part(number=each.number, size_bytes=each.size_bytes, checksum=each.checksum, stored_bytes=each.stored_bytes)
             for each in rows
         ),
         owner_id=row.owner_id,

@@ -7,7 +7,6 @@ the two it may lie in either place, and a reader looks in both.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import BlobMissing, FileDamaged, StorageFull
 from whispercore.files.blobs import Blobs
+from whispercore.files.checksums import checksum_of, matches, matches_file
 from whispercore.files.manifest import Part, Staged
 
 if TYPE_CHECKING:
@@ -59,15 +59,15 @@ class Parts:
             file_id: Of the file.
             number: The place of the part in it.
             data: The part.
-            whole: The checksum of all before it, which goes on with this part.
+            whole: The SHA-256 of all before it, which goes on with this part.
 
         Raises:
             StorageFull: There is no room for it.
         """
-        sha256, _ = await asyncio.gather(
+        checksum, _ = await asyncio.gather(
             asyncio.to_thread(_hashed, data, whole), self.blobs.put(_staged_key(file_id, number), data)
         )
-        return Part(number=number, size_bytes=len(data), sha256=sha256, stored_bytes=len(data))
+        return Part(number=number, size_bytes=len(data), checksum=checksum, stored_bytes=len(data))
 
     async def read(self, file_id: str, part: Part) -> bytes:
         """All bytes of a part, compared with what came in.
@@ -84,7 +84,7 @@ class Parts:
             raise FileDamaged(file_id, f"part {part.number} is missing")
         if len(data) != part.size_bytes:
             raise FileDamaged(file_id, f"part {part.number} has {len(data)} bytes instead of {part.size_bytes}")
-        if (await asyncio.to_thread(hashlib.sha256, data)).hexdigest() != part.sha256:
+        if not await asyncio.to_thread(matches, part.checksum, data):
             raise FileDamaged(file_id, f"the bytes of part {part.number} have changed")
         return data
 
@@ -132,7 +132,7 @@ class Parts:
                 continue
             except OSError:  # another disk, or one that cannot do this
                 return False
-            if checked and await asyncio.to_thread(_sha256_of_file, path) != part.sha256:
+            if checked and not await asyncio.to_thread(matches_file, part.checksum, path):
                 raise FileDamaged(file_id, f"the bytes of part {part.number} have changed")
             return True
         return False
@@ -184,9 +184,4 @@ def _staged_key(file_id: str, number: int) -> str:
 
 def _hashed(data: memoryview, whole: Hash) -> str:
     whole.update(data)
-    return hashlib.sha256(data).hexdigest()
-
-
-def _sha256_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return checksum_of(data)

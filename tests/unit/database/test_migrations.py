@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,10 +16,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from whispercore.backup.snapshot import Snapshot
 from whispercore.database.migrating import OURS, Migrations
 from whispercore.database.session import Database
 from whispercore.database.tables import schema
-from whispercore.errors import SchemaTooNew
+from whispercore.errors import FileDamaged, SchemaTooNew
+from whispercore.files.files import Files
+from whispercore.files.obstore_blobs import ObstoreBlobs
 from whispercore.jobs.table import Jobs
 from whispercore.testing.making_jobs import ANN, claimed
 
@@ -75,6 +79,36 @@ async def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Pat
         claim = await claimed(jobs)
         assert (claim.job.id, claim.job.losses) == ("j", 0)
     assert [name for name in modes(tmp_path) if "before" in name] == ["jobs.db.before-whispercore-0001"]
+
+
+async def test_parts_of_an_older_version_are_still_compared(tmp_path: Path) -> None:
+    path, data = tmp_path / "jobs.db", b"what came in"
+    blobs = ObstoreBlobs.on_disk(tmp_path / "files")
+    await blobs.put("files/f/0", data)
+    async with Database(f"sqlite+aiosqlite:///{path}") as database:
+        async with database.write() as tx:
+            await tx.run_sync(lambda connection: command.upgrade(OURS.config(connection), "0003"))
+            values = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+            await tx.execute(
+                text("INSERT INTO files VALUES ('f', 'ann', 'a.wav', 'audio/wav', :size, :sha256, 'kept', 1)"), values
+            )
+            await tx.execute(text("INSERT INTO parts VALUES ('f', 0, :size, :sha256, :size)"), values)
+        with Snapshot(path) as snapshot:
+            before = list(snapshot.parts())
+        await database.upgrade()
+        with Snapshot(path) as snapshot:
+            assert list(snapshot.parts()) == before
+        files = Files(database, blobs, spool=tmp_path / "spool", reserve_bytes=0)
+        assert b"".join([piece async for piece in files.read("f")]) == data
+        async with files.local_copy("f") as (piece,):
+            assert piece.read_bytes() == data
+        await blobs.put("files/f/0", data.upper(), mode="overwrite")
+        with pytest.raises(FileDamaged):
+            await anext(files.read("f"))
+        with pytest.raises(FileDamaged):
+            async with files.local_copy("f"):
+                pass
+        await files.close()
 
 
 async def test_upgrading_twice_changes_nothing_and_copies_nothing(tmp_path: Path) -> None:

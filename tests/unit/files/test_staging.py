@@ -14,6 +14,7 @@ from tests.unit.files.bytes_of_files import SIZES, THREE_PARTS, in_chunks, keys_
 from whispercore.database.session import Database
 from whispercore.errors import StorageFull, TooLarge
 from whispercore.files.blobs import Blobs, Mode
+from whispercore.files.checksums import checksum_of
 from whispercore.files.files import Files
 from whispercore.files.obstore_blobs import ObstoreBlobs
 from whispercore.files.parts import PART_BYTES
@@ -29,7 +30,7 @@ async def test_what_comes_in_is_counted_hashed_and_cut(files: Files, size_bytes:
     assert [part.size_bytes for part in staged.parts[:-1]] == [PART_BYTES] * (len(staged.parts) - 1)
     for part in staged.parts:
         piece = data[part.number * PART_BYTES :][: part.size_bytes]
-        assert part.sha256 == hashlib.sha256(piece).hexdigest()
+        assert part.checksum == checksum_of(piece)
         assert part.stored_bytes == part.size_bytes
     assert await stored(files, staged) == data
 
