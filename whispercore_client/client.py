@@ -127,8 +127,9 @@ class Client(Apis[SyncHttp]):
 
     def transcribe(
         self,
-        file: Recording,
+        file: Recording | None = None,
         *,
+        url: str | None = None,
         model: str | None = None,
         language: str | None = None,
         prompt: str | None = None,
@@ -145,8 +146,9 @@ class Client(Apis[SyncHttp]):
     ) -> JobDetail:
         """Upload a recording, wait for its transcription, and give the job with its transcript.
 
-        The options are those of ``jobs.create``, the rest those of ``wait``. Who is interrupted while waiting leaves
-        the job going on at the server.
+        In place of the recording there may be a ``url``, where the server fetches it from. The options are those of
+        ``jobs.create``, the rest those of ``wait``. Who is interrupted while waiting leaves the job going on at the
+        server.
 
         Raises:
             JobFailed: It failed, or was cancelled.
@@ -155,6 +157,7 @@ class Client(Apis[SyncHttp]):
         """
         created = self.jobs.create(
             file=_given(file),
+            url=url,
             model=model,
             language=language,
             prompt=prompt,
@@ -272,8 +275,9 @@ class AsyncClient(Apis[AsyncHttp]):
 
     async def transcribe(
         self,
-        file: Recording,
+        file: Recording | None = None,
         *,
+        url: str | None = None,
         model: str | None = None,
         language: str | None = None,
         prompt: str | None = None,
@@ -290,8 +294,9 @@ class AsyncClient(Apis[AsyncHttp]):
     ) -> JobDetail:
         """Upload a recording, wait for its transcription, and give the job with its transcript.
 
-        The options are those of ``jobs.create``, the rest those of ``wait``. Who is cancelled while waiting leaves
-        the job going on at the server.
+        In place of the recording there may be a ``url``, where the server fetches it from. The options are those of
+        ``jobs.create``, the rest those of ``wait``. Who is cancelled while waiting leaves the job going on at the
+        server.
 
         Raises:
             JobFailed: It failed, or was cancelled.
@@ -300,6 +305,7 @@ class AsyncClient(Apis[AsyncHttp]):
         """
         created = await self.jobs.create(
             file=_given(file),
+            url=url,
             model=model,
             language=language,
             prompt=prompt,
@@ -316,5 +322,5 @@ class AsyncClient(Apis[AsyncHttp]):
         return succeeded(await self.wait(created.job_id, timeout_s=timeout_s, on_progress=on_progress))
 
 
-def _given(file: Recording) -> Path | BinaryIO | bytes | Upload:
+def _given(file: Recording | None) -> Path | BinaryIO | bytes | Upload | None:
     return Path(file) if isinstance(file, str) else file

@@ -27,6 +27,7 @@ from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe,
 from whispercore.measures.services import Services
 from whispercore.measures.whisper_probe import WhisperProbe
 from whispercore.models.store import ModelStore
+from whispercore.outgoing.fetching import Fetcher
 from whispercore.people.auth import Auth
 from whispercore.people.csrf import CsrfTokens
 from whispercore.people.entry import Entry
@@ -89,6 +90,7 @@ class Ports:
     models: ModelStore
     engines: EnginePool
     probe: Probe
+    fetcher: Fetcher
     submissions: Submissions
     backups: Backups
     measures: Measures
@@ -117,6 +119,12 @@ class Ports:
         files = Files(database, blobs, spool=settings.data / "spool", clock=clock, ids=ids)
         models = ModelStore(settings.library)
         probe = Probe()
+        fetcher = Fetcher(
+            files,
+            allow_internal=settings.allow_internal_addresses,
+            limit_bytes=settings.max_direct_upload_bytes,
+            screens=settings.screening == "block",
+        )
         pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
         token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
         people = People.of(
@@ -161,12 +169,14 @@ class Ports:
             models=models,
             engines=pool,
             probe=probe,
+            fetcher=fetcher,
             submissions=Submissions(
                 files=files,
                 jobs=jobs,
                 models=models,
                 probe=probe,
                 audit=audit,
+                fetcher=fetcher,
                 default_model=settings.library.default_model,
                 fetch_models=settings.fetch_models,
                 max_queue=settings.max_queue,

@@ -228,6 +228,14 @@ class ServerSettings:
             parsers.flag,
         ),
     )
+    allow_internal_addresses: bool = field(
+        default=False,
+        metadata=setting(
+            "WHISPERCORE_ALLOW_INTERNAL_ADDRESSES",
+            "Whether recordings may be fetched from, and webhooks sent to, this machine and its networks (1 or 0).",
+            parsers.flag,
+        ),
+    )
     max_direct_upload_mb: int = field(
         default=1024,
         metadata=setting(

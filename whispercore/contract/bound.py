@@ -9,6 +9,8 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+import attrs
+
 from whispercore.contract.transport import RawReply
 from whispercore.errors import InvalidRequest
 
@@ -37,9 +39,13 @@ class Call(Generic[P, Res]):
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """Of the request, what must be given before what may be, wherever its class has it from."""
-        whole = inspect.signature(self._operation.request)
-        given = sorted(whole.parameters.values(), key=lambda one: (one.kind, one.default is not one.empty))
+        """Of the request: what must be given before what may be, and its own before what it shares with others."""
+        request = self._operation.request
+        whole = inspect.signature(request)
+        shared = {one.name for one in attrs.fields(request) if one.inherited}
+        given = sorted(
+            whole.parameters.values(), key=lambda one: (one.kind, one.default is not one.empty, one.name in shared)
+        )
         return whole.replace(parameters=given)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Res:

@@ -136,7 +136,7 @@ class Plan(Generic[_Req]):
     @cached_property
     def needs_body(self) -> bool:
         """Whether a request without a body is refused."""
-        return any(slot.place in ("body", "whole_body") and slot.required for slot in self.slots)
+        return self.is_form or any(slot.place in ("body", "whole_body") and slot.required for slot in self.slots)
 
     # ------------------------------------------------------------ reading
 

@@ -5,6 +5,7 @@
     ├── MediaError               the recording
     │   ├── NotMedia             not audio or video at all
     │   ├── NoSound              media without an audio track
+    │   ├── FetchFailed          it cannot be fetched from the address that was named
     │   └── IncompleteMedia      only a part can be read
     │       ├── TruncatedMedia   the end is missing
     │       └── DamagedMedia     parts cannot be decoded
@@ -83,6 +84,7 @@ from whispercore.errors.engine import (
 from whispercore.errors.jobs import ClaimLost
 from whispercore.errors.media import (
     DamagedMedia,
+    FetchFailed,
     IncompleteMedia,
     MediaError,
     NoSound,
@@ -151,6 +153,7 @@ __all__ = [
     "EngineFailed",
     "EngineMissing",
     "EngineStalled",
+    "FetchFailed",
     "FileDamaged",
     "IncompleteMedia",
     "InternalError",

@@ -78,3 +78,15 @@ class DamagedMedia(IncompleteMedia):
 
     def __str__(self) -> str:
         return f"{self.name} is damaged: {self.found}{self._extent()}"
+
+
+@define
+class FetchFailed(MediaError):
+    """The recording could not be fetched from where it is said to be. ``name`` is the host."""
+
+    code = "fetch_failed"
+    passing: bool = True
+    """Whether another attempt may help."""
+
+    def __str__(self) -> str:
+        return f"{self.name} did not give the recording: {self.found}"

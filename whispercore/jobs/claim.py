@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,6 +137,22 @@ class Claim:
             await self._set(tx, windows_done=windows_done, losses=0, progressed_at=self._ports.database.now())
             await put_window(tx, self.job.id, self.job.attempt, window)
             await put_segments(tx, self.job.id, segments, first)
+        self._tell()
+
+    async def received(self, keep: Callable[[AsyncConnection], Awaitable[object]], file_id: str, name: str) -> None:
+        """The job has got its recording.
+
+        Args:
+            keep: Makes it a file of the owner's, in the same transaction.
+            file_id: Of the file.
+            name: What it is called.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        async with self._ports.database.write() as tx:
+            await keep(tx)
+            await self._set(tx, file_id=file_id, filename=encodable(name))
         self._tell()
 
     async def reuse(self, key: str) -> Reused | Elsewhere | None:

@@ -9,6 +9,7 @@ from attrs import frozen
 from whispercore.errors import (
     DownloadFailed,
     EngineStalled,
+    FetchFailed,
     ModelInUse,
     NoSpace,
     StorageFull,
@@ -37,6 +38,8 @@ class Failure:
     def of(cls, error: BaseException) -> Failure:
         """What an error means."""
         match error:
+            case FetchFailed():
+                return cls(error.code, str(error), error.passing)
             case DownloadFailed():
                 return cls(error.code, str(error), error.resumable)
             case WhispercoreError():

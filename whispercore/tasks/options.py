@@ -54,6 +54,8 @@ class TranscribeOptions:
     keep_damaged: bool = False
     """Complete the job with what can be read of a truncated or damaged recording, in place of failing it."""
     engine: str = "whisper-cpp"
+    url: str | None = field(default=None, repr=False)
+    """Where the recording is to be fetched from, when it did not come with the job. It may have a secret in it."""
     lane: Lane = field(default="batch", validator=validators.in_(LANES))
     """``interactive`` goes before ``batch`` in the engine's queue: for those who wait for the answer."""
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audit.event import AuditEvent
@@ -14,9 +14,11 @@ from whispercore.audit.trail import Audit
 from whispercore.errors import ModelNotAvailable, Unavailable
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
+from whispercore.files.names import clean_name
 from whispercore.jobs.job import Job, NewJob
 from whispercore.jobs.table import Jobs
 from whispercore.models.store import ModelStore
+from whispercore.outgoing.fetching import Fetcher, name_of
 from whispercore.people.caller import Caller
 from whispercore.tasks.options import VERSION, TranscribeOptions
 from whispercore.tasks.probe import Probe
@@ -54,6 +56,7 @@ class Submissions:
         models: What may be asked for.
         probe: Looks at the recordings.
         audit: Where it is noted.
+        fetcher: Judges addresses that recordings are to be fetched from.
         default_model: Taken where none is named.
         fetch_models: Whether models that are not on this machine may be asked for.
         max_queue: No more jobs are taken when so many wait.
@@ -67,6 +70,7 @@ class Submissions:
         models: ModelStore,
         probe: Probe,
         audit: Audit,
+        fetcher: Fetcher,
         default_model: str,
         fetch_models: bool,
         max_queue: int,
@@ -76,6 +80,7 @@ class Submissions:
         self._models = models
         self._probe = probe
         self._audit = audit
+        self._fetcher = fetcher
         self._default_model = default_model
         self._fetch_models = fetch_models
         self._max_queue = max_queue
@@ -207,10 +212,60 @@ class Submissions:
         await self.publish(accepted, submitted)
         return submitted
 
+    async def submit_url(
+        self, options: TranscribeOptions, caller: Caller, *, priority: int = 0, idempotency_key: str | None = None
+    ) -> Submitted:
+        """Queue a job whose recording will be fetched from ``options.url``; what is wrong with it fails the job.
 
-def _digest(staged: Staged, options: TranscribeOptions, priority: int) -> str:
+        Raises:
+            InvalidOption: The address is none of the web.
+            KeyReused: The key came with another request before.
+        """
+        async with self._jobs.database.write() as tx:
+            return await self.enqueue_url(tx, options, caller, priority=priority, idempotency_key=idempotency_key)
+
+    async def enqueue_url(
+        self,
+        tx: AsyncConnection,
+        options: TranscribeOptions,
+        caller: Caller,
+        *,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+    ) -> Submitted:
+        """The same in a transaction of the caller.
+
+        Raises:
+            InvalidOption: The address is none of the web.
+            KeyReused: The key came with another request before.
+        """
+        url = self._fetcher.checked(options.url or "")
+        options = evolve(options, url=url)
+        digest = _digest(None, options, priority)
+        if idempotency_key is not None:
+            job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
+            if job is not None:
+                return Submitted(job=job, repeated=True)
+        new = NewJob(
+            owner_id=caller.user_id,
+            kind=KIND,
+            options=options.dump(),
+            payload_version=VERSION,
+            priority=priority,
+            cost=_UNKNOWN_LENGTH_S,
+            filename=clean_name(name_of(url)),
+            model=options.model,
+            language=options.decoding.language,
+            idempotency_key=idempotency_key,
+            request_sha256=digest if idempotency_key is not None else None,
+        )
+        return Submitted(job=await self._jobs.enqueue(tx, new, caller))
+
+
+def _digest(staged: Staged | None, options: TranscribeOptions, priority: int) -> str:
     """Checksum of all that a request asked for, in lines that none of them can contain."""
-    asked = "\n".join((staged.sha256, str(priority), options.dump(), staged.name))
+    recording = (staged.sha256, staged.name) if staged is not None else ()
+    asked = "\n".join((str(priority), options.dump(), *recording))
     return hashlib.sha256(asked.encode(errors="surrogateescape")).hexdigest()
 
 

@@ -7,12 +7,13 @@ import contextlib
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from attrs import evolve
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audio import CUTTER_VERSION
 from whispercore.checkpoints import FinishedWindow, Past
@@ -52,6 +53,18 @@ class Recordings(Protocol):
         """What is known of the file of this id."""
         ...
 
+    async def keep(self, tx: AsyncConnection, staged: Staged, owner_id: str, /) -> None:
+        """Make what came in a file of somebody."""
+        ...
+
+    async def publish(self, staged: Staged, /) -> None:
+        """Move what is kept to where it stays."""
+        ...
+
+    async def discard(self, staged: Staged, /) -> None:
+        """Remove what nobody has kept."""
+        ...
+
 
 class Transcribe:
     """Does jobs of the kind ``transcribe``.
@@ -65,6 +78,7 @@ class Transcribe:
         settings: Where the models are.
         readers: Decoder children that may wait for an owner's next recording; best those of the probe.
         clock: Says when progress is due.
+        fetch: Gets recordings from addresses; jobs that name one fail if not given.
         reuse: Whether the result of an earlier job of the same owner is taken where it must be the same.
     """
 
@@ -76,6 +90,7 @@ class Transcribe:
         settings: Settings,
         readers: ReadersByOwner | None = None,
         clock: Clock | None = None,
+        fetch: Callable[[str], Awaitable[Staged]] | None = None,
         reuse: bool = False,
     ) -> None:
         self._files = files
@@ -84,6 +99,7 @@ class Transcribe:
         self._readers = readers
         self._clock = clock if clock is not None else SystemClock()
         self._models = ModelStore(settings)
+        self._fetch = fetch
         self._reuse = reuse
         self._paths: dict[str, Path] = {}
 
@@ -104,11 +120,10 @@ class Transcribe:
         """
         job = running.job
         options = TranscribeOptions.load(job.options, job.payload_version)
-        if job.file_id is None:
-            raise NotFound("file", f"of job {job.id}")
-        if self._reuse and await self._is_done_already(running.claim, options, job.file_id):
+        file_id = job.file_id if job.file_id is not None else await self._received(running.claim, options)
+        if self._reuse and await self._is_done_already(running.claim, options, file_id):
             return
-        async with self._files.local_copy(job.file_id) as pieces:
+        async with self._files.local_copy(file_id) as pieces:
             pipeline = Pipeline(
                 audio=pieces,
                 name=job.filename or "the recording",
@@ -127,6 +142,21 @@ class Transcribe:
             )
             transcript = await self._run(pipeline, running)
         await running.claim.complete(transcript)
+
+    async def _received(self, claim: Claim, options: TranscribeOptions) -> str:
+        """The recording of a job that came without one, fetched from where it was said to be."""
+        if options.url is None or self._fetch is None:
+            raise NotFound("file", f"of job {claim.job.id}")
+        await claim.report(stage="fetching")
+        staged = await self._fetch(options.url)
+        try:
+            await claim.received(
+                lambda tx: self._files.keep(tx, staged, claim.job.owner_id), file_id=staged.id, name=staged.name
+            )
+        finally:
+            await self._files.discard(staged)  # unless it was kept
+        await self._files.publish(staged)
+        return staged.id
 
     async def _is_done_already(self, claim: Claim, options: TranscribeOptions, file_id: str) -> bool:
         """Whether an earlier job has done the work, or does it now; this one is completed or put off then."""
@@ -224,7 +254,7 @@ class ClaimCheckpoints:
 
 def _key_of(file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
     """Checksum of all that a transcript depends on, but for builds and machines."""
-    asked = evolve(options, model="any", lane="batch").dump()
+    asked = evolve(options, model="any", lane="batch", url=None).dump()
     return hashlib.sha256("\n".join((file.sha256, model.sha256, str(CUTTER_VERSION), asked)).encode()).hexdigest()
 
 

@@ -158,7 +158,7 @@ def test_calls_look_like_functions(kind: type[Client | AsyncClient]) -> None:
     create = client.jobs.create
     assert create.__name__ == "create"
     assert create.__doc__ == "Upload a recording and queue its transcription."
-    assert list(inspect.signature(create).parameters)[:3] == ["file", "model", "language"]
+    assert list(inspect.signature(create).parameters)[:3] == ["file", "url", "model"]
     assert client.jobs.list.__doc__ is not None
     assert repr(create) == "<POST /api/jobs/>"
     if isinstance(client, Client):

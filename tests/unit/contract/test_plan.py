@@ -165,7 +165,6 @@ FILE = ("file", Upload("a.wav"))
 @pytest.mark.parametrize(
     ("form", "files", "expected"),
     [
-        ([], [], {"file": "it is missing"}),
         ([("file", "text")], [], {"file": "it is unknown here"}),
         ([], [FILE, FILE], {"file": "2 files are given, one is expected"}),
         ([], [FILE, ("other", Upload("b"))], {"other": "no file is expected here"}),

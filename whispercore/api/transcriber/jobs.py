@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Generic, Literal
 
-from attrs import evolve, field, frozen
+from attrs import converters, evolve, field, frozen
 
 from whispercore.api.transcriber.dialect import TranscriberGroup
 from whispercore.api.transcriber.job_options import JobOptions
 from whispercore.contract.endpoint import Endpoint, Listing, alias
-from whispercore.contract.fields import Upload, between, told, upload
+from whispercore.contract.fields import Upload, between, length, told, upload
 from whispercore.contract.group import T_co
 from whispercore.errors import (
     Conflict,
@@ -28,9 +28,18 @@ Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 
 @frozen(kw_only=True)
 class CreateJob(JobOptions):
-    """A recording and how to transcribe it, as a form; the file may come before or after the other fields."""
+    """A recording and how to transcribe it, as a form; the file may come before or after the other fields.
 
-    file: Upload = field(converter=upload)
+    Either ``file`` or ``url`` is given. What is wrong with a recording that has to be fetched first fails its job.
+    """
+
+    file: Upload | None = field(default=None, converter=converters.optional(upload))
+    url: str | None = field(
+        default=None,
+        validator=length(1, 2048),
+        repr=False,
+        metadata=told("In place of the file: where it is to be fetched from, with http:// or https://."),
+    )
 
 
 @frozen(kw_only=True)

@@ -60,6 +60,7 @@ def _job_kinds(ports: Ports) -> Mapping[str, Handler]:
             pool=ports.engines,
             settings=ports.settings.for_jobs,
             readers=ports.probe.readers,
+            fetch=ports.fetcher.fetch,
             reuse=ports.settings.reuse_results,
         )
     }

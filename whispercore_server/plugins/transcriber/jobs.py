@@ -38,14 +38,15 @@ class JobsHandlers:
         """Look at the recording, keep it and queue its job, in this order."""
         submissions = self.ports.submissions
         await submissions.check_queue()
-        options = await options_of(self.ports, request)
-        submitted = await submissions.submit(
-            staged_of(request.file),
-            options,
-            caller,
-            priority=PRIORITIES[request.priority],
-            idempotency_key=request.idempotency_key,
-        )
+        options = await options_of(self.ports, request, url=request.url)
+        priority, key = PRIORITIES[request.priority], request.idempotency_key
+        if (request.file is None) == (request.url is None):
+            raise InvalidRequest.one("file", "either a file or a url is expected, and not both")
+        if request.file is None:
+            submitted = await submissions.submit_url(options, caller, priority=priority, idempotency_key=key)
+        else:
+            staged = staged_of(request.file)
+            submitted = await submissions.submit(staged, options, caller, priority=priority, idempotency_key=key)
         job = submitted.job
         standing = await self.ports.jobs.standing(job)
         created = JobCreated(

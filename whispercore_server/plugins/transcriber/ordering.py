@@ -14,7 +14,7 @@ REPEATED: Final = MappingProxyType({"Idempotent-Replayed": "true"})
 """Headers of an answer about a job that an earlier request with the same ``Idempotency-Key`` made."""
 
 
-async def options_of(ports: Ports, asked: JobOptions) -> TranscribeOptions:
+async def options_of(ports: Ports, asked: JobOptions, *, url: str | None = None) -> TranscribeOptions:
     """The options of a job; its model can be used here.
 
     Raises:
@@ -33,4 +33,5 @@ async def options_of(ports: Ports, asked: JobOptions) -> TranscribeOptions:
         words=asked.words,
         channels=asked.channels,
         keep_damaged=asked.keep_damaged,
+        url=url,
     )
