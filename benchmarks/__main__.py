@@ -13,6 +13,7 @@ from attrs import evolve
 
 from benchmarks import (
     cancel,
+    door,
     followers,
     formats,
     health,
@@ -44,6 +45,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "overlap": overlap.run,
     "windows": window_length.run,
     "requests": requests.run,
+    "door": door.run,
     "limits": limits.run,
     "logins": logins.run,
     "uploads": uploads.run,

@@ -18,10 +18,9 @@ from attrs import frozen
 from benchmarks.http_load import Load, get, post
 from benchmarks.place import Place
 from benchmarks.results import Figure, NotMeasured, Result
-from benchmarks.servers import prepared
+from benchmarks.servers import PASSWORD, USERNAME, prepared
 from whispercore.people import passwords
 
-_PASSWORD = "a long benchmark password"  # noqa: S105 (of nobody)
 _STORM_CLIENTS = 16
 _FROM_ONE_ADDRESS = 4
 """Failures before the next address, so that nobody is told to wait."""
@@ -113,14 +112,14 @@ def _send(url: str, path: str, bodies: Iterator[bytes], *, clients: int, status:
 
 
 def _logins(count: int) -> Iterator[bytes]:
-    return itertools.repeat(orjson.dumps({"username": "benchmark", "password": _PASSWORD}), count)
+    return itertools.repeat(orjson.dumps({"username": USERNAME, "password": PASSWORD}), count)
 
 
 _numbers = itertools.count()
 
 
 def _registrations(count: int) -> Iterator[bytes]:
-    return (orjson.dumps({"username": f"user {next(_numbers)}", "password": _PASSWORD}) for _ in range(count))
+    return (orjson.dumps({"username": f"user {next(_numbers)}", "password": PASSWORD}) for _ in range(count))
 
 
 @frozen

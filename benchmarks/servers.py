@@ -23,6 +23,8 @@ from whispercore.people.passwords import Passwords
 from whispercore.people.users import Users
 
 ADMIN_KEY = "an-administrators-key-for-benchmarks"
+USERNAME = "benchmark"
+PASSWORD = "a long benchmark password"  # noqa: S105 (of nobody)
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -61,7 +63,7 @@ def prepared(data: Path, n_jobs: int) -> Prepared:
         passwords = Passwords()
         async with Database(database_url(data)) as database:
             await database.upgrade()
-            user = await Users(database, passwords).register("benchmark", "a long benchmark password")
+            user = await Users(database, passwords).register(USERNAME, PASSWORD)
             key = await Keys(database).create(user.caller("token"), user.id, "benchmark", ("read",), 1)
             jobs = Jobs(database)
             async with database.write() as tx:
@@ -89,6 +91,14 @@ def our_server(data: Path, *options: str, environment: dict[str, str] | None = N
 def bare_server(database: str, user_id: str, folder: Path) -> Iterator[str]:
     """The bare one; gives its address."""
     command = [sys.executable, "-m", "benchmarks.bare_server", database, user_id, str(folder)]
+    with _process(command, {}, stderr=False) as (url, _):
+        yield url
+
+
+@contextmanager
+def open_server(data: Path, user_id: str) -> Iterator[str]:
+    """Ours with an open door beside the usual one; gives its address."""
+    command = [sys.executable, "-m", "benchmarks.open_server", str(data), user_id]
     with _process(command, {}, stderr=False) as (url, _):
         yield url
 

@@ -13,10 +13,12 @@ from aiohttp import web
 from attrs import evolve, frozen
 
 from whispercore.clock import Clock
+from whispercore.people.auth import Auth
 from whispercore.settings import Settings
 from whispercore_server.app import PORTS, create_app
 from whispercore_server.plugin import Plugin
 from whispercore_server.ports import Ports
+from whispercore_server.runner import Runner
 from whispercore_server.settings import ServerSettings
 
 ADMIN_KEY = "an-administrators-key-for-tests-only"
@@ -58,6 +60,7 @@ def live(
     worker: bool = True,
     around: Callable[[web.Application], web.Application] = lambda app: app,
     clock: Clock | None = None,
+    auth: Auth | None = None,
 ) -> Iterator[Live]:
     """Serve until the block ends.
 
@@ -67,14 +70,15 @@ def live(
         worker: Whether it does its jobs.
         around: Mounts the application in another one.
         clock: By whose time it goes.
+        auth: Says who is calling.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="live server")
     thread.start()
 
     async def start() -> tuple[web.AppRunner, web.Application, int]:
-        app = create_app(settings, plugins=plugins, worker=worker, clock=clock)
-        runner = web.AppRunner(around(app), shutdown_timeout=2)
+        app = create_app(settings, plugins=plugins, worker=worker, clock=clock, auth=auth)
+        runner = Runner(around(app), shutdown_timeout=2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -25,6 +25,7 @@ from whispercore.errors import RequestError
 from whispercore.jobs.identity import worker_name
 from whispercore.jobs.worker import Handler, Worker
 from whispercore.people.administrator import ensure_admin_key
+from whispercore.people.auth import Auth
 from whispercore.people.caller import Caller
 from whispercore.people.scopes import SCOPES
 from whispercore_server import security_headers
@@ -41,6 +42,7 @@ from whispercore_server.plugin import Plugin, check, check_handlers, discovered,
 from whispercore_server.ports import Ports
 from whispercore_server.proxies import Proxies
 from whispercore_server.refusals import Refusals
+from whispercore_server.runner import FRAME
 from whispercore_server.screening import ScreeningGuard
 from whispercore_server.settings import ServerSettings
 from whispercore_server.tidying import tidying
@@ -60,6 +62,7 @@ def create_app(
     without: Sequence[str] = (),
     worker: bool = True,
     clock: Clock | None = None,
+    auth: Auth | None = None,
 ) -> web.Application:
     """A server as an aiohttp application, to be run or to be mounted in another one with ``add_subapp``.
 
@@ -71,13 +74,14 @@ def create_app(
         without: Names of installed plugins to leave out.
         worker: Whether it does its jobs itself; else ``whispercore worker`` has to.
         clock: By whose time everything goes; the system's if not given.
+        auth: Says who is calling, in place of our own users, tokens, cookies and keys.
 
     Raises:
         PluginError: The plugins do not fit together.
     """
     chosen = list(plugins) if plugins is not None else discovered(without)
     check(chosen, SCOPES)
-    ports = Ports.of(settings, engines_of(chosen), clock=clock)
+    ports = Ports.of(settings, engines_of(chosen), clock=clock, auth=auth)
     apis = [api for plugin in chosen for api in plugin.apis]
     limits = RateLimits(
         profile=PROFILES[settings.rate_profile],
@@ -105,6 +109,7 @@ def create_app(
     )
     app[PORTS] = ports
     app[ADMIN_KEY_MADE] = []
+    app[FRAME] = frame
     for prepare in (measuring.prepare, frame.prepare, security_headers.prepare, limits.prepare, cors.prepare):
         app.on_response_prepare.append(prepare)
     kinds = job_handlers(chosen, ports)

@@ -36,6 +36,7 @@ from whispercore_server.plugin import Reply
 from whispercore_server.presence import while_there
 from whispercore_server.proxies import Proxies
 from whispercore_server.request_info import REQUEST_INFO, request_info
+from whispercore_server.security_headers import SECURITY_HEADERS
 from whispercore_server.streams import ServerSocket, close_socket, open_socket, send_events, send_file, talk
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
@@ -230,6 +231,12 @@ class Frame:
                 return await self._refused(http, known) if begun is None else _broken_off(http, begun)
 
         return frame
+
+    def refuse(self, error: WhispercoreError) -> web.Response:
+        """The answer to what is no request: it came to no route, and passed nothing of what stands around them."""
+        meta = Meta(request_id=self.ids.new(), at=self.clock.now())
+        body = TRANSCRIBER.render(error, status_of(error), meta)
+        return _json(body, status_of(error), {**SECURITY_HEADERS, "X-Request-ID": meta.request_id})
 
     async def prepare(self, http: web.Request, response: web.StreamResponse) -> None:
         """Headers of every answer; a signal handler for ``on_response_prepare``."""

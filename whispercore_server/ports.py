@@ -102,6 +102,7 @@ class Ports:
         engines: Mapping[str, MakeEngine] | None = None,
         *,
         clock: Clock | None = None,
+        auth: Auth | None = None,
     ) -> Ports:
         """The ports that the settings ask for; nothing is opened yet.
 
@@ -109,6 +110,7 @@ class Ports:
             settings: Where everything is.
             engines: Those that plugins bring, by name.
             clock: By whose time everything goes.
+            auth: Says who is calling, in place of our own users, tokens and keys.
         """
         clock = clock if clock is not None else SystemClock()
         ids = Uuid7Ids(clock)
@@ -157,7 +159,7 @@ class Ports:
             tokens=people.tokens,
             recognition=people.recognition,
             seen=people.seen,
-            auth=people.auth,
+            auth=auth if auth is not None else people.auth,
             sessions=people.sessions,
             entry=people.entry,
             refreshing=people.refreshing,

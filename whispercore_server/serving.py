@@ -19,6 +19,7 @@ from whispercore_server.app import ADMIN_KEY_MADE, create_app, noted_in_trail, w
 from whispercore_server.errors import CannotStart
 from whispercore_server.plugin import GROUP, PluginError, check, discovered, engines_of, job_handlers
 from whispercore_server.ports import Ports
+from whispercore_server.runner import Runner
 from whispercore_server.settings import ServerSettings
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -65,7 +66,7 @@ async def serve(settings: ServerSettings, tell: Tell, *, without: Sequence[str] 
         stopped = stack.enter_context(_asked_to_stop())
         with _plugins_that_fit(without):
             app = create_app(settings, without=without, worker=worker)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS_S)
+        runner = Runner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS_S)
         try:
             with _database_that_works():
                 await runner.setup()

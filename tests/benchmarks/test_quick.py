@@ -21,6 +21,7 @@ NAMES = (
     "overlap",
     "windows",
     "requests",
+    "door",
     "limits",
     "logins",
     "uploads",

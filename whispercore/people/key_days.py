@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import api_key_days, api_keys
+from whispercore.database.upsert import upsert
 
 KEPT_DAYS: Final = 400
 """A year, and some to compare with."""
@@ -27,14 +28,13 @@ def midnight_after(moment: datetime) -> datetime:
 
 async def add(tx: AsyncConnection, key_id: str, day: str, *, requests: int = 0, reserved: int = 0) -> None:
     """Add to the counts of a key's day. Nothing happens when the key is gone."""
-    changed = await tx.execute(
-        update(api_key_days)
-        .where(api_key_days.c.key_id == key_id, api_key_days.c.day == day)
-        .values(requests=api_key_days.c.requests + requests, reserved=api_key_days.c.reserved + reserved)
-    )
-    if changed.rowcount == 0 and (await tx.execute(select(api_keys.c.id).where(api_keys.c.id == key_id))).first():
+    if (await tx.execute(select(api_keys.c.id).where(api_keys.c.id == key_id))).first():
         row = {"key_id": key_id, "day": day, "requests": requests, "reserved": reserved}
-        await tx.execute(insert(api_key_days), row)
+        more = {
+            "requests": api_key_days.c.requests + requests,
+            "reserved": api_key_days.c.reserved + reserved,
+        }
+        await upsert(tx, api_key_days, row, more)
 
 
 async def reserved(tx: AsyncConnection, key_id: str, day: str) -> int:

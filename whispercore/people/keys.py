@@ -263,7 +263,8 @@ class Keys:
             raise NotFound("user", user_id)
 
     async def _username(self, tx: AsyncConnection, user_id: str) -> str:
-        found = (await tx.execute(select(users.c.username).where(users.c.id == user_id))).scalar_one_or_none()
+        query = select(users.c.username).where(users.c.id == user_id).with_for_update()  # keys are made one by one
+        found = (await tx.execute(query)).scalar_one_or_none()
         if found is None:
             raise NotFound("user", user_id)
         return str(found)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import Row, case, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audit.event import AuditEvent
@@ -25,6 +25,7 @@ from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.database.tables import login_failures, users
 from whispercore.database.undisturbed import undisturbed
+from whispercore.database.upsert import upsert
 from whispercore.errors import NotAuthenticated, TooManyRequests
 from whispercore.people.back_off import ACCOUNT, FORGOTTEN_AFTER, FROM_NETWORK, KNOWN_FOR, NETWORK, BackOff
 from whispercore.people.caller import Caller
@@ -185,23 +186,17 @@ class Lockout:
             await self._audit.append(tx, _as(caller, name), _failure(known=name is not None))
             if not self._is_on:
                 return
-            wanted = login_failures.c.key.in_(keys.policies())
-            rows = {row.key: row for row in (await tx.execute(select(login_failures).where(wanted))).all()}
             for key, policy in keys.policies().items():
-                row = rows.get(key)
-                failures = 1 if row is None or row.last_at < now - FORGOTTEN_AFTER else row.failures + 1
-                wait_s = policy.wait_s(failures)
-                values: dict[str, Any] = {
-                    "failures": failures,
-                    "last_at": now,
-                    "locked_until": now + timedelta(seconds=wait_s) if wait_s else None,
+                row = {
+                    "key": key,
+                    "username": None if policy is NETWORK else name,
+                    "network": None if policy is ACCOUNT else network,
                 }
-                if row is not None:
-                    await tx.execute(update(login_failures).where(login_failures.c.key == key).values(**values))
-                else:
-                    values["username"] = None if policy is NETWORK else name
-                    values["network"] = None if policy is ACCOUNT else network
-                    await tx.execute(insert(login_failures), {"key": key, **values})
+                failures = await _counted(tx, row, now)
+                wait_s = policy.wait_s(failures)
+                until = now + timedelta(seconds=wait_s) if wait_s else None
+                this = login_failures.c.key == key
+                await tx.execute(update(login_failures).where(this).values(locked_until=until))
                 if wait_s:
                     await self._audit.append(tx, _as(caller, name), _locked(policy, network, failures, wait_s))
 
@@ -210,10 +205,8 @@ class Lockout:
         now = self._clock.now()
         values: dict[str, Any] = {"failures": 0, "last_at": now, "locked_until": None, "succeeded_at": now}
         async with self._database.write() as tx:
-            done = await tx.execute(update(login_failures).where(login_failures.c.key == keys.pair).values(**values))
-            if not done.rowcount:
-                values |= {"username": await _name(tx, username), "network": site(caller.request.address) or None}
-                await tx.execute(insert(login_failures), {"key": keys.pair, **values})
+            whose = {"username": await _name(tx, username), "network": site(caller.request.address) or None}
+            await upsert(tx, login_failures, {"key": keys.pair, **whose, **values}, values)
 
     def _keys(self, username: str, address: str) -> _Keys:
         account, network = self._digest(username), site(address)
@@ -225,6 +218,14 @@ class Lockout:
         """Of what was typed, which may be a password: nobody finds it out without the key."""
         text = username_key(username).encode("utf-8", "surrogatepass")
         return hmac.new(self._audit.key.secret(), b"login " + text, hashlib.sha256).hexdigest()[:32]
+
+
+async def _counted(tx: AsyncConnection, row: Mapping[str, Any], now: datetime) -> int:
+    """Count a failure, and give the new count. Its row is locked from now on: others who fail in this moment wait."""
+    table = login_failures.c
+    failures = case((table.last_at < now - FORGOTTEN_AFTER, 1), else_=table.failures + 1)
+    await upsert(tx, login_failures, {**row, "failures": 1, "last_at": now}, {"failures": failures, "last_at": now})
+    return int((await tx.execute(select(table.failures).where(table.key == row["key"]))).scalar_one())
 
 
 async def _name(tx: AsyncConnection, username: str) -> str | None:

@@ -119,6 +119,7 @@ class Quotas:
         until_s = self._clock.monotonic() + LOOK_AGAIN_S
         try:
             async with self._database.write() as tx:
+                await key_days.add(tx, key_id, day)  # has the row be there, and other processes wait for it
                 reserved = await key_days.reserved(tx, key_id, day)
                 got = max(owed, min(wanted, quota - reserved))
                 if got:

@@ -15,7 +15,12 @@ from tests.live import Live, live, settings_for
 from tests.plugins.demo_plugin import PLUGIN as DEMO
 from tests.processes import descendants
 from tests.visitor import PASSWORD, Visitor, administrator
+from whispercore.errors import NotAuthenticated, NotFound
+from whispercore.people.auth import Credentials
+from whispercore.people.caller import Caller
+from whispercore.people.scopes import ROLES
 from whispercore_client import Client
+from whispercore_server import admission
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
 PREFIXES = ["/speech", "/deep/er"]
@@ -175,3 +180,45 @@ def test_a_cookie_is_good_below_the_prefix_only(prefix: str, host: Live) -> None
         gone = browser.send("POST", "/auth/logout", headers={"X-CSRF-Token": browser.token()})
         assert f"; Path={prefix}; Max-Age=0" in gone.headers["Set-Cookie"]
         assert not browser.session.cookies
+
+
+# ---------------------------------------------------------------- the host's own people
+
+
+class Hosts:
+    """Knows who is calling."""
+
+    def __init__(self) -> None:
+        self.tokens = {"token-of-ada": "ada", "token-of-bob": "bob"}
+        self.asked_again = 0
+
+    async def authenticate(self, credentials: Credentials) -> Caller:
+        self.asked_again += credentials.again
+        name = self.tokens.get(credentials.bearer or "")
+        if name is None:
+            raise NotAuthenticated("the host does not know this token")
+        return Caller(user_id=name, username=name, scopes=ROLES["user"], via="token")
+
+
+def test_a_host_brings_its_own_people(tmp_path: Path, audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "RECHECK_S", 0.02)
+    people = Hosts()
+    settings = settings_for(tmp_path / "data")
+    with (
+        live(settings, plugins=(TRANSCRIBER,), worker=False, auth=people) as server,
+        Client(server.url, token="token-of-ada") as ada,  # noqa: S106 (of nobody)
+        Client(server.url, token="token-of-bob") as bob,  # noqa: S106 (of nobody)
+        Client(server.url, api_key=server.admin_key) as stranger,
+    ):
+        job = ada.jobs.create(file=audio / "clip01-en.wav")
+        assert [one.job_id for one in ada.jobs.list().jobs] == [job.job_id]
+        with pytest.raises(NotFound):
+            bob.jobs.get(job.job_id)
+        with pytest.raises(NotAuthenticated, match="host"):
+            stranger.jobs.list()
+        events = ada.progress.events(job.job_id)
+        next(events)
+        del people.tokens["token-of-ada"]
+        with pytest.raises(NotAuthenticated, match="host"):
+            next(events)
+        assert people.asked_again
