@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 from typing import Protocol
-from uuid import UUID
 
 from whispercore.clock import Clock, SystemClock
 
@@ -42,4 +41,5 @@ class Uuid7Ids:
             self._last = moment = max(milliseconds << _COUNTER_BITS, self._last + 1)
         milliseconds, counter = moment >> _COUNTER_BITS, moment & ((1 << _COUNTER_BITS) - 1)
         number = milliseconds << 80 | 7 << 76 | counter << 64 | 0b10 << 62 | secrets.randbits(62)
-        return str(UUID(int=number))
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

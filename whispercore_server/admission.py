@@ -46,7 +46,7 @@ class Admission:
         if operation.recognises:
             with suppress(NotAuthenticated, NotPermitted):
                 return await self._authenticated(http)
-        return evolve(Caller.nobody(), request=http[REQUEST_INFO])
+        return Caller.nobody(http[REQUEST_INFO])
 
     async def permit(self, http: web.Request, operation: Operation, caller: Caller) -> None:
         """Let a caller do what an endpoint is for.

@@ -12,7 +12,7 @@ from whispercore.api.transcriber.auth import Login
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.contract.consequences import SAFE
-from whispercore.contract.endpoint import Channel, Operation
+from whispercore.contract.endpoint import Channel, Operation, Raw
 from whispercore.errors import (
     CsrfOriginRejected,
     CsrfRefused,
@@ -22,7 +22,7 @@ from whispercore.errors import (
 )
 from whispercore.people.caller import Caller
 from whispercore.people.csrf import CsrfTokens
-from whispercore_server.guard import Guard
+from whispercore_server.guard import Guard, Moment
 
 HEADER: Final = "X-CSRF-Token"
 _OURS: Final = frozenset({"same-origin", "none"})
@@ -44,6 +44,16 @@ class CsrfGuard(Guard):
     always: bool
     origins: Sequence[str]
     audit: Audit
+
+    def looks(self, moment: Moment, operation: Operation) -> bool:
+        """What is only read needs no token; a page of another site cannot see the answer."""
+        match moment:
+            case "admitted":
+                return operation.method not in SAFE or isinstance(operation, Channel)
+            case "read":
+                return not isinstance(operation, Raw) and operation.plan.request is Login
+            case _:
+                return False
 
     async def admitted(self, http: web.Request, operation: Operation, caller: Caller) -> None:
         """Nothing of the body was read yet."""

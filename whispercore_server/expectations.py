@@ -19,8 +19,10 @@ async def asked_later(http: web.Request) -> None:
 
 def is_waiting(http: web.Request) -> bool:
     """Whether the client has a body, and waits to be asked for it. Other expectations than this one count as none."""
-    expects = http.headers.get("Expect", "").strip().lower()
-    return expects == "100-continue" and http.version >= HttpVersion11 and http.body_exists and _ASKED not in http
+    expects = http.headers.get("Expect")
+    if expects is None or expects.strip().lower() != "100-continue":
+        return False
+    return http.version >= HttpVersion11 and http.body_exists and _ASKED not in http
 
 
 async def ask_for_body(http: web.Request) -> None:

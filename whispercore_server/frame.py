@@ -31,7 +31,7 @@ from whispercore.people.caller import Caller
 from whispercore_server.admission import RECHECK_S, Admission
 from whispercore_server.bodies import Bodies
 from whispercore_server.expectations import ask_for_body, asked_later, close_if_unasked
-from whispercore_server.guard import Guard
+from whispercore_server.guard import Guard, looking
 from whispercore_server.plugin import Reply
 from whispercore_server.presence import while_there
 from whispercore_server.proxies import Proxies
@@ -46,10 +46,12 @@ CALLER: Final = web.RequestKey("caller", Caller)
 _BEGUN: Final = web.RequestKey("begun", web.StreamResponse)
 """The answer, once its first bytes are under way."""
 _ACCEPTED_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_AS_JSON: Final = {"Content-Type": "application/json"}
 _log = logging.getLogger(__name__)
 
 Handle = Callable[..., Any]
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 
 @define
@@ -102,21 +104,43 @@ class Frame:
                     app.router.add_route("HEAD", spelling, respond)
 
     def _respond(self, operation: Operation, handle: Handle, defaults: Mapping[str, Any]) -> Respond:
+        arrived = looking(self.guards, "arrived", operation)
+        recognised = looking(self.guards, "recognised", operation)
+        admitted = looking(self.guards, "admitted", operation)
+        answer = self._answer(operation, handle, defaults)
+
         async def respond(http: web.Request) -> web.StreamResponse:
             http[OPERATION] = operation
-            for guard in self.guards:
-                await guard.arrived(http, operation)
+            for look in arrived:
+                await look(http, operation)
             caller = await self.admission.recognise(http, operation)
             http[CALLER] = caller
-            for guard in self.guards:
-                await guard.recognised(http, operation, caller)
+            for look in recognised:
+                await look(http, operation, caller)
             await self.admission.permit(http, operation, caller)
-            for guard in self.guards:
-                await guard.admitted(http, operation, caller)
+            for look in admitted:
+                await look(http, operation, caller)
             return await answer(http, caller)
 
+        return respond
+
+    def _answer(self, operation: Operation, handle: Handle, defaults: Mapping[str, Any]) -> Answer:
+        taken = looking(self.guards, "taken", operation)
+        seen = looking(self.guards, "read", operation)
+        finish = self._kinds(operation)
+
+        async def answered(http: web.Request, caller: Caller, sources: Sources) -> web.StreamResponse:
+            for look in taken:
+                await look(http, operation, caller, sources)
+            request = plan.read(sources, defaults)
+            for look in seen:
+                await look(http, operation, caller, request)
+            return await finish(http, operation, handle, request, caller)
+
         async def raw(http: web.Request, caller: Caller) -> web.StreamResponse:
-            await self._taken(http, operation, caller, _bodiless(http))
+            sources = _bodiless(http)
+            for look in taken:
+                await look(http, operation, caller, sources)
             await ask_for_body(http)
             response: web.StreamResponse = await handle(http, caller)
             return response
@@ -126,32 +150,15 @@ class Frame:
             async with self.bodies.taken(http, plan) as sources:
                 if self.clock.monotonic() - began_s > RECHECK_S:
                     await self.admission.recheck(http, operation, caller)
-                await self._taken(http, operation, caller, sources)
-                request = plan.read(sources, defaults)
-                await self._seen(http, operation, caller, request)
-                return await self._kinds(operation)(http, operation, handle, request, caller)
+                return await answered(http, caller, sources)
 
         async def peek(http: web.Request, caller: Caller) -> web.StreamResponse:
-            sources = _bodiless(http)
-            await self._taken(http, operation, caller, sources)
-            request = plan.read(sources, defaults)
-            await self._seen(http, operation, caller, request)
-            return await self._kinds(operation)(http, operation, handle, request, caller)
+            return await answered(http, caller, _bodiless(http))
 
         if isinstance(operation, Raw):
-            answer = raw
-        else:
-            plan: Plan[Any] = operation.plan
-            answer = read if plan.has_body else peek
-        return respond
-
-    async def _taken(self, http: web.Request, operation: Operation, caller: Caller, sources: Sources) -> None:
-        for guard in self.guards:
-            await guard.taken(http, operation, caller, sources)
-
-    async def _seen(self, http: web.Request, operation: Operation, caller: Caller, request: object) -> None:
-        for guard in self.guards:
-            await guard.read(http, operation, caller, request)
+            return raw
+        plan: Plan[Any] = operation.plan
+        return read if plan.has_body else peek
 
     # ------------------------------------------------------------ kinds of answers
 
@@ -295,11 +302,12 @@ class Frame:
 
 
 def _bodiless(http: web.Request) -> Sources:
-    return Sources(path=http.match_info, query=list(http.query.items()), headers=http.headers)
+    query = list(http.query.items()) if http.query_string else []
+    return Sources(path=http.match_info, query=query, headers=http.headers)
 
 
 def _json(body: Json, status: int, headers: Mapping[str, str]) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
+    return web.Response(body=orjson.dumps(body), status=status, headers={**_AS_JSON, **headers})
 
 
 def _broken_off(http: web.Request, begun: web.StreamResponse) -> web.StreamResponse:

@@ -16,7 +16,7 @@ from whispercore.contract.fields import Upload
 from whispercore.measures.traffic import Traffic
 from whispercore.people.caller import Caller
 from whispercore_server.frame import OPERATION
-from whispercore_server.guard import Guard
+from whispercore_server.guard import Guard, Moment
 from whispercore_server.ports import Ports
 
 _BEGAN_S: Final = web.RequestKey("began_s", float)
@@ -61,12 +61,16 @@ class Measuring(Guard):
         """An answer begins; a signal handler for ``on_response_prepare``."""
         self._count(http, response.status)
 
+    def looks(self, moment: Moment, operation: Operation) -> bool:
+        """What comes in as a form."""
+        return super().looks(moment, operation) and not isinstance(operation, Raw) and operation.plan.is_form
+
     async def read(self, http: web.Request, operation: Operation, caller: Caller, request: object) -> None:
         """Remember what came in."""
         del caller
-        if not isinstance(operation, Raw) and operation.plan.is_form:
-            values = (getattr(request, slot.name) for slot in operation.plan.slots)
-            http[_RECEIVED] = sum(one.size_bytes or 0 for one in values if isinstance(one, Upload))
+        assert not isinstance(operation, Raw)
+        values = (getattr(request, slot.name) for slot in operation.plan.slots)
+        http[_RECEIVED] = sum(one.size_bytes or 0 for one in values if isinstance(one, Upload))
 
     def _count(self, http: web.Request, status: int) -> None:
         if _BEGAN_S not in http or http.get(_ANSWERED, False):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from attrs import frozen
 
-from whispercore.people.networks import Network, address, is_within
+from whispercore.people.networks import Network, address, is_within, one_form
 
 
 @frozen(kw_only=True)
@@ -37,7 +37,7 @@ class Proxies:
         """Where a request came from."""
         peer = http.remote or ""
         if not self.trusted or not is_within(peer, self.trusted):
-            return Origin(address=_plain(peer), is_secure=http.secure)
+            return Origin(address=one_form(peer), is_secure=http.secure)
         if self.header == "Forwarded":
             hops = _forwarded(http.headers.getall("Forwarded", []))
         else:
@@ -52,12 +52,7 @@ class Proxies:
             found = hop_address
             if not is_within(found, self.trusted):
                 break
-        return Origin(address=_plain(found), is_secure=scheme == "https")
-
-
-def _plain(text: str) -> str:
-    found = address(text)
-    return text if found is None else str(found)
+        return Origin(address=one_form(found), is_secure=scheme == "https")
 
 
 def _x_forwarded(addresses: Sequence[str], schemes: Sequence[str]) -> list[tuple[str, str]]:

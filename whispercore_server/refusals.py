@@ -39,8 +39,7 @@ class Refusals(Guard):
             event = _event(f"{operation.method} {operation.path}", operation.name, status=401, came_with=came_with)
         else:
             return
-        nobody = Caller(user_id="", username="", scopes=frozenset(), request=http[REQUEST_INFO])
-        self.audit.note(caller if caller is not None else nobody, event)
+        self.audit.note(caller if caller is not None else Caller.nobody(http[REQUEST_INFO]), event)
 
 
 def _event(action: str, name: str, *, status: int, **details: str) -> AuditEvent:

@@ -16,7 +16,9 @@ _LONGEST_AGENT = 300
 def request_info(http: web.Request, request_id: str, proxies: Proxies, *, mounted_at: str = "") -> RequestInfo:
     """The client's address, and what it says of itself."""
     origin = proxies.origin(http)
-    agent = "".join(one for one in http.headers.get("User-Agent", "") if one.isprintable())
+    agent = http.headers.get("User-Agent", "")
+    if not agent.isprintable():
+        agent = "".join(one for one in agent if one.isprintable())
     return RequestInfo(
         address=origin.address,
         user_agent=agent[:_LONGEST_AGENT],

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
-from attrs import evolve, frozen
+from attrs import frozen
 
 from whispercore.audit.event import AuditEvent, Severity
 from whispercore.audit.trail import Audit
@@ -20,7 +20,7 @@ from whispercore.screening import requests, texts, uploads
 from whispercore.screening.rule import BLOCKING_SCORE, Finding, reasons, risk_score
 from whispercore_server.bodies import specimen_of
 from whispercore_server.frame import CALLER
-from whispercore_server.guard import Guard
+from whispercore_server.guard import Guard, Moment
 from whispercore_server.request_info import REQUEST_INFO
 
 _MUCH: Final = 4096
@@ -40,6 +40,10 @@ class ScreeningGuard(Guard):
     mode: str
     audit: Audit
 
+    def looks(self, moment: Moment, operation: Operation) -> bool:
+        """As long as it is not switched off."""
+        return self.mode != "off" and super().looks(moment, operation)
+
     async def taken(self, http: web.Request, operation: Operation, caller: Caller, sources: Sources) -> None:
         """Look at all texts and files.
 
@@ -47,8 +51,6 @@ class ScreeningGuard(Guard):
             SuspiciousInput: They look like an attack, and those are blocked.
         """
         del http
-        if self.mode == "off":
-            return
         plan = None if isinstance(operation, Raw) else operation.plan
         if requests.is_longer_than(_MUCH, sources):
             found = await asyncio.to_thread(requests.screened, plan, sources)
@@ -73,7 +75,7 @@ class ScreeningGuard(Guard):
         found = requests.screened(None, Sources(path={"path": http.path}, query=list(http.query.items())))
         if risk_score(found) >= BLOCKING_SCORE:
             self._note(
-                evolve(Caller.nobody(), request=http[REQUEST_INFO]),
+                Caller.nobody(http[REQUEST_INFO]),
                 f"{http.method} (no such path)",
                 found,
                 status_of(error),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
+from multidict import istr
 
 _UNUSED: Final = (
     "accelerometer",
@@ -34,10 +35,13 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",  # most answers are somebody's own; what is everybody's says so
 }
 
+_PREPARED: Final = tuple((istr(name), value) for name, value in SECURITY_HEADERS.items())
+"""Names that need not be folded again for each answer."""
+
 
 async def prepare(http: web.Request, response: web.StreamResponse) -> None:
     """Add them; a signal handler for ``on_response_prepare``."""
     del http
-    for name, value in SECURITY_HEADERS.items():
-        if name not in response.headers:
-            response.headers[name] = value
+    add = response.headers.setdefault
+    for name, value in _PREPARED:
+        add(name, value)

@@ -138,6 +138,23 @@ class Plan(Generic[_Req]):
         """Whether a request without a body is refused."""
         return self.is_form or any(slot.place in ("body", "whole_body") and slot.required for slot in self.slots)
 
+    @cached_property
+    def by_wire(self) -> Mapping[str, Slot]:
+        """All fields by the names under which they travel."""
+        return {slot.wire: slot for slot in self.slots}
+
+    @cached_property
+    def _by_place(self) -> Mapping[Place, Mapping[str, Slot]]:
+        """Those that are no files, by where they travel and under which names."""
+        places: dict[Place, dict[str, Slot]] = {}
+        for slot in self.slots:
+            if not slot.is_file:
+                places.setdefault(slot.place, {})[slot.wire] = slot
+        return places
+
+    def _at(self, place: Place) -> Mapping[str, Slot]:
+        return self._by_place.get(place, {})
+
     # ------------------------------------------------------------ reading
 
     def read(self, sources: Sources, defaults: Mapping[str, Any] | None = None) -> _Req:
@@ -187,10 +204,11 @@ class Plan(Generic[_Req]):
         )
 
     def _found(self, sources: Sources, wrong: list[Problem]) -> Iterable[tuple[Slot, Any]]:
-        yield from ((slot, Text(sources.path[slot.name])) for slot in self.slots if slot.place == "path")
-        yield from self._texts("query", sources.query, wrong)
-        for slot in self.slots:
-            if slot.place == "header" and (value := sources.headers.get(slot.wire)) is not None:
+        yield from ((slot, Text(sources.path[slot.name])) for slot in self._at("path").values())
+        if sources.query:
+            yield from self._texts("query", sources.query, wrong)
+        for slot in self._at("header").values():
+            if (value := sources.headers.get(slot.wire)) is not None:
                 yield slot, Text(value)
         if self.is_form:
             yield from self._texts("body", sources.form, wrong)
@@ -201,7 +219,7 @@ class Plan(Generic[_Req]):
     def _texts(
         self, place: Place, pairs: Sequence[tuple[str, str]], wrong: list[Problem]
     ) -> Iterable[tuple[Slot, Any]]:
-        slots = {slot.wire: slot for slot in self.slots if slot.place == place and not slot.is_file}
+        slots = self._at(place)
         found: dict[str, list[Text]] = {}
         for name, value in pairs:
             if name in slots:
@@ -233,17 +251,16 @@ class Plan(Generic[_Req]):
                 wrong.append(Problem(name, f"{len(uploads)} files are given, one is expected"))
 
     def _members(self, body: Json | NoBody, wrong: list[Problem]) -> Iterable[tuple[Slot, Any]]:
-        for slot in self.slots:
-            if slot.place == "whole_body":
-                if not isinstance(body, NoBody):
-                    yield slot, body
-                return
+        for slot in self._at("whole_body").values():
+            if not isinstance(body, NoBody):
+                yield slot, body
+            return
         if isinstance(body, NoBody):
             return
         if not isinstance(body, dict):
             wrong.append(Problem("", "the body has to be an object"))
             return
-        slots = {slot.wire: slot for slot in self.slots if slot.place == "body"}
+        slots = self._at("body")
         for name, value in body.items():
             if name in slots:
                 yield slots[name], value

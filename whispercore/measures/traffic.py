@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from attrs import frozen
+from attrs import define, frozen
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from whispercore.clock import Clock
@@ -53,6 +53,24 @@ class Answers:
         return 1000 * self.took_s / self.count if self.count else 0.0
 
 
+@define
+class _Tally:
+    """Answers that are still counted."""
+
+    count: int = 0
+    failures: int = 0
+    took_s: float = 0.0
+
+    def add(self, took_s: float, *, failed: bool) -> None:
+        self.count += 1
+        self.failures += failed
+        self.took_s += took_s
+
+    @property
+    def answers(self) -> Answers:
+        return Answers(count=self.count, failures=self.failures, took_s=self.took_s)
+
+
 class Traffic:
     """Counts answers. Not for several threads.
 
@@ -64,9 +82,10 @@ class Traffic:
     def __init__(self, clock: Clock, registry: CollectorRegistry) -> None:
         self._clock = clock
         self._began_s = clock.monotonic()
-        self.total = Answers()
-        """Since the beginning."""
-        self._seconds: deque[tuple[int, Answers]] = deque()
+        self._total = _Tally()
+        self._seconds: deque[tuple[int, _Tally]] = deque()
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        """Of what was answered before: asking the metrics for them costs more than counting."""
         self._requests = Counter(
             "http_requests",
             "Requests that were answered.",
@@ -89,6 +108,11 @@ class Traffic:
         self._upload_bytes = Counter("upload_bytes", "Bytes of files that came in whole.", registry=registry)
         self._upload_errors = Counter("upload_errors", "Uploads that were refused or failed.", registry=registry)
 
+    @property
+    def total(self) -> Answers:
+        """Since the beginning."""
+        return self._total.answers
+
     def answered(self, *, operation: str, method: str, status: int, took_s: float) -> None:
         """Count an answer.
 
@@ -98,16 +122,22 @@ class Traffic:
             status: Of HTTP.
             took_s: How long it took.
         """
-        self._requests.labels(operation, method, str(status)).inc()
-        self._durations.labels(operation, f"{status // 100}xx").observe(took_s)
-        one = Answers(count=1, failures=int(status >= FAILURE), took_s=took_s)
-        self.total += one
+        key = (operation, method, status)
+        series = self._series.get(key)
+        if series is None:
+            self._series[key] = series = (
+                self._requests.labels(operation, method, str(status)),
+                self._durations.labels(operation, f"{status // 100}xx"),
+            )
+        requests, durations = series
+        requests.inc()
+        durations.observe(took_s)
         second = int(self._clock.monotonic())
-        if self._seconds and self._seconds[-1][0] == second:
-            self._seconds[-1] = (second, self._seconds[-1][1] + one)
-        else:
+        if not self._seconds or self._seconds[-1][0] != second:
             self._forget(second)
-            self._seconds.append((second, one))
+            self._seconds.append((second, _Tally()))
+        for tally in (self._total, self._seconds[-1][1]):
+            tally.add(took_s, failed=status >= FAILURE)
 
     def uploaded(self, *, size_bytes: int, took_s: float, failed: bool) -> None:
         """Count an upload.
@@ -126,7 +156,7 @@ class Traffic:
     def of_late(self) -> Answers:
         """Those of the last minute."""
         self._forget(int(self._clock.monotonic()))
-        return sum((answers for _, answers in self._seconds), Answers())
+        return sum((tally.answers for _, tally in self._seconds), Answers())
 
     @property
     def late_s(self) -> float:

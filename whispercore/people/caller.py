@@ -47,9 +47,15 @@ class Caller:
     """The request that he made."""
 
     @classmethod
-    def nobody(cls) -> Caller:
-        """The caller of an endpoint that asks for no credentials."""
-        return _NOBODY
+    def nobody(cls, request: RequestInfo | None = None) -> Caller:
+        """The caller of an endpoint that asks for no credentials.
+
+        Args:
+            request: The one that he made, if that is known.
+        """
+        if request is None:
+            return _NOBODY
+        return cls(user_id="", username="", scopes=frozenset(), request=request)
 
     def may(self, scope: str) -> bool:
         """Whether he has this scope. Nobody is asked for the empty one."""

@@ -68,6 +68,13 @@ def is_within(text: str, allowed: Iterable[Network]) -> bool:
 
 
 @lru_cache(4096)
+def one_form(text: str) -> str:
+    """An address in the one form that counts; other texts as they are."""
+    found = address(text)
+    return text if found is None else str(found)
+
+
+@lru_cache(4096)
 def site(text: str) -> str:
     """What an address is counted as: itself, or in version 6 its network of 64 bits."""
     found = address(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
@@ -39,7 +39,7 @@ def pieces_of(plan: Plan[Any] | None, sources: Sources) -> Iterator[Piece]:
         plan: Where its fields travel; None where nobody has declared them.
         sources: The request as it arrived.
     """
-    slots: dict[str, Slot] = {} if plan is None else {slot.wire: slot for slot in plan.slots}
+    slots: Mapping[str, Slot] = {} if plan is None else plan.by_wire
     for name, value in sources.path.items():
         yield Piece(name if name in slots else UNKNOWN, value, "name")
     for name, value in (*sources.query, *sources.form):
@@ -82,7 +82,7 @@ def _pair(slot: Slot | None, name: str, value: str) -> Iterator[Piece]:
         yield Piece(name, value, _subject(name))
 
 
-def _body(slots: dict[str, Slot], body: Json) -> Iterator[Piece]:
+def _body(slots: Mapping[str, Slot], body: Json) -> Iterator[Piece]:
     whole = next((slot for slot in slots.values() if slot.place == "whole_body"), None)
     if whole is not None:
         yield from _value(whole.wire, body, whole.kind)

@@ -18,7 +18,7 @@ from whispercore.people.caller import Caller
 from whispercore.people.networks import site
 from whispercore.people.quotas import Quotas
 from whispercore_server.frame import OPERATION
-from whispercore_server.guard import Guard
+from whispercore_server.guard import Guard, Moment
 from whispercore_server.limiting.counters import Counters
 from whispercore_server.limiting.profiles import Figure, Profile
 from whispercore_server.request_info import REQUEST_INFO
@@ -48,18 +48,20 @@ class RateLimits(Guard):
     audit: Audit
     clock: Clock
 
+    def looks(self, moment: Moment, operation: Operation) -> bool:
+        """Where there is a limit."""
+        return super().looks(moment, operation) and operation.limit != "none"
+
     async def recognised(self, http: web.Request, operation: Operation, caller: Caller) -> None:
         """Count it, whether or not he may do what he wants."""
-        if operation.limit != "none":
-            await self._count(http, operation, caller)
+        await self._count(http, operation, caller)
 
     async def refused(self, http: web.Request, error: WhispercoreError) -> None:
         """Credentials that were not good are counted for the address that they came from."""
         operation = http.get(OPERATION)
         unknown = isinstance(error, NotAuthenticated | NotPermitted) and _TOLD not in http
         if unknown and operation is not None and operation.limit != "none":
-            nobody = Caller(user_id="", username="", scopes=frozenset(), request=http[REQUEST_INFO])
-            await self._count(http, operation, nobody)
+            await self._count(http, operation, Caller.nobody(http[REQUEST_INFO]))
 
     async def prepare(self, http: web.Request, response: web.StreamResponse) -> None:
         """Tell what is left; a signal handler for ``on_response_prepare``."""
