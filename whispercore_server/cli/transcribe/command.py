@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from whispercore_server.command import start_children
+
 if TYPE_CHECKING:
     from whispercore_server.cli.transcribe.place import Place
     from whispercore_server.cli.transcribe.speech import Speech
@@ -121,7 +123,7 @@ def transcribe(
     at once; one that fails does not stop the others.
     """
     if server is None:
-        _start_children()
+        start_children()  # unless the command line told in time
     from whispercore_server.cli.transcribe.run import Request, run  # noqa: PLC0415 - the help does without the library
     from whispercore_server.cli.transcribe.speech import Speech  # noqa: PLC0415 - as above
 
@@ -143,15 +145,6 @@ def transcribe(
     code = run(Request(files=files, formats=formats, output=output, quiet=quiet, place=place))
     if code:
         raise typer.Exit(code)
-
-
-def _start_children() -> None:
-    """Have the children import what they need while this process does: both take as long."""
-    from whispercore.audio import readers  # noqa: PLC0415 - the help does without it
-    from whispercore.engines.whispercpp import engine  # noqa: PLC0415 - as above
-
-    engine.start_early()
-    readers.start_early()
 
 
 def _here(speech: Speech, threads: int | None, *, offline: bool, several: bool) -> Place:
