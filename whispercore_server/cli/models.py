@@ -61,14 +61,14 @@ def add(
     typer.echo(f"{model.name}: {model.path}")
 
 
-@app.command()
+@app.command(short_help="Delete a model.")
 def rm(name: _Name) -> None:
     """Delete a model, or what there is of a download that was broken off."""
     _store().remove(name)
     typer.echo(f"{name} is deleted")
 
 
-@app.command()
+@app.command(short_help="Compare a model with its checksum.")
 def verify(name: _Name) -> None:
     """Read a model from end to end and compare it with its recorded checksum."""
     model = _store().verify(name)

@@ -55,6 +55,14 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         plan(recordings("a.wav"), file / "below" / "a.txt", ["txt"])
 
 
+def test_a_name_for_one_file_is_no_folder_for_several(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="is a file, but several"):
+        names(tmp_path / "both.srt", "a.wav", "b.wav")
+    assert not (tmp_path / "both.srt").exists()
+    (tmp_path / "folder.srt").mkdir()
+    assert names(tmp_path / "folder.srt", "a.wav", "b.wav") == [["a.txt"], ["b.txt"]]
+
+
 def test_recordings_are_not_overwritten(tmp_path: Path) -> None:
     recording = tmp_path / "a.json"
     with pytest.raises(InvalidOption, match="would be overwritten"):

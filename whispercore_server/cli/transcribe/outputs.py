@@ -80,7 +80,7 @@ def plan(recordings: Sequence[Recording], output: Path, formats: Sequence[str]) 
         InvalidOption: It is a file where a folder is needed, would overwrite a recording, or cannot be made.
     """
     several = len(recordings) > 1 or len(formats) > 1
-    if several and output.exists() and not output.is_dir():
+    if several and not output.is_dir() and (output.exists() or _is_named_like_a_file(output)):
         raise InvalidOption(_OPTION, f"{output} is a file, but several files are to be written: name a folder")
     if several or output.is_dir():
         _make(output)
@@ -93,6 +93,10 @@ def plan(recordings: Sequence[Recording], output: Path, formats: Sequence[str]) 
         planned = [(Target(output, formats[0]),)]
     _spare(recordings, planned)
     return planned
+
+
+def _is_named_like_a_file(path: Path) -> bool:
+    return any(path.suffix.lower() == one.extension for one in FORMATS.values())
 
 
 def _names(recordings: Sequence[Recording]) -> list[str]:
