@@ -101,6 +101,7 @@ class Populated:
             "job_id": self._finished_job,
             "format": lambda: "srt",
             "session_id": self._session,
+            "batch_id": self._batch,
             "key_id": self._key,
             "user_id": lambda: registered(self.visitor.server).user_id,
             "event_id": self._event,
@@ -115,6 +116,9 @@ class Populated:
             "jobs.delete": self._waiting_job,
             "jobs.cancel": self._waiting_job,
             "jobs.retry": self._cancelled_job,
+            "batches.start": self._batch,
+            "batches.cancel": self._batch,
+            "batches.delete": self._batch,
             "auth.end_session": self._session,
             "api_keys.revoke": self._key,
             "api_keys.regenerate": self._key,
@@ -144,6 +148,13 @@ class Populated:
         job_id = self._waiting_job()
         assert self.visitor.post(f"/api/jobs/{job_id}/cancel").status_code == 200
         return job_id
+
+    def _batch(self) -> str:
+        """One that waits to be started."""
+        sent = self._recordings()
+        answer = self.visitor.post("/api/v1/batch/upload", **{**sent, "data": {**sent["data"], "auto_start": "false"}})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["batch_id"])
 
     def _session(self) -> str:
         """Another one than the visitor's."""
@@ -180,6 +191,7 @@ class Populated:
         """For ``requests``: the fields of an operation that have to mean something."""
         known: dict[str, Callable[[], dict[str, Any]]] = {
             "jobs.create": self._recording,
+            "batches.create": self._recordings,
             "auth.register": lambda: {"json": self._new_account()},
             "auth.login": lambda: {"json": self._account()},
             "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},
@@ -191,6 +203,9 @@ class Populated:
 
     def _recording(self) -> dict[str, Any]:
         return {"files": {"file": (RECORDING.name, RECORDING.read_bytes())}, "data": {"model": "micro"}}
+
+    def _recordings(self) -> dict[str, Any]:
+        return {"files": {"files[]": (RECORDING.name, RECORDING.read_bytes())}, "data": {"model": "micro"}}
 
     def _account(self) -> dict[str, str]:
         return {"username": self.visitor.username, "password": PASSWORD}

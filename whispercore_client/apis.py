@@ -17,6 +17,7 @@ from whispercore.api.transcriber.admin.system import System
 from whispercore.api.transcriber.admin.users import Users
 from whispercore.api.transcriber.api_keys import ApiKeys
 from whispercore.api.transcriber.auth import Auth
+from whispercore.api.transcriber.batches import Batches
 from whispercore.api.transcriber.exports import Exports
 from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
@@ -39,6 +40,11 @@ class Apis(Generic[T_co]):
     def jobs(self) -> Jobs[T_co]:
         """Transcription jobs."""
         return Jobs(self.transport)
+
+    @property
+    def batches(self) -> Batches[T_co]:
+        """Many recordings at once."""
+        return Batches(self.transport)
 
     @property
     def progress(self) -> Progress[T_co]:

@@ -13,6 +13,9 @@ from attrs import frozen
 from whispercore.audit.records import Records
 from whispercore.audit.trail import Audit
 from whispercore.backup.backups import Backups
+from whispercore.batches.batches import Batches
+from whispercore.batches.making import BatchMaker
+from whispercore.batches.unpacking import Unpacking
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.session import Database
 from whispercore.engines.engine import MakeEngine
@@ -92,6 +95,8 @@ class Ports:
     probe: Probe
     fetcher: Fetcher
     submissions: Submissions
+    batches: Batches
+    batch_maker: BatchMaker
     backups: Backups
     measures: Measures
 
@@ -127,6 +132,18 @@ class Ports:
             limit_bytes=settings.max_direct_upload_bytes,
             screens=settings.screening == "block",
         )
+        submissions = Submissions(
+            files=files,
+            jobs=jobs,
+            models=models,
+            probe=probe,
+            audit=audit,
+            fetcher=fetcher,
+            default_model=settings.library.default_model,
+            fetch_models=settings.fetch_models,
+            max_queue=settings.max_queue,
+        )
+        batches = Batches(database, ids=ids, audit=audit)
         pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
         token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
         people = People.of(
@@ -172,16 +189,16 @@ class Ports:
             engines=pool,
             probe=probe,
             fetcher=fetcher,
-            submissions=Submissions(
+            submissions=submissions,
+            batches=batches,
+            batch_maker=BatchMaker(
+                database,
                 files=files,
-                jobs=jobs,
-                models=models,
-                probe=probe,
-                audit=audit,
-                fetcher=fetcher,
-                default_model=settings.library.default_model,
-                fetch_models=settings.fetch_models,
-                max_queue=settings.max_queue,
+                batches=batches,
+                submissions=submissions,
+                unpacking=Unpacking(
+                    files, limit_bytes=settings.max_direct_upload_bytes, screens=settings.screening == "block"
+                ),
             ),
             backups=Backups(
                 database,

@@ -50,11 +50,19 @@ jobs = Table(
     Column("preview", Text),
     Column("idempotency_key", Text),
     Column("request_sha256", Text, doc="Of the request that the key came with."),
+    Column("batch_id", Text),
     # State and kind in the index, so that filters and counts need not look at the rows; where a list is of one kind,
     # as in our APIs, not at the kind of each either.
     Index("ix_jobs_owner", "owner_id", "created_at", "id", "state"),
     Index("ix_jobs_owner_kind", "owner_id", "kind", "created_at", "id", "state"),
     Index("ix_jobs_created", "created_at", "id", "state", "kind"),
+    Index(
+        "ix_jobs_batch",
+        "batch_id",
+        "state",
+        sqlite_where=text("batch_id IS NOT NULL"),
+        postgresql_where=text("batch_id IS NOT NULL"),
+    ),
     Index(
         "ix_jobs_queue",
         "priority",

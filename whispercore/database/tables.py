@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whispercore.database.batch_tables import batch_items, batches
 from whispercore.database.file_tables import files, parts
 from whispercore.database.job_tables import jobs, outbox, results, segments, speeds, transcripts, windows, workers
 from whispercore.database.measure_tables import acknowledgements, samples
@@ -15,6 +16,8 @@ __all__ = [
     "api_keys",
     "audit_events",
     "audit_head",
+    "batch_items",
+    "batches",
     "files",
     "incidents",
     "jobs",

@@ -93,6 +93,8 @@ class Job:
     """A sentence for people. Of the last attempt, when the job is to be tried again."""
     preview: str | None
     """How the transcript begins."""
+    batch_id: str | None
+    """The batch that it is of."""
 
 
 @frozen
@@ -134,6 +136,9 @@ class NewJob:
     idempotency_key: str | None = None
     request_sha256: str | None = None
     """Checksum of the request that the key came with."""
+    batch_id: str | None = None
+    next_attempt_at: datetime | None = None
+    """Not before; None: when it is its turn."""
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,7 @@ from whispercore.database.session import Database
 from whispercore.events import Events
 from whispercore.ids import Ids
 from whispercore.jobs.dispatch import Dispatch
+from whispercore.jobs.holding import let_go
 from whispercore.jobs.job import Job, State
 from whispercore.people.caller import Caller
 
@@ -34,7 +35,7 @@ class JobPorts:
     """Where it is noted what becomes of jobs."""
 
     async def note(self, tx: AsyncConnection, job: Job, state: State, caller: Caller | None = None) -> None:
-        """Leave word in the outbox that a job is over, and in the audit trail.
+        """Leave word in the outbox that a job is over, and in the audit trail; the next of its batch may begin.
 
         Args:
             tx: The transaction that ends it.
@@ -44,6 +45,8 @@ class JobPorts:
         """
         payload = json.dumps({"job_id": job.id, "owner_id": job.owner_id, "kind": job.kind, "state": state})
         await outbox.put(tx, id=self.ids.new(), topic=f"job.{state}", payload=payload, now=self.database.now())
+        if job.batch_id is not None:
+            await let_go(tx, job.batch_id)
         if self.audit is not None:
             owner = evolve(Caller.nobody(), user_id=job.owner_id)
             await self.audit.append(tx, caller if caller is not None else owner, _ended(job, state))

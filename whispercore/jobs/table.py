@@ -21,6 +21,7 @@ from whispercore.formats.line import encodable
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.fairness import next_tag
+from whispercore.jobs.holding import let_go
 from whispercore.jobs.job import Job, JobFilter, JobSummary, NewJob, State
 from whispercore.jobs.listing import conditions, queries, sliced, summary_of
 from whispercore.jobs.local import LocalDispatch
@@ -277,6 +278,8 @@ class Jobs:
             await wake(tx, job.owner_id)
             if with_file is not None and job.file_id is not None:
                 await with_file(tx, job.file_id)
+            if job.batch_id is not None:
+                await let_go(tx, job.batch_id)
             await self._note(tx, caller, job, "job_deleted", "delete a job")
         self.dispatch.interrupt(job.id)
         self.events.publish(job.id)

@@ -15,6 +15,7 @@ from whispercore.errors import ModelNotAvailable, Unavailable
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.files.names import clean_name
+from whispercore.jobs.holding import HELD
 from whispercore.jobs.job import Job, NewJob
 from whispercore.jobs.table import Jobs
 from whispercore.models.store import ModelStore
@@ -141,22 +142,48 @@ class Submissions:
                 channels=options.channels,
                 keep_damaged=options.keep_damaged,
             )
-        new = NewJob(
-            owner_id=caller.user_id,
-            kind=KIND,
-            options=options.dump(),
-            payload_version=VERSION,
-            priority=priority,
+        new = evolve(
+            _new(options, caller, priority),
             cost=max(1.0, sound.declared_s or _UNKNOWN_LENGTH_S),
             file_id=staged.id,
             filename=staged.name,
-            model=options.model,
-            language=options.decoding.language,
             audio_duration_s=sound.declared_s,
             idempotency_key=idempotency_key,
             request_sha256=_digest(staged, options, priority) if idempotency_key is not None else None,
         )
         return Accepted(staged=staged, new=new)
+
+    async def enqueue_held(
+        self,
+        tx: AsyncConnection,
+        recording: Staged | str,
+        options: TranscribeOptions,
+        caller: Caller,
+        *,
+        priority: int,
+        batch_id: str,
+    ) -> Job:
+        """Queue a job of a batch, which lets it go. Nobody has looked at its recording: what is wrong fails the job.
+
+        Args:
+            tx: The transaction that makes the batch.
+            recording: What came in, to be ``published`` later, or the address to fetch it from.
+            options: How it is to be transcribed.
+            caller: Whose job it is.
+            priority: Higher goes first among jobs of the same owner.
+            batch_id: Of the batch.
+
+        Raises:
+            InvalidOption: The address is none of the web.
+        """
+        if isinstance(recording, str):
+            options = evolve(options, url=self._fetcher.checked(recording))
+            new = evolve(_new(options, caller, priority), filename=clean_name(name_of(recording)))
+        else:
+            new = evolve(_new(options, caller, priority), file_id=recording.id, filename=recording.name)
+            await self._files.keep(tx, recording, caller.user_id)
+            await self._audit.append(tx, caller, _uploaded(recording))
+        return await self._jobs.enqueue(tx, evolve(new, batch_id=batch_id, next_attempt_at=HELD), caller)
 
     async def enqueue(self, tx: AsyncConnection, accepted: Accepted, caller: Caller) -> Submitted:
         """Keep the recording and queue its job, when the transaction commits; ``publish`` it then.
@@ -246,20 +273,27 @@ class Submissions:
             job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
             if job is not None:
                 return Submitted(job=job, repeated=True)
-        new = NewJob(
-            owner_id=caller.user_id,
-            kind=KIND,
-            options=options.dump(),
-            payload_version=VERSION,
-            priority=priority,
-            cost=_UNKNOWN_LENGTH_S,
+        new = evolve(
+            _new(options, caller, priority),
             filename=clean_name(name_of(url)),
-            model=options.model,
-            language=options.decoding.language,
             idempotency_key=idempotency_key,
             request_sha256=digest if idempotency_key is not None else None,
         )
         return Submitted(job=await self._jobs.enqueue(tx, new, caller))
+
+
+def _new(options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:
+    """A job, as far as all doors are alike."""
+    return NewJob(
+        owner_id=caller.user_id,
+        kind=KIND,
+        options=options.dump(),
+        payload_version=VERSION,
+        priority=priority,
+        cost=_UNKNOWN_LENGTH_S,
+        model=options.model,
+        language=options.decoding.language,
+    )
 
 
 def _digest(staged: Staged | None, options: TranscribeOptions, priority: int) -> str:

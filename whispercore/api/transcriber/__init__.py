@@ -17,6 +17,7 @@ from whispercore.api.transcriber.admin.system import System
 from whispercore.api.transcriber.admin.users import Users
 from whispercore.api.transcriber.api_keys import ApiKeys
 from whispercore.api.transcriber.auth import Auth
+from whispercore.api.transcriber.batches import Batches
 from whispercore.api.transcriber.dialect import TRANSCRIBER
 from whispercore.api.transcriber.exports import Exports
 from whispercore.api.transcriber.health import Health
@@ -32,6 +33,7 @@ API: Final = Api(
     dialect=TRANSCRIBER,
     groups=(
         Jobs,
+        Batches,
         Progress,
         Exports,
         Auth,

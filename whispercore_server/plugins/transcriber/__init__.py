@@ -22,6 +22,7 @@ from whispercore_server.plugins.transcriber.admin.system import SystemHandlers
 from whispercore_server.plugins.transcriber.admin.users import UsersHandlers
 from whispercore_server.plugins.transcriber.api_keys import ApiKeysHandlers
 from whispercore_server.plugins.transcriber.auth import AuthHandlers
+from whispercore_server.plugins.transcriber.batches import BatchesHandlers
 from whispercore_server.plugins.transcriber.exports import ExportsHandlers
 from whispercore_server.plugins.transcriber.health import HealthHandlers
 from whispercore_server.plugins.transcriber.jobs import JobsHandlers
@@ -33,6 +34,7 @@ from whispercore_server.ports import Ports
 def _handlers(ports: Ports) -> Sequence[object]:
     return (
         JobsHandlers(ports),
+        BatchesHandlers(ports),
         ProgressHandlers(ports),
         ExportsHandlers(ports),
         AuthHandlers(ports),

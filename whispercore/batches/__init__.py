@@ -1,0 +1,1 @@
+"""Batches: many recordings with the same options, followed as one."""

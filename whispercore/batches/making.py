@@ -1,0 +1,140 @@
+"""Making batches: recordings from every door, one transaction, and none of them in another's way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from attrs import evolve, field, frozen
+
+from whispercore.batches.batch import MOST_FILES, NewBatch, NewItem
+from whispercore.batches.batches import Batches
+from whispercore.batches.unpacking import Unpacked, Unpacking
+from whispercore.database.session import Database
+from whispercore.errors import InvalidOption, InvalidRequest
+from whispercore.files.files import Files
+from whispercore.files.manifest import Staged
+from whispercore.people.caller import Caller
+from whispercore.tasks.options import TranscribeOptions
+from whispercore.tasks.submission import Submissions
+
+
+@frozen(kw_only=True)
+class Recordings:
+    """What a batch is made of."""
+
+    files: Sequence[Staged] = ()
+    archive: Staged | None = None
+    """A ZIP with more of them."""
+    urls: Sequence[str] = field(default=(), repr=False)
+    """Addresses to fetch more of them from."""
+
+
+@frozen(kw_only=True)
+class Made:
+    """A batch."""
+
+    batch_id: str
+    repeated: bool = False
+    """It was made by an earlier request with the same ``Idempotency-Key``."""
+
+
+class BatchMaker:
+    """Makes batches.
+
+    Args:
+        database: Where they are made.
+        files: Where recordings came in.
+        batches: Where they go.
+        submissions: Makes their jobs.
+        unpacking: Takes recordings out of archives.
+    """
+
+    def __init__(
+        self, database: Database, *, files: Files, batches: Batches, submissions: Submissions, unpacking: Unpacking
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._batches = batches
+        self._submissions = submissions
+        self._unpacking = unpacking
+
+    async def make(self, recordings: Recordings, new: NewBatch, options: TranscribeOptions, caller: Caller) -> Made:
+        """A batch with a job for each recording; one that cannot become a job is told in its place.
+
+        Args:
+            recordings: Those that came in belong to the caller, who discards what is not kept.
+            new: What the batch is.
+            options: How all of them are to be transcribed.
+            caller: Whose batch it is.
+
+        Raises:
+            InvalidRequest: There is no recording, or there are too many; or the archive is none.
+            KeyReused: The idempotency key came with another request before.
+            StorageFull: There is no room for what is in the archive.
+        """
+        if new.idempotency_key is not None:
+            new = evolve(new, request_sha256=_digest(recordings, new, options))
+        unpacked: list[Unpacked] = []
+        try:
+            if recordings.archive is not None:
+                async for one in self._unpacking.unpack(recordings.archive):
+                    unpacked.append(one)  # noqa: PERF401 (those before an error have to be discarded)
+            count = len(recordings.files) + len(recordings.urls) + len(unpacked)
+            if not 0 < count <= MOST_FILES:
+                raise InvalidRequest.one("files", f"there are {count} recordings; a batch has 1 to {MOST_FILES}")
+            made = await self._make(recordings, unpacked, new, options, caller)
+        finally:
+            for one in unpacked:
+                if one.staged is not None:
+                    await self._files.discard(one.staged)  # unless it was kept
+        if not made.repeated:
+            for staged in (*recordings.files, *(one.staged for one in unpacked if one.staged is not None)):
+                await self._files.publish(staged)
+        return made
+
+    async def _make(
+        self,
+        recordings: Recordings,
+        unpacked: Sequence[Unpacked],
+        new: NewBatch,
+        options: TranscribeOptions,
+        caller: Caller,
+    ) -> Made:
+        items: list[NewItem] = []
+        async with self._database.write() as tx:
+            if new.idempotency_key is not None and new.request_sha256 is not None:
+                known = await self._batches.with_key(tx, caller.user_id, new.idempotency_key, new.request_sha256)
+                if known is not None:
+                    return Made(batch_id=known, repeated=True)
+            batch_id = await self._batches.begin(tx, new, caller)
+
+            async def add(recording: Staged | str, filename: str) -> None:
+                try:
+                    job = await self._submissions.enqueue_held(
+                        tx, recording, options, caller, priority=new.priority, batch_id=batch_id
+                    )
+                except InvalidOption as error:
+                    items.append(NewItem(filename=filename, failure_reason=error.code, error=str(error)))
+                else:
+                    items.append(NewItem(filename=job.filename or filename, job_id=job.id))
+
+            for staged in recordings.files:
+                await add(staged, staged.name)
+            for one in unpacked:
+                if one.staged is not None:
+                    await add(one.staged, one.filename)
+                else:
+                    items.append(NewItem(filename=one.filename, failure_reason="not_unpacked", error=one.error))
+            for url in recordings.urls:
+                await add(url, "an address")
+            await self._batches.fill(tx, batch_id, items)
+        return Made(batch_id=batch_id)
+
+
+def _digest(recordings: Recordings, new: NewBatch, options: TranscribeOptions) -> str:
+    """Checksum of all that a request asked for, in lines that none of them can contain."""
+    archive = (recordings.archive,) if recordings.archive is not None else ()
+    asked = [options.dump(), repr(evolve(new, idempotency_key=None)), *recordings.urls]
+    asked += [f"{one.sha256} {one.name}" for one in (*recordings.files, *archive)]
+    return hashlib.sha256("\n".join(asked).encode(errors="surrogateescape")).hexdigest()
