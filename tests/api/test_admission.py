@@ -99,6 +99,11 @@ def alices(server: Live, alice: Visitor, audio: Path) -> Mapping[str, str]:
         "job_id": alice.job(audio / "clip01-en.wav"),
         "key_id": key["key_id"],
         "session_id": session["session_id"],
+        "batch_id": alice.post(
+            "/api/v1/batch/upload",
+            files={"files[]": (audio / "clip01-en.wav").read_bytes()},
+            data={"model": "micro", "auto_start": "false"},
+        ).json()["batch_id"],
         "format": "srt",
     }
 
