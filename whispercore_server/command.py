@@ -1,6 +1,6 @@
 """Where the ``whispercore`` command begins.
 
-To read the command line, typer and pydantic are imported, which takes as long as loading a small model. So the children
+To read the command line, much is imported, which takes as long as loading a small model. So the children
 that a transcription needs are started before that: they load while this process imports.
 """
 
