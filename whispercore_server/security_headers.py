@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import istr
 
 _UNUSED: Final = (
@@ -22,6 +22,7 @@ _UNUSED: Final = (
 )
 """Abilities of browsers that nothing here needs."""
 
+_NAME: Final = "whispercore"
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
@@ -33,6 +34,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",  # most answers are somebody's own; what is everybody's says so
+    "Server": _NAME,  # aiohttp would tell its version and Python's
 }
 
 _PREPARED: Final = tuple((istr(name), value) for name, value in SECURITY_HEADERS.items())
@@ -42,6 +44,7 @@ _PREPARED: Final = tuple((istr(name), value) for name, value in SECURITY_HEADERS
 async def prepare(http: web.Request, response: web.StreamResponse) -> None:
     """Add them; a signal handler for ``on_response_prepare``."""
     del http
+    response.headers[hdrs.SERVER] = _NAME  # aiohttp has set its own by now
     add = response.headers.setdefault
     for name, value in _PREPARED:
         add(name, value)
