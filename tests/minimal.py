@@ -10,8 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 
 from whispercore.contract.endpoint import Operation, Raw
-from whispercore.contract.fields import Upload
+from whispercore.contract.fields import WIRE, Upload
 from whispercore.contract.plan import Plan, Slot
+from whispercore.contract.tags import is_tag
 
 _ID = re.compile(r"{(\w+)[^}]*}")
 
@@ -66,5 +67,6 @@ def _value(kind: Any, validator: Any = None) -> Any:  # noqa: PLR0911 (a table o
         return kind(getattr(validator, "bounds", (1, 1))[0])
     if attrs.has(kind) and kind is not Upload:
         fields = attrs.fields(attrs.resolve_types(kind))
-        return {one.name: _value(one.type, one.validator) for one in fields if one.default is attrs.NOTHING}
+        needed = (one for one in fields if one.default is attrs.NOTHING or is_tag(one.type))
+        return {one.metadata.get(WIRE, one.name): _value(one.type, one.validator) for one in needed}
     return "read"  # a permission too

@@ -108,6 +108,9 @@ class Populated:
             "incident_id": self._incident,
             "backup_id": self._backup,
             "alert_id": lambda: ALERT,
+            "share_id": self._share,
+            "token": self._shared,
+            "number": lambda: "1",
         }
 
     def _changing(self) -> Mapping[str, Callable[[], str]]:
@@ -128,6 +131,21 @@ class Populated:
             "incidents.resolve": self._incident,
             "backups.delete": self._backup,
         }
+
+    def _share(self) -> str:
+        return str(self._new_share()["share"]["share_id"])
+
+    def _shared(self) -> str:
+        return str(self._new_share()["token"])
+
+    def _new_share(self) -> dict[str, Any]:
+        answer = self.visitor.post(f"/api/transcripts/{self.id('job_id')}/shares", json={})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def _version(self) -> int:
+        return int(self.visitor.get(f"/api/transcripts/{self.id('job_id')}").json()["version"])
 
     def _finished_job(self) -> str:
         job = self.visitor.finished(self.visitor.job(RECORDING, language="en"))
@@ -198,8 +216,17 @@ class Populated:
             "auth.change_password": lambda: {"json": {"current_password": PASSWORD, "new_password": PASSWORD + "!"}},
             "security.unlock": lambda: {"json": {"username": self.visitor.username}},
             "users.set_role": lambda: {"json": {"role": "user"}},
+            "transcripts.edit": self._edit,
+            "transcripts.rename_speaker": lambda: {
+                "json": {"version": self._version(), "speaker": None, "name": None},
+            },
+            "transcripts.restore": lambda: {"json": {"version": self._version()}},
         }
         return known[operation.name]() if operation.name in known else {}
+
+    def _edit(self) -> dict[str, Any]:
+        operation = {"op": "text", "segment": 0, "text": f"text {next(_NUMBERS)}"}
+        return {"json": {"version": self._version(), "operations": [operation]}}
 
     def _recording(self) -> dict[str, Any]:
         return {"files": {"file": (RECORDING.name, RECORDING.read_bytes())}, "data": {"model": "micro"}}

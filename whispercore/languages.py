@@ -117,3 +117,17 @@ def joined(texts: Iterable[str], language: str) -> str:
     """Phrases put together as the language writes them: with a space between, or without."""
     between = "" if language in _WITHOUT_SPACES else " "
     return between.join(text for text in (text.strip() for text in texts) if text)
+
+
+def is_unspaced(character: str) -> bool:
+    """Whether a character is of a script that writes no spaces (CJK, Thai, Lao, Khmer, Burmese, Tibetan)."""
+    code = ord(character) if character else 0
+    return (
+        0x0E00 <= code <= 0x0FFF
+        or 0x1000 <= code <= 0x109F
+        or 0x1780 <= code <= 0x17FF
+        or 0x3040 <= code <= 0x30FF
+        or 0x3400 <= code <= 0x9FFF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x20000 <= code <= 0x3134F
+    )

@@ -23,6 +23,9 @@ from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
 from whispercore.api.transcriber.metrics import Metrics
 from whispercore.api.transcriber.progress import Progress
+from whispercore.api.transcriber.sharing import Shares
+from whispercore.api.transcriber.tags import Tags
+from whispercore.api.transcriber.transcripts import Transcripts
 from whispercore.contract.group import T_co
 
 
@@ -55,6 +58,21 @@ class Apis(Generic[T_co]):
     def exports(self) -> Exports[T_co]:
         """Transcripts as files."""
         return Exports(self.transport)
+
+    @property
+    def transcripts(self) -> Transcripts[T_co]:
+        """Transcripts, to be read and corrected."""
+        return Transcripts(self.transport)
+
+    @property
+    def shares(self) -> Shares[T_co]:
+        """Links to transcripts."""
+        return Shares(self.transport)
+
+    @property
+    def tags(self) -> Tags[T_co]:
+        """Tags of jobs."""
+        return Tags(self.transport)
 
     @property
     def auth(self) -> Auth[T_co]:

@@ -259,9 +259,9 @@ class Frame:
         if isinstance(error, web.RequestPayloadError):
             return InvalidRequest.one("", "the body is not what its headers say, or breaks off")
         if isinstance(error, ConnectionError) and (http.transport is None or http.transport.is_closing()):
-            _log.info("request %s: the client went away: %s %s", http[REQUEST_ID], http.method, http.path)
+            _log.info("request %s: the client went away: %s %s", http[REQUEST_ID], http.method, _told_path(http))
             return InvalidRequest.one("", "the request broke off")
-        _log.error("request %s failed: %s %s", http[REQUEST_ID], http.method, http.path, exc_info=error)
+        _log.error("request %s failed: %s %s", http[REQUEST_ID], http.method, _told_path(http), exc_info=error)
         return errors.InternalError()
 
     async def _refused(self, http: web.Request, error: WhispercoreError) -> web.StreamResponse:
@@ -315,6 +315,15 @@ def _broken_off(http: web.Request, begun: web.StreamResponse) -> web.StreamRespo
     if http.transport is not None:
         http.transport.close()
     return begun
+
+
+def _told_path(http: web.Request) -> str:
+    """The path for the log: without its ids where one of them is a secret."""
+    operation: Operation | None = http.get(OPERATION)
+    if operation is None or isinstance(operation, Raw):
+        return http.path
+    is_secret = any(slot.secret and slot.place == "path" for slot in operation.plan.slots)
+    return operation.path if is_secret else http.path
 
 
 def _other_spelling(path: str) -> str | None:

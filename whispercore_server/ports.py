@@ -49,6 +49,9 @@ from whispercore.people.tokens import Tokens
 from whispercore.people.users import Users
 from whispercore.tasks.probe import Probe
 from whispercore.tasks.submission import Submissions
+from whispercore.transcripts.sharing import Shares
+from whispercore.transcripts.tags import Tags
+from whispercore.transcripts.transcripts import Transcripts
 from whispercore_server.auditing import audit_of
 from whispercore_server.cookies import SessionCookies
 from whispercore_server.follow import Following
@@ -71,6 +74,9 @@ class Ports:
     incidents: Incidents
     files: Files
     jobs: Jobs
+    transcripts: Transcripts
+    shares: Shares
+    tags: Tags
     following: Following
     people: People
     passwords: Passwords
@@ -166,6 +172,9 @@ class Ports:
             incidents=Incidents(database, audit),
             files=files,
             jobs=jobs,
+            transcripts=Transcripts(database, audit=audit),
+            shares=Shares(database, ids=ids, audit=audit),
+            tags=Tags(database, audit=audit),
             following=Following(jobs),
             counters=Counters(clock, settings.redis_url),
             people=people,

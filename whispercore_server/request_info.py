@@ -10,7 +10,7 @@ from whispercore.people.caller import RequestInfo
 from whispercore_server.proxies import Proxies
 
 REQUEST_INFO: Final = web.RequestKey("request_info", RequestInfo)
-_LONGEST_AGENT = 300
+_LONGEST_AGENT: Final = 300
 
 
 def request_info(http: web.Request, request_id: str, proxies: Proxies, *, mounted_at: str = "") -> RequestInfo:
@@ -24,5 +24,6 @@ def request_info(http: web.Request, request_id: str, proxies: Proxies, *, mounte
         user_agent=agent[:_LONGEST_AGENT],
         request_id=request_id,
         is_secure=origin.is_secure,
+        host=http.headers.get("Host", ""),
         mounted_at=mounted_at,
     )

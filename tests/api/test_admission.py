@@ -104,6 +104,8 @@ def alices(server: Live, alice: Visitor, audio: Path) -> Mapping[str, str]:
             files={"files[]": (audio / "clip01-en.wav").read_bytes()},
             data={"model": "micro", "auto_start": "false"},
         ).json()["batch_id"],
+        "share_id": "none",
+        "number": "1",
         "format": "srt",
     }
 

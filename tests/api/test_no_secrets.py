@@ -136,6 +136,7 @@ def happens(session: Session) -> None:
     browsers(session, account)
     by_token, account = changed_password(session, account, wrong)
     keys(session, by_token, wrong)
+    links(session, by_token)
     administrators(session)
     faults(session, account)
 
@@ -218,6 +219,21 @@ def keys(session: Session, by_token: dict[str, str], wrong: str) -> None:
         send("GET", "/api/jobs/", headers=headers, expect=401)
     basic = session.secret("basic credentials", base64.b64encode(f"alice:{wrong}".encode()).decode())
     send("GET", "/api/jobs/", headers={"Authorization": f"Basic {basic}"}, expect=401)
+
+
+def links(session: Session, by_token: dict[str, str]) -> None:
+    send = session.send
+    recording = {"file": ("clip.wav", (ROOT / "tests" / "audio" / "clip01-en.wav").read_bytes())}
+    job_id = send("POST", "/api/jobs/", files=recording, data={"model": "micro"}, headers=by_token, expect=201)[
+        "job_id"
+    ]
+    send("GET", f"/api/progress/{job_id}/events", headers=by_token, expect=200)
+    path = f"/api/transcripts/{job_id}/shares"
+    made = send("POST", path, json={}, headers=by_token, expect=201, hands_out=("token", "url"))
+    send("GET", f"/api/shared/{made['token']}", expect=200)
+    send("GET", path, headers=by_token, expect=200)
+    send("DELETE", f"{path}/{made['share']['share_id']}", headers=by_token, expect=200)
+    send("GET", f"/api/shared/{made['token']}", expect=404)
 
 
 def administrators(session: Session) -> None:

@@ -15,7 +15,11 @@ from whispercore.api.transcriber.exports import FormatList
 from whispercore.api.transcriber.health import Alive, Ready
 from whispercore.api.transcriber.jobs import JobCreated, JobDeleted, JobDetail, JobList, JobRow, JobState
 from whispercore.api.transcriber.progress import JobEvent, JobProgress
+from whispercore.api.transcriber.sharing import ShareCreated
+from whispercore.api.transcriber.tags import JobTags
+from whispercore.api.transcriber.transcripts import TranscriptEdited, TranscriptSegment
 from whispercore.contract.transport import RawReply
+from whispercore.transcripts.operations import SetText
 from whispercore_client import AsyncClient, Client
 from whispercore_client.sync import SyncHttp
 from whispercore_client.transport import AsyncHttp
@@ -41,6 +45,11 @@ def on_the_sync_client(client: Client, path: Path) -> None:
         assert_type(exported.chunks(), Iterator[bytes])
         assert_type(exported.filename, str | None)
     assert_type(client.exports.formats(), FormatList)
+    assert_type(client.transcripts.edit("id", version=1, operations=[SetText(segment=0, text="a")]), TranscriptEdited)
+    assert_type(client.transcripts.restore("id", 1, version=2), TranscriptEdited)
+    assert_type(client.transcripts.segments.each("id"), Iterator[TranscriptSegment])
+    assert_type(client.shares.create("id", expires_hours=1), ShareCreated)
+    assert_type(client.tags.set("id", tags=["a"]), JobTags)
     assert_type(client.auth.register(username="a", password="12345678"), Registered)  # noqa: S106
     assert_type(client.auth.login(username="a", password="12345678"), LoggedIn)  # noqa: S106
     assert_type(client.auth.me(), Me)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
@@ -22,6 +23,7 @@ from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from whispercore.contract.fields import UNSET, WIRE, Unset
+from whispercore.contract.tags import tags_of
 from whispercore.errors import Problem
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -114,6 +116,8 @@ def _union(converter: Converter, value: Any, kind: Any) -> Any:
     if value is None and NoneType in get_args(kind):
         return None
     kinds = [one for one in get_args(kind) if one not in (NoneType, Unset)]
+    if (told := tags_of(kinds)) is not None:
+        return converter.structure(value, _named(value, *told))
     wrong: list[Exception] = []
     for one in sorted(kinds, key=lambda one: one is str):
         try:
@@ -123,6 +127,17 @@ def _union(converter: Converter, value: Any, kind: Any) -> Any:
     if len(wrong) == 1:
         raise wrong[0]
     raise Wrong([problem for error in wrong for problem in problems("", error)])
+
+
+def _named(value: Any, name: str, classes: dict[str, Any]) -> Any:
+    if not isinstance(value, dict):
+        raise TypeError("an object is expected")
+    if name not in value:
+        raise Wrong([Problem(name, "it is missing")])
+    tag = value[name]
+    if not isinstance(tag, str) or tag not in classes:
+        raise Wrong([Problem(name, f"{_shown(tag)} is not one of {', '.join(classes)}")])
+    return classes[tag]
 
 
 def _dict(converter: Converter, value: Any, kind: Any) -> dict[str, Any]:
@@ -196,9 +211,39 @@ def _structure_class(converter: Converter, kind: type, *, strict: bool) -> Calla
     def structure(value: Any, cls: Any) -> Any:
         if not isinstance(value, dict):
             raise TypeError("an object is expected")
-        return make(value, cls)
+        try:
+            return make(value, cls)
+        except BaseValidationError as error:
+            refused = _refused(converter, kind, value)
+            known = {one.reason for one in refused}
+            found = [_as_sent(kind, one) for one in problems("", error) if one.reason not in known]
+            raise Wrong([*found, *refused]) from error
 
     return structure
+
+
+def _as_sent(kind: type, problem: Problem) -> Problem:
+    """With the name that a member has on the wire."""
+    name, dot, rest = problem.field.partition(".")
+    name, bracket, index = name.partition("[")
+    wire_name = next((one.metadata.get(WIRE, name) for one in attrs.fields(kind) if one.name == name), name)
+    return Problem(f"{wire_name}{bracket}{index}{dot}{rest}", problem.reason)
+
+
+def _refused(converter: Converter, kind: type, value: dict[str, Any]) -> list[Problem]:
+    """What validators have against members that are of the right type: a class as a whole cannot say which it was."""
+    found: list[Problem] = []
+    for one in attrs.fields(kind):
+        name = one.metadata.get(WIRE, one.name)
+        if one.validator is None or name not in value:
+            continue
+        with suppress(Exception):  # of the wrong type, which is told already
+            made = converter.structure(value[name], one.type)
+            try:
+                one.validator(None, one, made)
+            except (ValueError, TypeError) as error:
+                found.append(Problem(name, str(error)))
+    return found
 
 
 def _unstructure_class(converter: Converter, kind: type) -> Callable[[Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ from whispercore.database.measure_tables import acknowledgements, samples
 from whispercore.database.people_tables import api_key_days, api_keys, refresh_tokens, sessions, signing_keys, users
 from whispercore.database.schema import schema
 from whispercore.database.security_tables import audit_events, audit_head, incidents, login_failures
+from whispercore.database.transcript_tables import job_tags, shares, transcript_versions
 
 __all__ = [
     "acknowledgements",
@@ -20,6 +21,7 @@ __all__ = [
     "batches",
     "files",
     "incidents",
+    "job_tags",
     "jobs",
     "login_failures",
     "outbox",
@@ -30,8 +32,10 @@ __all__ = [
     "schema",
     "segments",
     "sessions",
+    "shares",
     "signing_keys",
     "speeds",
+    "transcript_versions",
     "transcripts",
     "users",
     "windows",

@@ -37,6 +37,7 @@
     │   ├── NotFound             no such thing, or somebody else's
     │   ├── MethodNotAllowed     the path exists, for another method
     │   ├── Conflict             not possible in the present state
+    │   │   └── StaleVersion     somebody else has changed it meanwhile
     │   ├── TooLarge             the body is larger than allowed
     │   ├── WrongContentType     the body is of another kind
     │   ├── KeyReused            the Idempotency-Key stands for another request
@@ -115,6 +116,7 @@ from whispercore.errors.request import (
     Problem,
     RemoteError,
     RequestError,
+    StaleVersion,
     StorageFull,
     SuspiciousInput,
     TimedOut,
@@ -179,6 +181,7 @@ __all__ = [
     "RemoteError",
     "RequestError",
     "SchemaTooNew",
+    "StaleVersion",
     "StorageError",
     "StorageFull",
     "SuspiciousInput",

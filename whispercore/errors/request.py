@@ -117,6 +117,23 @@ class Conflict(RequestError):
 
 
 @define
+class StaleVersion(Conflict):
+    """It was made for a version that is not the newest any more: somebody else was quicker."""
+
+    code = "stale_version"
+    current_version: int
+    """The newest one: read it, and do it again."""
+
+    @classmethod
+    def of(cls, version: int, current_version: int) -> StaleVersion:
+        """The error for a change of this version."""
+        return cls(f"version {version} is not the newest, {current_version} is: read it and try again", current_version)
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@define
 class TooLarge(RequestError):
     """The body is larger than allowed."""
 

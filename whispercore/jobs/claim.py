@@ -27,12 +27,12 @@ from whispercore.jobs.results import (
     put_segments,
     put_transcript,
     put_window,
-    whole_transcript,
 )
 from whispercore.jobs.reuse import WAITING, Computed, Elsewhere, Reused, wake, whose
 from whispercore.jobs.rows import PROCESSING
 from whispercore.jobs.speed import measured
 from whispercore.transcript import Segment, Transcript
+from whispercore.transcripts.rows import original
 
 BACKOFF_S = 60.0
 """Until the first retry; twice as long until each further one."""
@@ -173,7 +173,7 @@ class Claim:
                 self._waited_for = found is None
                 return found
             async with self._ports.database.read() as tx:
-                transcript = await whole_transcript(tx, found.job_id)
+                transcript = await original(tx, found.job_id)
             if transcript is not None:
                 return Reused(transcript=transcript, windows=found.windows)
             useless = found.job_id
@@ -192,7 +192,7 @@ class Claim:
         values: dict[str, Any] = {}
         if transcript is not None:
             values = {
-                "preview": encodable(preview(transcript)),
+                "preview": encodable(preview(one.text for one in transcript.segments)),
                 "language": transcript.language,
                 "audio_duration_s": transcript.duration_s,
                 "done_s": transcript.duration_s,

@@ -149,5 +149,7 @@ class JobFilter:
     kinds: tuple[str, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+    tag: str | None = None
+    """A tag's key; see ``whispercore.transcripts.tags.key_of``."""
     owner_id: str | None = None
     """For administrators; everybody else sees his own."""

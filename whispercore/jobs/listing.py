@@ -9,7 +9,7 @@ from attrs import fields, frozen
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 
 from whispercore.database.page import Slice
-from whispercore.database.tables import jobs
+from whispercore.database.tables import job_tags, jobs
 from whispercore.jobs.job import JobFilter, JobSummary
 from whispercore.people.caller import Caller
 
@@ -23,6 +23,7 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "created_after": jobs.c.created_at > bindparam("created_after"),
     "created_before": jobs.c.created_at < bindparam("created_before"),
     "owner_id": jobs.c.owner_id == bindparam("owner_id"),
+    "tag": jobs.c.id.in_(select(job_tags.c.job_id).where(job_tags.c.key == bindparam("tag"))),
 }
 
 
@@ -64,6 +65,7 @@ def conditions(caller: Caller, wanted: JobFilter) -> dict[str, object]:
         "created_after": wanted.created_after,
         "created_before": wanted.created_before,
         "owner_id": wanted.owner_id,
+        "tag": wanted.tag,
     }
     return {name: value for name, value in every.items() if value not in (None, ())}
 

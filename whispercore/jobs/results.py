@@ -142,11 +142,15 @@ async def whole_transcript(tx: AsyncConnection, job_id: str) -> Transcript | Non
     )
 
 
-def preview(transcript: Transcript) -> str:
-    """How it begins, for lists."""
+def preview(texts: Iterable[str]) -> str:
+    """How a transcript begins, for lists.
+
+    Args:
+        texts: Of its segments.
+    """
     text = ""
-    for segment in transcript.segments:
-        text = f"{text} {segment.text}".strip()
+    for one in texts:
+        text = f"{text} {one}".strip()
         if len(text) > _PREVIEW_CHARACTERS:
             start = text[: _PREVIEW_CHARACTERS + 1]
             # Not in mid-word, where there are words that end.

@@ -53,8 +53,8 @@ def segment_row(job_id: str, position: int, segment: Segment) -> dict[str, objec
     }
 
 
-def segment_of(row: Row[Any]) -> Segment:
-    """The segment of a row of ``segments``."""
+def segment_of(row: Any) -> Segment:
+    """The segment of a row of ``segments``, or of what has its columns."""
     return Segment(
         text=row.text,
         start_s=row.start_s,

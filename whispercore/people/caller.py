@@ -22,6 +22,8 @@ class RequestInfo:
     request_id: str = ""
     is_secure: bool = False
     """Whether it came over TLS."""
+    host: str = ""
+    """What the client says that it was sent to, and port if there is one: whatever it likes to say."""
     mounted_at: str = ""
     """The path below which another application mounted this server; empty at the root."""
 

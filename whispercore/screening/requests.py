@@ -41,7 +41,8 @@ def pieces_of(plan: Plan[Any] | None, sources: Sources) -> Iterator[Piece]:
     """
     slots: Mapping[str, Slot] = {} if plan is None else plan.by_wire
     for name, value in sources.path.items():
-        yield Piece(name if name in slots else UNKNOWN, value, "name")
+        if name not in slots or not slots[name].secret:
+            yield Piece(name if name in slots else UNKNOWN, value, "name")
     for name, value in (*sources.query, *sources.form):
         yield from _pair(slots.get(name), name, value)
     for slot in slots.values():

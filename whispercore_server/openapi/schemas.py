@@ -14,6 +14,7 @@ from attrs import define, evolve, field, frozen
 
 from whispercore.contract.fields import HELP, PLACE, UNSET, WIRE, Unset, Upload
 from whispercore.contract.plan import Slot
+from whispercore.contract.tags import is_tag
 from whispercore.contract.wire import Json, plain
 from whispercore_server.sources import notes_of, sentence_of
 
@@ -111,7 +112,8 @@ class Schemas:
         required: list[Json] = []
         for one in members:
             made[one.name] = self.member(one, sent=sent)
-            if one.default is attrs.NOTHING or (not sent and one.default is not UNSET):
+            # by a tag it is told which class is meant, so it has to be there
+            if one.default is attrs.NOTHING or is_tag(one.kind) or (not sent and one.default is not UNSET):
                 required.append(one.name)
         record: Node = {"type": "object", "properties": made}
         if required:

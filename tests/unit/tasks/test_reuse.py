@@ -15,6 +15,8 @@ from whispercore.errors import EngineFailed
 from whispercore.jobs.job import Job, State
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.testing import ScriptedEngine
+from whispercore.transcripts.operations import SetText
+from whispercore.transcripts.transcripts import Transcripts
 
 
 @pytest.fixture
@@ -48,6 +50,18 @@ async def test_the_second_time_nothing_is_decoded(here: Installation, audio: Pat
         first.language,
         first.audio_duration_s,
     )
+
+
+async def test_what_somebody_has_corrected_is_no_result_of_the_engine(here: Installation, audio: Path) -> None:
+    with scripted(ScriptedEngine()) as pool:
+        async with here.working(pool, reuse=True):
+            first = await here.over(await here.submit(audio / "clip01-en.wav"))
+            heard = await said(here, first)
+            transcripts = Transcripts(here.jobs.database)
+            await transcripts.edit(first, EVE, 1, [SetText(segment=0, text="corrected")])
+            second = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert await said(here, first) == ["corrected", *heard[1:]]
+    assert (await said(here, second), second.preview) == (heard, first.preview)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
 from whispercore.api.transcriber.metrics import Metrics
 from whispercore.api.transcriber.progress import Progress
+from whispercore.api.transcriber.sharing import Shares
+from whispercore.api.transcriber.tags import Tags
+from whispercore.api.transcriber.transcripts import Transcripts
 from whispercore.contract.group import Api
 
 API: Final = Api(
@@ -36,6 +39,9 @@ API: Final = Api(
         Batches,
         Progress,
         Exports,
+        Transcripts,
+        Shares,
+        Tags,
         Auth,
         ApiKeys,
         AdminApiKeys,

@@ -66,6 +66,9 @@ class ListJobs:
     skip: int = field(default=0, validator=between(0, 10**9), metadata=told("The same as offset."))
     status: Status | None = field(default=None, metadata=told("Only those in this state."))
     created_after: datetime | None = field(default=None, metadata=told("Only those made later; ISO 8601."))
+    tag: str | None = field(
+        default=None, validator=length(1, 50), metadata=told("Only those that have this tag, in whatever case.")
+    )
 
 
 @frozen(kw_only=True)
@@ -85,6 +88,7 @@ class JobRow:
     audio_duration_s: float | None = None
     """Length of the sound."""
     transcript_preview: str | None = None
+    tags: list[str] = field(factory=list)
     failure_reason: str | None = None
 
 
@@ -155,6 +159,7 @@ class JobDetail:
     stage: str | None = None
     attempt: int
     transcript: JobTranscript | None = None
+    tags: list[str] = field(factory=list)
     partial_segments: list[SpokenSegment] = field(factory=list)
     """What a failed or cancelled job had finished."""
     failure_reason: str | None = None

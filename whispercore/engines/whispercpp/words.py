@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
+from whispercore.languages import is_unspaced
 from whispercore.transcript import Segment, Word
 
 
@@ -77,21 +78,7 @@ def _begins_word(group: Sequence[Token], token: Token) -> bool:
         return True
     last = b"".join(item.text for item in group).decode(errors="replace")[-1:]
     following = token.text.decode(errors="replace")[:1]
-    return _unspaced(last) and (_unspaced(following) or following.isalnum())
-
-
-def _unspaced(character: str) -> bool:
-    """Does this character belong to a script that writes no spaces (CJK, Thai, Lao, Khmer, Burmese, Tibetan)?"""
-    code = ord(character) if character else 0
-    return (
-        0x0E00 <= code <= 0x0FFF
-        or 0x1000 <= code <= 0x109F
-        or 0x1780 <= code <= 0x17FF
-        or 0x3040 <= code <= 0x30FF
-        or 0x3400 <= code <= 0x9FFF
-        or 0xF900 <= code <= 0xFAFF
-        or 0x20000 <= code <= 0x3134F
-    )
+    return is_unspaced(last) and (is_unspaced(following) or following.isalnum())
 
 
 def _unfinished(data: bytes) -> bytes:

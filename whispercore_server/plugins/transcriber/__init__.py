@@ -28,6 +28,9 @@ from whispercore_server.plugins.transcriber.health import HealthHandlers
 from whispercore_server.plugins.transcriber.jobs import JobsHandlers
 from whispercore_server.plugins.transcriber.metrics import MetricsHandlers
 from whispercore_server.plugins.transcriber.progress import ProgressHandlers
+from whispercore_server.plugins.transcriber.sharing import SharesHandlers
+from whispercore_server.plugins.transcriber.tags import TagsHandlers
+from whispercore_server.plugins.transcriber.transcripts import TranscriptsHandlers
 from whispercore_server.ports import Ports
 
 
@@ -37,6 +40,9 @@ def _handlers(ports: Ports) -> Sequence[object]:
         BatchesHandlers(ports),
         ProgressHandlers(ports),
         ExportsHandlers(ports),
+        TranscriptsHandlers(ports),
+        SharesHandlers(ports),
+        TagsHandlers(ports),
         AuthHandlers(ports),
         ApiKeysHandlers(ports),
         AdminApiKeysHandlers(ports),

@@ -20,6 +20,7 @@ from whispercore.errors import InvalidRequest
 from whispercore.jobs.job import JobFilter, State
 from whispercore.people.caller import Caller
 from whispercore.tasks.transcribe import KIND
+from whispercore.transcripts.tags import key_of
 from whispercore_server.bodies import staged_of
 from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber import views
@@ -67,10 +68,16 @@ class JobsHandlers:
             raise InvalidRequest.one("skip", "it is the same as offset, and both are given")
         part = Slice(request.offset or request.skip, request.limit)
         states = (State(request.status),) if request.status is not None else ()
-        wanted = JobFilter(states=states, kinds=(KIND,), created_after=request.created_after)
+        wanted = JobFilter(
+            states=states,
+            kinds=(KIND,),
+            created_after=request.created_after,
+            tag=None if request.tag is None else key_of(request.tag),
+        )
         page = await self.ports.jobs.listed(caller, wanted, part)
+        tags = await self.ports.tags.of([job.id for job in page.rows])
         return JobList(
-            jobs=[views.row(job) for job in page.rows],
+            jobs=[views.row(job, tags.get(job.id, ())) for job in page.rows],
             total=page.total,
             limit=part.limit,
             offset=part.offset,
@@ -84,7 +91,8 @@ class JobsHandlers:
         job = await jobs.owned(request.job_id, caller)
         transcript = await jobs.transcript(job) if job.state is State.COMPLETED else None
         partial = await jobs.segments(job) if job.state in (State.FAILED, State.CANCELLED) else ()
-        return views.detail(job, transcript, (segment for _, segment in partial))
+        tags = await self.ports.tags.of([job.id])
+        return views.detail(job, transcript, (segment for _, segment in partial), tags.get(job.id, ()))
 
     @serves(Jobs.delete)
     async def delete(self, request: JobRef, caller: Caller) -> JobDeleted:

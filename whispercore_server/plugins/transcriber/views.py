@@ -29,7 +29,7 @@ def work_s(job: Job | JobSummary) -> float | None:
     return (job.completed_at - job.created_at).total_seconds() if job.completed_at is not None else None
 
 
-def row(job: JobSummary) -> JobRow:
+def row(job: JobSummary, tags: Iterable[str] = ()) -> JobRow:
     """A job in a list."""
     took_s = work_s(job)
     return JobRow(
@@ -44,11 +44,12 @@ def row(job: JobSummary) -> JobRow:
         duration_s=took_s,
         audio_duration_s=job.audio_duration_s,
         transcript_preview=job.preview,
+        tags=list(tags),
         failure_reason=job.failure_reason,
     )
 
 
-def detail(job: Job, transcript: Transcript | None, partial: Iterable[Segment]) -> JobDetail:
+def detail(job: Job, transcript: Transcript | None, partial: Iterable[Segment], tags: Iterable[str] = ()) -> JobDetail:
     """A job with what came of it."""
     took_s = work_s(job)
     return JobDetail(
@@ -68,6 +69,7 @@ def detail(job: Job, transcript: Transcript | None, partial: Iterable[Segment]) 
         stage=_stage(job),
         attempt=job.attempt,
         transcript=_transcript(transcript) if transcript is not None else None,
+        tags=list(tags),
         partial_segments=[segment(one) for one in partial],
         failure_reason=job.failure_reason,
         error=job.error,

@@ -1,0 +1,154 @@
+"""The rows of transcripts and their versions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, Final
+
+from attrs import evolve
+from sqlalchemy import Row, bindparam, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.database.page import Page, Slice
+from whispercore.database.tables import jobs, segments, transcript_versions, transcripts
+from whispercore.errors import Conflict, NotFound
+from whispercore.jobs.job import Job
+from whispercore.jobs.results import count_segments, segments_after, whole_transcript
+from whispercore.transcript import Transcript
+from whispercore.transcripts.snapshot import Kept, unpacked
+from whispercore.transcripts.version import Speaker, Version
+
+_META: Final = tuple(one for one in transcript_versions.c if one.name not in ("job_id", "snapshot"))
+Rows = tuple[Kept, ...]
+"""All segments of a version, in order."""
+
+
+async def head_of(tx: AsyncConnection, job: Job) -> Row[Any]:
+    """The row of the transcript.
+
+    Raises:
+        NotFound: The job was deleted meanwhile.
+        Conflict: There is no transcript yet.
+    """
+    row = (await tx.execute(select(transcripts).where(transcripts.c.job_id == job.id))).one_or_none()
+    if row is None:
+        if (await tx.execute(select(jobs.c.id).where(jobs.c.id == job.id))).one_or_none() is None:
+            raise NotFound("job", job.id)
+        raise Conflict(f"the job is {job.state}; there is a transcript once it is completed")
+    return row
+
+
+async def newest_of(tx: AsyncConnection, job_id: str) -> int:
+    """The number of the newest version."""
+    query = select(func.max(transcript_versions.c.number)).where(transcript_versions.c.job_id == job_id)
+    return (await tx.execute(query)).scalar() or 1
+
+
+async def snapshot_of(tx: AsyncConnection, job_id: str, number: int) -> bytes:
+    """An earlier version.
+
+    Raises:
+        NotFound: There is none, or it is not kept any more.
+    """
+    query = select(transcript_versions.c.snapshot).where(
+        transcript_versions.c.job_id == job_id, transcript_versions.c.number == number
+    )
+    found: bytes | None = (await tx.execute(query)).scalar_one_or_none()
+    if found is None:
+        raise NotFound("version", str(number))
+    return found
+
+
+async def rows_or_snapshot(tx: AsyncConnection, job_id: str, number: int, newest: int) -> Rows | bytes:
+    """The segments of a version; a snapshot of them where it is not the newest.
+
+    Raises:
+        NotFound: There is no such version, or it is not kept any more.
+    """
+    if number != newest:
+        return await snapshot_of(tx, job_id, number)
+    return await newest_rows(tx, job_id)
+
+
+async def newest_rows(tx: AsyncConnection, job_id: str) -> Rows:
+    """The segments of the newest version."""
+    return tuple(Kept.of(row) for row in await tx.execute(segments_after(job_id, -1, None)))
+
+
+async def original(tx: AsyncConnection, job_id: str) -> Transcript | None:
+    """The transcript as the engine has written it, whatever people have changed since; None where there is none."""
+    found = await whole_transcript(tx, job_id)
+    if found is None or await newest_of(tx, job_id) == 1:
+        return found
+    rows = await asyncio.to_thread(unpacked, await snapshot_of(tx, job_id, 1))
+    return evolve(found, segments=tuple(row.segment for row in rows))
+
+
+async def speakers_of(tx: AsyncConnection, job_id: str) -> tuple[Speaker, ...]:
+    """Who speaks, in the order in which they begin."""
+    first = func.min(segments.c.start_s)
+    query = (
+        select(segments.c.speaker, func.count(), func.sum(segments.c.end_s - segments.c.start_s), first)
+        .where(segments.c.job_id == job_id)
+        .group_by(segments.c.speaker)
+        .order_by(first, segments.c.speaker)
+    )
+    return tuple(
+        Speaker(name=name, segments=count, speaks_s=round(speaks_s, 3), first_s=first_s)
+        for name, count, speaks_s, first_s in await tx.execute(query)
+    )
+
+
+async def versions_of(tx: AsyncConnection, job: Job, part: Slice) -> Page[Version]:
+    """Those that are kept, newest first."""
+    mine = transcript_versions.c.job_id == job.id
+    total = (await tx.execute(select(func.count()).select_from(transcript_versions).where(mine))).scalar_one()
+    if total == 0:
+        first: dict[str, Any] = first_version(job, await count_segments(tx, job.id))
+        values: dict[str, Any] = {one.name: first.get(one.name) for one in _META}
+        only = (Version(**values),)
+        return Page(only[part.offset : part.offset + part.limit], 1)
+    newest_first = transcript_versions.c.number.desc()
+    query = select(*_META).where(mine).order_by(newest_first).offset(part.offset).limit(part.limit)
+    return Page(tuple(Version(**row._mapping) for row in await tx.execute(query)), total)  # noqa: SLF001
+
+
+def first_version(job: Job, count: int) -> dict[str, object]:
+    """The row of the engine's own version, which is written with the first change."""
+    return {
+        "job_id": job.id,
+        "number": 1,
+        "origin": "transcribed",
+        "created_at": job.completed_at or job.created_at,
+        "segments": count,
+    }
+
+
+async def rewrite(tx: AsyncConnection, job_id: str, count: int, after: Rows, written: Sequence[int]) -> None:
+    """Put other segments in the place of those that are there.
+
+    Args:
+        tx: A transaction that writes.
+        job_id: Whose.
+        count: How many there are.
+        after: Those that shall be there.
+        written: What ``to_be_written`` says.
+    """
+    mine = segments.c.job_id == job_id
+    if count == len(after):
+        gone = delete(segments).where(mine, segments.c.position == bindparam("place"))
+        await tx.execute(gone, [{"place": place} for place in written])
+    else:
+        await tx.execute(delete(segments).where(mine, segments.c.position >= len(after) - len(written)))
+    if written:
+        await tx.execute(insert(segments), [after[place].row(job_id, place) for place in written])
+
+
+def to_be_written(before: Rows, after: Rows) -> list[int]:
+    """Places that have to be written: as few as can be, as the search index is written with them."""
+    if len(before) == len(after):
+        return [place for place, (was, now) in enumerate(zip(before, after, strict=True)) if was != now]
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    return list(range(same, len(after)))
