@@ -88,15 +88,15 @@ _GLUED_PROGRAM: Final = re.compile(
     rb"|Rar!\x1a\x07[\x00\x01]|7z\xbc\xaf\x27\x1c\x00"
 )
 
-MASQUERADE: Final = Rule("masquerade", UPLOAD, 8)
+MASQUERADE: Final = Rule("masquerade", f"{UPLOAD}: a document, archive or page that is said to be a recording", 8)
 """A program, script, document or archive under the name of a recording."""
-PROGRAM: Final = Rule("program", UPLOAD, 8)
+PROGRAM: Final = Rule("program", f"{UPLOAD}: a program or script", 8)
 """A program or script, whatever its name."""
-PROGRAM_NAME: Final = Rule("program_name", UPLOAD, 7)
+PROGRAM_NAME: Final = Rule("program_name", f"{UPLOAD}: its name or type is that of a program", 7)
 """A name, or a declared type, by which another program would run it."""
-POLYGLOT: Final = Rule("polyglot", UPLOAD, 9)
+POLYGLOT: Final = Rule("polyglot", f"{UPLOAD}: a recording that is something else too", 9)
 """A recording that is something else too."""
-ACTIVE_CONTENT: Final = Rule("active_content", UPLOAD, 8)
+ACTIVE_CONTENT: Final = Rule("active_content", f"{UPLOAD}: code for browsers or servers", 8)
 """Markup that runs."""
 ENTITIES: Final = Rule("xml_entities", "XML entities detected", 8)
 """A document type of its own, with which XML reads other files or grows without end."""

@@ -14,6 +14,7 @@ import requests
 from tests.both_clients import both
 from tests.golden import differences
 from tests.live import Live, live, settings_for
+from tests.media_files import ENCODINGS, encode
 from tests.unit.screening.corpora import archive, attacks, honest
 from tests.visitor import Visitor, administrator, registered
 from whispercore.errors import SuspiciousInput
@@ -131,6 +132,45 @@ def test_honest_text_passes(visitor: Visitor, audio: Path) -> None:
     assert noted(visitor.server, visitor) == []
 
 
+ARCHIVE = archive({"notes.txt": b"hello" * 100})
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+DISGUISED = {
+    "an archive": ("talk.mp3", ARCHIVE, "a document, archive or page that is said to be a recording"),
+    "a document": ("talk.mp3", PDF, "a document, archive or page that is said to be a recording"),
+    "a page": ("talk.mp3", b"<html><body>hello</body></html>", "a document, archive or page that is said"),
+    "a program": ("talk.exe", b"MZ" + bytes(62) + b"PE\0\0" + bytes(500), "a program or script"),
+    "a program that says it is none": ("talk.wav", b"\x7fELF\2\1\1" + bytes(500), "a program or script"),
+    "a script": ("talk.mp3", b"#!/bin/sh\nrm -rf /\n", "a program or script"),
+    "a recording by the name of a program": ("talk.mp3.exe", b"", "its name or type is that of a program"),
+    "a recording with an archive behind it": ("talk.wav", ARCHIVE, "a recording that is something else too"),
+}
+
+
+@pytest.mark.parametrize("name", DISGUISED)
+def test_what_is_disguised_is_refused_with_a_reason(name: str, alice: Visitor, audio: Path) -> None:
+    filename, data, reason = DISGUISED[name]
+    if name.startswith("a recording"):
+        data = (audio / "clip01-en.wav").read_bytes() + data
+    answer = alice.post("/api/jobs/", files={"file": (filename, data)}, data={"model": "micro"})
+    body = answer.json()
+    assert (answer.status_code, body["error_code"], body["fields"]) == (400, "VALIDATION_FAILED", ["file"])
+    assert any(one.startswith(f"Malicious file upload detected: {reason}") for one in body["validation_errors"])
+    assert body["risk_score"] >= 7
+
+
+@pytest.mark.parametrize(("filename", "data"), [("slides.pdf", PDF), ("all.zip", ARCHIVE)])
+def test_what_is_merely_no_recording_is_415(filename: str, data: bytes, alice: Visitor) -> None:
+    answer = alice.post("/api/jobs/", files={"file": (filename, data)}, data={"model": "micro"})
+    assert (answer.status_code, answer.json()["error_code"]) == (415, "NOT_MEDIA")
+    assert answer.json()["found"]
+
+
+def test_a_recording_with_the_wrong_ending_is_transcribed(newcomer: Visitor, audio: Path, tmp_path: Path) -> None:
+    mp3 = next(one for one in ENCODINGS if one.suffix == "mp3")
+    named = encode(audio / "clip01-en.wav", tmp_path / "talk.mp3", mp3).rename(tmp_path / "talk.wav")
+    assert newcomer.finished(newcomer.job(named))["status"] == "completed"
+
+
 # ---------------------------------------------------------------- places
 
 
@@ -184,11 +224,13 @@ def test_passwords_are_nobodys_business(blocking: Live) -> None:
 
 
 def test_paths_that_lead_nowhere_are_noted_too(blocking: Live) -> None:
-    before = len(noted(blocking))
-    assert requests.get(f"{blocking.url}/static/..%2f..%2f..%2fetc/passwd", timeout=60).status_code == 404
-    assert requests.get(f"{blocking.url}/index.php?id=1'%20OR%20'1'='1", timeout=60).status_code == 404
-    assert requests.get(f"{blocking.url}/favicon.ico?v=2", timeout=60).status_code == 404
-    first, second = noted(blocking)[before:]
+    paths = ("static/..%2f..%2f..%2fetc/passwd", "index.php?id=1'%20OR%20'1'='1", "favicon.ico?v=2")
+    answers = [requests.get(f"{blocking.url}/{path}", timeout=60) for path in paths]
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    ids = [answer.headers["X-Request-ID"] for answer in answers]
+    by_id = {event["request_id"]: event for event in noted(blocking)}
+    first, second = by_id[ids[0]], by_id[ids[1]]
+    assert ids[2] not in by_id
     assert (first["action"], first["response_status"], first["blocked"]) == ("GET (no such path)", 404, True)
     assert first["details"]["reasons"] == "Path traversal attempt detected"
     assert second["details"]["reasons"] == "SQL injection attempt detected"
