@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from attrs import evolve, frozen
 
+from tests.remembering_hasher import remember
 from whispercore.clock import Clock
 from whispercore.people.auth import Auth
 from whispercore.settings import Settings
@@ -78,6 +79,7 @@ def live(
 
     async def start() -> tuple[web.AppRunner, web.Application, int]:
         app = create_app(settings, plugins=plugins, worker=worker, clock=clock, auth=auth)
+        remember(app[PORTS].passwords)
         runner = Runner(around(app), shutdown_timeout=2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

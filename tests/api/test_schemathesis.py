@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
 from typing import Any
@@ -85,23 +85,31 @@ class Sender:
     """Requests that were about something that is there."""
 
 
-@pytest.fixture(scope="module", params=["off", "block"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server without rate limits, with input screening and without."""
+SENDERS = [("administrator", "off"), ("user", "block")]
+"""Who sends, and whether his input is screened: an administrator may ask for all that a user may."""
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Live]]:
+    """Servers without rate limits, with input screening and without."""
     with ExitStack() as stack:
-        yield stack.enter_context(live(settings_for(tmp_path_factory.mktemp("fuzzed"), screening=request.param)))
+        yield {
+            screening: stack.enter_context(live(settings_for(tmp_path_factory.mktemp("fuzzed"), screening=screening)))
+            for screening in ("off", "block")
+        }
 
 
-@pytest.fixture(scope="module", params=["user", "administrator"])
-def sender(request: pytest.FixtureRequest, server: Live) -> Sender:
-    return Sender(request.param, getattr(Populated, request.param)(server))
+@pytest.fixture(scope="module", params=SENDERS, ids="-".join)
+def sender(request: pytest.FixtureRequest, servers: Mapping[str, Live]) -> Sender:
+    name, screening = request.param
+    return Sender(name, getattr(Populated, name)(servers[screening]))
 
 
 # ---------------------------------------------------------------- what is documented
 
 
-def test_every_path_of_the_seeds_is_in_the_document(server: Live) -> None:
-    paths = Populated.user(server).visitor.get("/openapi.json").json()["paths"]
+def test_every_path_of_the_seeds_is_in_the_document(servers: Mapping[str, Live]) -> None:
+    paths = Populated.user(servers["block"]).visitor.get("/openapi.json").json()["paths"]
     served = {(method.upper(), path) for path, operations in paths.items() for method in operations}
     documented = {(one.method, one.path) for seed in ("000", "001") for one in samples(seed)}
     assert documented - served == NOT_YET
@@ -133,6 +141,7 @@ def expected(operation: Operation) -> set[int]:
 # ---------------------------------------------------------------- what is right
 
 
+@pytest.mark.parametrize("sender", [*SENDERS, ("administrator", "block")], indirect=True, ids="-".join)
 def test_every_operation_is_answered(
     sender: Sender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
