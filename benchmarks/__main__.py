@@ -26,6 +26,7 @@ from benchmarks import (
     overlap,
     queueing,
     requests,
+    search,
     through_server,
     uploads,
     window_length,
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "server": through_server.run,
     "followers": followers.run,
     "health": health.run,
+    "search": search.run,
 }
 
 

@@ -215,6 +215,7 @@ class Populated:
             "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},
             "auth.change_password": lambda: {"json": {"current_password": PASSWORD, "new_password": PASSWORD + "!"}},
             "security.unlock": lambda: {"json": {"username": self.visitor.username}},
+            "search.find": lambda: {"json": {"query": "the OR word"}},
             "users.set_role": lambda: {"json": {"role": "user"}},
             "transcripts.edit": self._edit,
             "transcripts.rename_speaker": lambda: {

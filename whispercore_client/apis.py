@@ -23,6 +23,7 @@ from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
 from whispercore.api.transcriber.metrics import Metrics
 from whispercore.api.transcriber.progress import Progress
+from whispercore.api.transcriber.search import Search
 from whispercore.api.transcriber.sharing import Shares
 from whispercore.api.transcriber.tags import Tags
 from whispercore.api.transcriber.transcripts import Transcripts
@@ -73,6 +74,11 @@ class Apis(Generic[T_co]):
     def tags(self) -> Tags[T_co]:
         """Tags of jobs."""
         return Tags(self.transport)
+
+    @property
+    def search(self) -> Search[T_co]:
+        """Finding what was said."""
+        return Search(self.transport)
 
     @property
     def auth(self) -> Auth[T_co]:

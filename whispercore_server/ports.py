@@ -47,6 +47,7 @@ from whispercore.people.sessions import Sessions
 from whispercore.people.token_key import TokenKey
 from whispercore.people.tokens import Tokens
 from whispercore.people.users import Users
+from whispercore.search.search import IndexSearch, Search
 from whispercore.tasks.probe import Probe
 from whispercore.tasks.submission import Submissions
 from whispercore.transcripts.sharing import Shares
@@ -77,6 +78,7 @@ class Ports:
     transcripts: Transcripts
     shares: Shares
     tags: Tags
+    search: Search
     following: Following
     people: People
     passwords: Passwords
@@ -175,6 +177,7 @@ class Ports:
             transcripts=Transcripts(database, audit=audit),
             shares=Shares(database, ids=ids, audit=audit),
             tags=Tags(database, audit=audit),
+            search=IndexSearch(database),
             following=Following(jobs),
             counters=Counters(clock, settings.redis_url),
             people=people,

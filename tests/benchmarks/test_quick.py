@@ -29,6 +29,7 @@ NAMES = (
     "server",
     "followers",
     "health",
+    "search",
 )
 
 

@@ -8,6 +8,7 @@ from whispercore.database.job_tables import jobs, outbox, results, segments, spe
 from whispercore.database.measure_tables import acknowledgements, samples
 from whispercore.database.people_tables import api_key_days, api_keys, refresh_tokens, sessions, signing_keys, users
 from whispercore.database.schema import schema
+from whispercore.database.search_tables import search_documents, search_letters, search_owners
 from whispercore.database.security_tables import audit_events, audit_head, incidents, login_failures
 from whispercore.database.transcript_tables import job_tags, shares, transcript_versions
 
@@ -30,6 +31,9 @@ __all__ = [
     "results",
     "samples",
     "schema",
+    "search_documents",
+    "search_letters",
+    "search_owners",
     "segments",
     "sessions",
     "shares",

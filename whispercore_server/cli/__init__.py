@@ -17,6 +17,7 @@ from whispercore_server.cli import audit, backup, keys, models, users
 from whispercore_server.cli.doctor.command import doctor
 from whispercore_server.cli.exits import EXIT_CODES, Group
 from whispercore_server.cli.routes import routes
+from whispercore_server.cli.search import search
 from whispercore_server.cli.serve import serve
 from whispercore_server.cli.settings import settings
 from whispercore_server.cli.transcribe.command import transcribe
@@ -62,6 +63,7 @@ def main() -> None:
 
 
 app.command(epilog=EXIT_CODES)(transcribe)
+app.command(epilog=EXIT_CODES)(search)
 app.add_typer(models.app, name="models")
 app.command()(doctor)
 app.command()(serve)

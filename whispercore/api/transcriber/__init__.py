@@ -24,6 +24,7 @@ from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
 from whispercore.api.transcriber.metrics import Metrics
 from whispercore.api.transcriber.progress import Progress
+from whispercore.api.transcriber.search import Search
 from whispercore.api.transcriber.sharing import Shares
 from whispercore.api.transcriber.tags import Tags
 from whispercore.api.transcriber.transcripts import Transcripts
@@ -42,6 +43,7 @@ API: Final = Api(
         Transcripts,
         Shares,
         Tags,
+        Search,
         Auth,
         ApiKeys,
         AdminApiKeys,

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from alembic import context
 
+from whispercore.database.search_tables import is_compared
 from whispercore.database.tables import schema
 from whispercore.database.types import Moment
 
@@ -21,6 +22,7 @@ def _run() -> None:
         target_metadata=schema,
         version_table=context.config.attributes["version_table"],
         render_item=_render,
+        include_name=is_compared,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -28,6 +28,7 @@ from whispercore_server.plugins.transcriber.health import HealthHandlers
 from whispercore_server.plugins.transcriber.jobs import JobsHandlers
 from whispercore_server.plugins.transcriber.metrics import MetricsHandlers
 from whispercore_server.plugins.transcriber.progress import ProgressHandlers
+from whispercore_server.plugins.transcriber.search import SearchHandlers
 from whispercore_server.plugins.transcriber.sharing import SharesHandlers
 from whispercore_server.plugins.transcriber.tags import TagsHandlers
 from whispercore_server.plugins.transcriber.transcripts import TranscriptsHandlers
@@ -43,6 +44,7 @@ def _handlers(ports: Ports) -> Sequence[object]:
         TranscriptsHandlers(ports),
         SharesHandlers(ports),
         TagsHandlers(ports),
+        SearchHandlers(ports),
         AuthHandlers(ports),
         ApiKeysHandlers(ports),
         AdminApiKeysHandlers(ports),
