@@ -16,8 +16,8 @@ from whispercore.measures.services import Degraded, Starting
 from whispercore.models.catalogue import MICRO
 from whispercore.models.store import ModelFile, ModelStore
 
-FIRST_S: Final = 1.0
-"""How soon after a start an engine is tried if nobody asks sooner: the start itself needs the processors."""
+FIRST_S: Final = 0.5
+"""How soon after a start an engine is tried: the start itself needs the processors, and so do the first questions."""
 EVERY_S: Final = 60.0
 """How often it is looked whether a trial is due."""
 HOLDS_S: Final = 300.0
@@ -74,6 +74,7 @@ class WhisperProbe:
     make: Callable[[ModelFile], Tried] = small_engine
     limit_s: float = LIMIT_S
     _outcome: _Outcome | None = field(default=None, init=False)
+    _looks_by_itself: bool = field(default=False, init=False)
     _trial: asyncio.Task[None] | None = field(default=None, init=False)
 
     @property
@@ -92,7 +93,8 @@ class WhisperProbe:
         missing = not await asyncio.to_thread(self.models.is_here, self.default_model)
         if not missing:
             await asyncio.to_thread(self.models.named, self.default_model)
-        self._look(failed_s=FAILED_S)
+        if self._outcome is not None or self.engines.loaded or not self._looks_by_itself:
+            self._look(failed_s=FAILED_S)
         outcome, loaded = self._outcome, self.engines.loaded
         if outcome is not None and outcome.failure is not None:
             raise outcome.failure.with_traceback(None)  # else it grows with each who asks
@@ -104,6 +106,7 @@ class WhisperProbe:
 
     async def run(self) -> None:
         """Try an engine whenever it is due, until cancelled."""
+        self._looks_by_itself = True
         await self.clock.sleep(FIRST_S)
         while True:
             self._look(failed_s=EVERY_S)

@@ -138,7 +138,9 @@ async def test_it_looks_by_itself(world: World) -> None:
     world.engine.let.set()
     running = asyncio.create_task(Services(world.clock, {"whisper": world.probe}).run())
     await until(lambda: world.clock.sleepers > 0)
-    assert world.engine.loads == 0, "the start comes first"
+    with pytest.raises(Starting):
+        await world.probe()
+    assert world.probe._trial is None, "the start and who asks come first"
     world.clock.advance(FIRST_S)
     await until(lambda: world.clock.sleepers > 0)
     await world.tried()
