@@ -33,7 +33,7 @@ def run(place: Place) -> Result:
         how=(
             f"{count} questions over one connection, to a server with {n_jobs:,} waiting jobs and no worker; then "
             "while 8 clients list jobs without a pause. Database, storage and worker are asked each time. An engine is "
-            "tried beside, half a second after the start and every five minutes, and nobody waits for it."
+            "tried beside, once the first question is answered and every five minutes, and nobody waits for it."
         ),
         figures=(
             Figure(what="GET /admin/health, median", value=1000 * median(alone.latencies_s), unit="ms", digits=1),

@@ -16,8 +16,10 @@ from whispercore.measures.services import Degraded, Starting
 from whispercore.models.catalogue import MICRO
 from whispercore.models.store import ModelFile, ModelStore
 
-FIRST_S: Final = 0.5
-"""How soon after a start an engine is tried: the start itself needs the processors, and so do the first questions."""
+FIRST_S: Final = 5.0
+"""How soon after a start an engine is tried if nobody asks sooner: the start itself needs the processors."""
+GIVES_WAY_S: Final = 0.1
+"""How long a trial waits that a question has begun, so that the answer is there first."""
 EVERY_S: Final = 60.0
 """How often it is looked whether a trial is due."""
 HOLDS_S: Final = 300.0
@@ -65,6 +67,7 @@ class WhisperProbe:
         clock: Says when a trial is too old.
         make: Makes an engine for a trial.
         limit_s: How long a trial may take.
+        gives_way_s: How long one waits that a question has begun.
     """
 
     models: ModelStore
@@ -73,8 +76,8 @@ class WhisperProbe:
     clock: Clock
     make: Callable[[ModelFile], Tried] = small_engine
     limit_s: float = LIMIT_S
+    gives_way_s: float = GIVES_WAY_S
     _outcome: _Outcome | None = field(default=None, init=False)
-    _looks_by_itself: bool = field(default=False, init=False)
     _trial: asyncio.Task[None] | None = field(default=None, init=False)
 
     @property
@@ -93,8 +96,7 @@ class WhisperProbe:
         missing = not await asyncio.to_thread(self.models.is_here, self.default_model)
         if not missing:
             await asyncio.to_thread(self.models.named, self.default_model)
-        if self._outcome is not None or self.engines.loaded or not self._looks_by_itself:
-            self._look(failed_s=FAILED_S)
+        self._look(failed_s=FAILED_S, after_s=self.gives_way_s)
         outcome, loaded = self._outcome, self.engines.loaded
         if outcome is not None and outcome.failure is not None:
             raise outcome.failure.with_traceback(None)  # else it grows with each who asks
@@ -106,10 +108,9 @@ class WhisperProbe:
 
     async def run(self) -> None:
         """Try an engine whenever it is due, until cancelled."""
-        self._looks_by_itself = True
         await self.clock.sleep(FIRST_S)
         while True:
-            self._look(failed_s=EVERY_S)
+            self._look(failed_s=EVERY_S, after_s=0.0)
             await self.clock.sleep(EVERY_S)
 
     async def close(self) -> None:
@@ -118,11 +119,11 @@ class WhisperProbe:
             self._trial.cancel()
             await asyncio.wait((self._trial,))
 
-    def _look(self, *, failed_s: float) -> None:
+    def _look(self, *, failed_s: float, after_s: float) -> None:
         if self.engines.loaded:
             self._settle(None)
         elif (self._trial is None or self._trial.done()) and self._is_due(failed_s):
-            self._trial = asyncio.create_task(self._try(), name="engine trial")
+            self._trial = asyncio.create_task(self._try(after_s), name="engine trial")
 
     def _is_due(self, failed_s: float) -> bool:
         if self._outcome is None:
@@ -133,7 +134,8 @@ class WhisperProbe:
     def _settle(self, failure: Exception | None) -> None:
         self._outcome = _Outcome(failure, self.clock.now(), self.clock.monotonic())
 
-    async def _try(self) -> None:
+    async def _try(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
         try:
             await self._loaded_once()
         except Exception as error:  # noqa: BLE001 (it is told to whoever asks)
