@@ -21,7 +21,7 @@ from typer.main import get_command
 
 from whispercore import errors
 from whispercore.audio import media
-from whispercore.formats import FORMATS
+from whispercore.formats import FORMATS, Option
 from whispercore.languages import LANGUAGES
 from whispercore.models.catalogue import CATALOGUE, MICRO
 from whispercore.settings import Settings
@@ -129,6 +129,24 @@ def _formats() -> Iterator[str]:
         yield f"| `{one.name}` | {one.description} | `{one.extension}` | `{one.mime_type}` | {times} |"
 
 
+def _format_options() -> Iterator[str]:
+    for one in FORMATS.values():
+        if one.options:
+            yield from (f"### `{one.name}`", "")
+            yield from ("| option | type | default | range | what it does |", "| --- | --- | --- | --- | --- |")
+            for option in one.options:
+                default = str(option.default).lower() if option.type == "boolean" else str(option.default)
+                shown = f"`{default}`" if default else "none"
+                yield f"| `{option.name}` | {option.type} | {shown} | {_range(option)} | {option.description} |"
+            yield ""
+
+
+def _range(option: Option) -> str:
+    if option.choices:
+        return ", ".join(f"`{choice}`" for choice in option.choices)
+    return "" if option.minimum is None else f"{option.minimum:g} to {option.maximum:g}"
+
+
 def _containers() -> Iterator[str]:
     yield ", ".join(f"`{name}`" for name in sorted(media.DEMUXERS.split(",")))
 
@@ -169,6 +187,7 @@ PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "containers": _containers,
     "errors": _errors,
     "event_types": trail.event_types,
+    "format_options": _format_options,
     "formats": _formats,
     "incident_rules": trail.rules,
     "languages": _languages,

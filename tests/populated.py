@@ -210,6 +210,7 @@ class Populated:
         known: dict[str, Callable[[], dict[str, Any]]] = {
             "jobs.create": self._recording,
             "batches.create": self._recordings,
+            "exports.batch": lambda: {"json": {"job_ids": [self.id("job_id")], "format": "srt"}},
             "auth.register": lambda: {"json": self._new_account()},
             "auth.login": lambda: {"json": self._account()},
             "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},

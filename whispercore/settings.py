@@ -64,6 +64,14 @@ class Settings:
         default=300.0,
         metadata=setting("WHISPERCORE_KEEP_ALIVE_S", "Seconds that an idle model stays loaded.", parsers.seconds),
     )
+    fonts_dir: Path | None = field(
+        default=None,
+        metadata=setting(
+            "WHISPERCORE_FONTS",
+            "A folder with fonts for PDF, beside the one of this package: for Chinese, Hindi or Thai, for instance.",
+            parsers.folder,
+        ),
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:

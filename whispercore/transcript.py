@@ -5,9 +5,26 @@ All times are seconds from the beginning of the recording.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal, overload
+
 from attrs import field, frozen
 
 from whispercore.languages import joined
+
+if TYPE_CHECKING:
+    from whispercore.formats.options import (
+        AssOptions,
+        CueOptions,
+        DocumentOptions,
+        LyricsOptions,
+        PdfOptions,
+        TableOptions,
+        TextOptions,
+        VttOptions,
+    )
+
+TextFormat = Literal["txt", "srt", "vtt", "json", "tsv", "verbose_json", "csv", "lrc", "ass"]
+FileFormat = Literal["docx", "pdf"]
 
 
 @frozen(kw_only=True)
@@ -112,32 +129,92 @@ class Transcript:
         weight = sum(words for _, words in known)
         return sum(value * words for value, words in known) / weight if weight else None
 
-    def to(self, format: str) -> str:  # noqa: A002
-        """The transcript in a format of ``whispercore.formats.FORMATS``, by its name.
+    @overload
+    def to(self, format: TextFormat, options: object = None) -> str: ...
+    @overload
+    def to(self, format: FileFormat, options: object = None) -> bytes: ...
+    @overload
+    def to(self, format: str, options: object = None) -> str | bytes: ...
+    def to(self, format: str, options: object = None) -> str | bytes:  # noqa: A002
+        """The transcript in a format of ``whispercore.formats.FORMATS``: text, or the bytes of a file.
+
+        Args:
+            format: Its name.
+            options: An object of its class of options, see ``whispercore.formats``; None for the defaults.
 
         Raises:
-            InvalidOption: No format has this name.
+            InvalidOption: No format has this name, the options are those of another one, what it is written with is
+                not installed, or it cannot hold this transcript.
         """
         from whispercore.formats import write  # noqa: PLC0415 (a cycle: formats write transcripts)
 
-        return write(self, format)
+        return write(self, format, options)
 
-    def to_txt(self) -> str:
-        """One segment on a line."""
-        return self.to("txt")
+    def to_bytes(self, format: str, options: object = None) -> bytes:  # noqa: A002
+        """What a file in this format holds: text is in UTF-8.
 
-    def to_srt(self) -> str:
+        Args:
+            format: As for ``to``.
+            options: As for ``to``.
+
+        Raises:
+            InvalidOption: As for ``to``.
+        """
+        written = self.to(format, options)
+        return written.encode() if isinstance(written, str) else written
+
+    def to_txt(self, options: TextOptions | None = None) -> str:
+        """One segment on a line; with times, or by speaker, as options say."""
+        return self.to("txt", options)
+
+    def to_srt(self, options: CueOptions | None = None) -> str:
         """SubRip subtitles."""
-        return self.to("srt")
+        return self.to("srt", options)
 
-    def to_vtt(self) -> str:
+    def to_vtt(self, options: VttOptions | None = None) -> str:
         """WebVTT subtitles (W3C)."""
-        return self.to("vtt")
+        return self.to("vtt", options)
 
     def to_json(self) -> str:
         """All fields, as JSON; ``whispercore.formats.json.read`` is the way back."""
         return self.to("json")
 
+    def to_verbose_json(self) -> str:
+        """JSON with the names that OpenAI's ``verbose_json`` has."""
+        return self.to("verbose_json")
+
     def to_tsv(self) -> str:
         """Tab-separated start and end in milliseconds, and text."""
         return self.to("tsv")
+
+    def to_csv(self, options: TableOptions | None = None) -> str:
+        """Comma-separated start and end in seconds, speaker, confidence and text (RFC 4180)."""
+        return self.to("csv", options)
+
+    def to_lrc(self, options: LyricsOptions | None = None) -> str:
+        """Lyrics."""
+        return self.to("lrc", options)
+
+    def to_ass(self, options: AssOptions | None = None) -> str:
+        """Advanced SubStation Alpha.
+
+        Raises:
+            InvalidOption: It goes on for ten hours or more, for which the format has no times.
+        """
+        return self.to("ass", options)
+
+    def to_docx(self, options: DocumentOptions | None = None) -> bytes:
+        """A Word document.
+
+        Raises:
+            InvalidOption: The extra ``documents`` is not installed.
+        """
+        return self.to("docx", options)
+
+    def to_pdf(self, options: PdfOptions | None = None) -> bytes:
+        """A PDF document.
+
+        Raises:
+            InvalidOption: The extra ``documents`` is not installed, or no font has a character of the text.
+        """
+        return self.to("pdf", options)

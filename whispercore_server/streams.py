@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final, Never, TypeVar
 from urllib.parse import quote
@@ -101,14 +101,18 @@ async def send_file(http: web.Request, response: web.StreamResponse, content: Co
     size = len(content.body) if isinstance(content.body, bytes) else content.size_bytes
     if size is not None:
         response.content_length = size
-    await response.prepare(http)
-    if http.method != "HEAD":
-        if isinstance(content.body, bytes):
-            await _write(http, response, content.body)
-        else:
-            async for piece in content.body:
-                await _write(http, response, piece)
-    await response.write_eof()
+    try:
+        await response.prepare(http)
+        if http.method != "HEAD":
+            if isinstance(content.body, bytes):
+                await _write(http, response, content.body)
+            else:
+                async for piece in content.body:
+                    await _write(http, response, piece)
+        await response.write_eof()
+    finally:
+        if isinstance(content.body, AsyncGenerator):
+            await content.body.aclose()  # whoever went away in the middle leaves nothing at work
     return response
 
 

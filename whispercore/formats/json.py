@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from whispercore.errors import InvalidOption
 from whispercore.formats.line import encodable
+from whispercore.formats.options import NoOptions
 from whispercore.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN_ERRORS = 3
 
 
-def write(transcript: Transcript) -> str:
+def write(transcript: Transcript, options: NoOptions | None = None) -> str:
     """All fields, and the whole text as ``text`` on top, for people.
 
     Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was.
@@ -27,6 +28,7 @@ def write(transcript: Transcript) -> str:
     """
     import orjson  # noqa: PLC0415 (who only lists formats does not pay for it)
 
+    del options
     fields = _converter().unstructure(transcript)
     document = {"text": encodable(transcript.text), **fields}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()

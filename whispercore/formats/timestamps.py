@@ -9,6 +9,9 @@ from typing import Literal
 
 from whispercore.errors import InvalidOption
 
+_SURE_MS = 1e12
+_NEAR = 0.499
+"""Nearer to a whole number than this, below so many milliseconds, no error of the multiplication matters."""
 _STAMP = re.compile(r"(?:([0-9]{2,}):)?([0-5][0-9]):([0-5][0-9])[,.]([0-9]{3})")
 
 
@@ -18,6 +21,11 @@ def milliseconds(seconds: float) -> int:
     Raises:
         ValueError: The time is not finite.
     """
+    scaled = seconds * 1000
+    if -_SURE_MS < scaled < _SURE_MS:
+        nearest = math.floor(scaled + 0.5)
+        if abs(scaled - nearest) < _NEAR:
+            return max(0, nearest)
     # The decimal that people see is rounded, not the binary number behind it: 1.0005 s are 1001 ms, although
     # 1.0005 * 1000 is a little less than 1000.5.
     exact = Fraction(repr(float(seconds)))

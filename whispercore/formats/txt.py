@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from whispercore.formats.line import attributed
+from whispercore.formats.options import TextOptions
+from whispercore.formats.paragraph import Paragraph, paragraphs
+from whispercore.formats.timestamps import stamp
 from whispercore.transcript import Transcript
 
 
-def write(transcript: Transcript) -> str:
-    """One segment on a line, after ``NAME: `` where the speaker is known; segments without text are left out."""
-    lines = map(attributed, transcript.segments)
-    return "".join(f"{line}\n" for line in lines if line)
+def write(transcript: Transcript, options: TextOptions) -> str:
+    """One segment on a line, after ``NAME: `` where the speaker is known; segments without text are left out.
+
+    With times, ``[00:00:01.000 --> 00:00:02.500] `` comes first. By speaker, all that one says is one line, and an
+    empty one parts it from what the next one says.
+    """
+    between = "\n" if options.layout == "speakers" else ""
+    found = paragraphs(transcript, options.layout, speakers=options.speakers)
+    return between.join(_line(one, timed=options.layout == "timestamps") for one in found)
+
+
+def _line(one: Paragraph, *, timed: bool) -> str:
+    times = f"[{stamp(one.start_ms, '.')} --> {stamp(one.end_ms, '.')}] " if timed else ""
+    name = f"{one.speaker}: " if one.speaker else ""
+    return f"{times}{name}{one.text}\n"

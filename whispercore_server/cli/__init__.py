@@ -16,6 +16,7 @@ import typer
 from whispercore_server.cli import audit, backup, keys, models, users
 from whispercore_server.cli.doctor.command import doctor
 from whispercore_server.cli.exits import EXIT_CODES, Group
+from whispercore_server.cli.export import export
 from whispercore_server.cli.routes import routes
 from whispercore_server.cli.search import search
 from whispercore_server.cli.serve import serve
@@ -64,6 +65,7 @@ def main() -> None:
 
 app.command(epilog=EXIT_CODES)(transcribe)
 app.command(epilog=EXIT_CODES)(search)
+app.command()(export)
 app.add_typer(models.app, name="models")
 app.command()(doctor)
 app.command()(serve)

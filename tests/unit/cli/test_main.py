@@ -38,6 +38,7 @@ def test_help_of_transcribe() -> None:
         "-m, --model MODEL",
         "-f, --format FORMAT",
         "-o, --output PATH",
+        "-O, --option NAME=VALUE",
         "-l, --language LANGUAGE",
         "--translate",
         "--words",

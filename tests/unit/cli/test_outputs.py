@@ -6,8 +6,9 @@ import pytest
 
 from whispercore.errors import InvalidOption
 from whispercore.transcript import Fingerprint, Segment, Transcript
+from whispercore_server.cli.format_options import options
 from whispercore_server.cli.transcribe.inputs import Recording, opened
-from whispercore_server.cli.transcribe.outputs import OutputError, Target, chosen, plan
+from whispercore_server.cli.transcribe.outputs import OutputError, Target, chosen, needs_file, plan
 
 TRANSCRIPT = Transcript(
     segments=(Segment(text="grüße", start_s=0.0, end_s=1.0),),
@@ -73,12 +74,54 @@ def test_formats() -> None:
     assert chosen(None, None) == ("txt",)
     assert chosen(None, Path("x.SRT")) == ("srt",)
     assert chosen(None, Path("x.text")) == ("txt",)
+    assert chosen(None, Path("x.verbose.json")) == ("verbose_json",)
+    assert chosen(None, Path("x.json")) == ("json",)
     assert chosen(["json"], Path("x.srt")) == ("json",)
     assert chosen(["srt", "txt", "srt"], Path("x")) == ("srt", "txt")
     with pytest.raises(InvalidOption, match="not one of txt, srt"):
         chosen(["doc"], None)
     with pytest.raises(InvalidOption, match="add --output DIR"):
         chosen(["srt", "txt"], None)
+
+
+def test_titles_are_the_names_of_recordings(tmp_path: Path) -> None:
+    ((srt, document),) = plan(recordings("x/talk.wav"), tmp_path, ["srt", "docx"], {"srt": {"lines": 1}, "docx": {}})
+    assert (srt.options, document.options) == ({"lines": 1}, {"title": "talk"})
+    ((document,),) = plan(recordings("x/talk.wav"), tmp_path, ["docx"], {"docx": {"title": ""}})
+    assert document.options == {"title": ""}
+
+
+def test_files_are_no_text_for_stdout() -> None:
+    needs_file(["txt", "ass"])
+    with pytest.raises(InvalidOption, match=r"^--format: pdf is no text for standard output: add --output FILE$"):
+        needs_file(["txt", "pdf"])
+
+
+def test_options_are_for_all_that_have_them() -> None:
+    found = options(["lines=1", "layout=speakers", "reading_speed=20", "speakers=no"], ["srt", "txt", "json"])
+    assert found == {
+        "srt": {"lines": 1, "reading_speed": 20.0, "speakers": False},
+        "txt": {"layout": "speakers", "speakers": False},
+        "json": {},
+    }
+    assert options(["title=a=b"], ["lrc"]) == {"lrc": {"title": "a=b"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("lines", r"^--option: 'lines' is not of the form NAME=VALUE$"),
+        ("layout=plain", r"^--option: srt, vtt have no option 'layout'; there is line_length, "),
+        ("lines=x", r"^--option lines: 'x' is no whole number$"),
+        ("lines=9", r"^--option lines: 9 is not between 1 and 4$"),
+        ("reading_speed=fast", r"^--option reading_speed: 'fast' is no number$"),
+        ("reading_speed=nan", r"^--option reading_speed: nan is not between 5 and 60$"),
+        ("speakers=maybe", r"^--option speakers: 'maybe' is neither yes nor no"),
+    ],
+)
+def test_a_wrong_option(text: str, reason: str) -> None:
+    with pytest.raises(InvalidOption, match=reason):
+        options([text], ["srt", "vtt"])
 
 
 def test_written_whole(tmp_path: Path) -> None:

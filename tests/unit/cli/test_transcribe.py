@@ -7,12 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Self
 
+import docx
 import pytest
+from attrs import evolve
 from typer.testing import CliRunner, Result
 
-from whispercore import EngineError, Segment, Transcript
+from whispercore import EngineError, Segment, Transcript, formats
 from whispercore.engines.whispercpp import engine
-from whispercore.errors import EngineCrashed, ModelDamaged
+from whispercore.errors import EngineCrashed, InvalidOption, ModelDamaged
+from whispercore.formats import FORMATS
 from whispercore.formats.json import read
 from whispercore_server.cli import app
 from whispercore_server.cli.exits import ExitCode
@@ -54,6 +57,29 @@ def test_formats_on_stdout() -> None:
     result = transcribe(ONE, "-l", "en", "-f", "srt")
     assert result.stdout == "1\n00:00:00,320 --> 00:00:02,220\nthe teacher is in the station\n"
     assert result.stderr == ""
+
+
+def test_options_of_formats(tmp_path: Path) -> None:
+    result = transcribe(ONE, "-l", "en", "-f", "srt", "-O", "line_length=12", "-O", "lines=1")
+    assert [line for line in result.stdout.splitlines() if line.islower()] == ["the teacher", "is in the", "station"]
+    timed = transcribe(ONE, "-l", "en", "-O", "layout=timestamps")
+    assert timed.stdout == "[00:00:00.320 --> 00:00:02.220] the teacher is in the station\n"
+    made = transcribe(ONE, "-l", "en", "-f", "docx", "-f", "srt", "-O", "layout=plain", "-o", tmp_path)
+    assert (made.exit_code, made.stdout, made.stderr) == (0, "", "")
+    texts = [one.text for one in docx.Document(str(tmp_path / "clip01-en.docx")).paragraphs]
+    assert texts == ["clip01-en", SAID[ONE].strip()]
+
+
+def test_a_format_that_cannot_hold_it_costs_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(transcript: object, options: object) -> str:
+        raise InvalidOption("format", "ass cannot hold this")
+
+    refusing = evolve(FORMATS["ass"], writer=refuse)
+    monkeypatch.setattr(formats, "FORMATS", {**FORMATS, "ass": refusing})
+    result = transcribe(ONE, "-l", "en", "-f", "ass", "-f", "txt", "-o", tmp_path)
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr == "error: format: ass cannot hold this\n"
+    assert (tmp_path / "clip01-en.txt").read_text() == SAID[ONE]
 
 
 def test_words_in_json() -> None:
@@ -117,6 +143,8 @@ def test_keeping_damaged(cut: Path) -> None:
         ([ONE, "-l", "klingon"], 2, "error: language: 'klingon' is not one of the "),
         ([ONE, "-f", "doc"], 2, "error: --format: 'doc' is not one of txt, "),
         ([ONE, "-f", "txt", "-f", "srt"], 2, "error: --format: several formats need a folder"),
+        ([ONE, "-f", "pdf"], 2, "error: --format: pdf is no text for standard output: add --output FILE"),
+        ([ONE, "-O", "layout"], 2, "error: --option: 'layout' is not of the form NAME=VALUE"),
         ([ONE, "-o", ONE], 2, "error: --output: clip01-en.wav is one of the recordings"),
         (["-", "-"], 2, "error: FILE: standard input (-) can be read only once"),
         ([], 2, "Usage: "),

@@ -10,10 +10,12 @@ from webvtt import WebVTT
 
 from whispercore.formats.cue import cues
 from whispercore.formats.line import one_line
+from whispercore.formats.options import VttOptions
 from whispercore.formats.vtt import write
-from whispercore.transcript import Segment, Transcript
+from whispercore.transcript import Segment, Transcript, Word
 
 Shown = list[tuple[int, int, str | None, str]]
+USUAL = VttOptions()
 TIMES = re.compile(r"(\d\d+):(\d\d):(\d\d)\.(\d{3}) --> (\d\d+):(\d\d):(\d\d)\.(\d{3})")
 PAYLOAD = re.compile(r"(?:<v ([^<>]+)>)?([^<>]+)")
 
@@ -34,8 +36,8 @@ def parsed_by_hand(written: str) -> Shown:
     assert header == "WEBVTT"
     shown: Shown = []
     for block in blocks:
-        times, payload = block.splitlines()
-        clocks, parts = TIMES.fullmatch(times), PAYLOAD.fullmatch(payload)
+        times, *payload = block.splitlines()
+        clocks, parts = TIMES.fullmatch(times), PAYLOAD.fullmatch("\n".join(payload))
         assert clocks
         assert parts
         voice = parts[1] and unescaped(parts[1])
@@ -57,13 +59,13 @@ def parsed_by_webvtt(written: str) -> Shown:
 
 def expected(transcript: Transcript) -> Shown:
     return [
-        (cue.start_ms, cue.end_ms, one_line(cue.segment.speaker or "") or None, one_line(cue.segment.text))
-        for cue in cues(transcript)
+        (cue.start_ms, cue.end_ms, one_line(cue.segment.speaker or "") or None, "\n".join(cue.lines))
+        for cue in cues(transcript, USUAL, names=False)
     ]
 
 
 def test_nothing_said_is_a_header(silence: Transcript) -> None:
-    assert write(silence) == "WEBVTT\n"
+    assert write(silence, USUAL) == "WEBVTT\n"
 
 
 def test_voices_times_and_escapes(silence: Transcript) -> None:
@@ -72,7 +74,7 @@ def test_voices_times_and_escapes(silence: Transcript) -> None:
         Segment(text="", start_s=2.0, end_s=3.0),
         Segment(text="Two\n\nlines", start_s=360_000.0, end_s=360_001.0, speaker="A <&> B"),
     )
-    assert write(evolve(silence, segments=spoken)) == (
+    assert write(evolve(silence, segments=spoken), USUAL) == (
         "WEBVTT\n\n"
         "00:00:00.000 --> 00:00:01.500\n&lt;b&gt; &amp; --&gt;\n\n"
         "100:00:00.000 --> 100:00:01.000\n<v A &lt;&amp;&gt; B>Two lines\n"
@@ -82,12 +84,41 @@ def test_voices_times_and_escapes(silence: Transcript) -> None:
 def test_awkward_text_stays_in_its_cue(silence: Transcript, awkward: str) -> None:
     spoken = Segment(text=awkward, start_s=1.0, end_s=2.0, speaker=awkward)
     transcript = evolve(silence, segments=(spoken, evolve(spoken, speaker=None)))
-    assert parsed_by_hand(write(transcript)) == parsed_by_webvtt(write(transcript)) == expected(transcript)
+    assert (
+        parsed_by_hand(write(transcript, USUAL)) == parsed_by_webvtt(write(transcript, USUAL)) == expected(transcript)
+    )
 
 
 @given(st.from_type(Transcript))
 @settings(deadline=None)
 def test_readers_find_what_was_written(transcript: Transcript) -> None:
-    written = write(transcript)
+    written = write(transcript, USUAL)
     assert parsed_by_hand(written) == expected(transcript)
     assert parsed_by_webvtt(written) == expected(transcript)
+
+
+def test_words_have_their_times(silence: Transcript) -> None:
+    words = (
+        Word(text="a", start_s=1.0, end_s=1.2),
+        Word(text="<b>", start_s=1.5, end_s=1.5),
+        Word(text="c", start_s=1.5, end_s=1.6),
+        Word(text="d", start_s=2.0, end_s=2.0),
+    )
+    spoken = Segment(text="a <b> c d", start_s=1.0, end_s=2.0, words=words, speaker="A")
+    written = write(evolve(silence, segments=(spoken,)), VttOptions(words=True))
+    assert written.splitlines()[3] == "<v A>a <00:00:01.500>&lt;b&gt; c d"
+    (caption,) = WebVTT.from_string(written, strict=True).captions
+    assert (caption.voice, html.unescape(caption.text)) == ("A", "a <b> c d")
+
+
+@given(st.from_type(Transcript))
+@settings(deadline=None)
+def test_times_of_words_take_no_text_away(transcript: Transcript) -> None:
+    written = write(transcript, VttOptions(words=True, speakers=False))
+    plain = [(start, end, text) for start, end, _, text in expected(transcript)]
+    assert [(start, end, text) for start, end, _, text in parsed_by_webvtt(written)] == plain
+    for block in written.split("\n\n")[1:]:
+        ends = re.findall(r"(\d\d+):(\d\d):(\d\d)\.(\d{3})", block.splitlines()[0])
+        inside = re.findall(r"<(\d\d+):(\d\d):(\d\d)\.(\d{3})>", block)
+        times = [in_ms(clock) for clock in (ends[0], *inside, ends[1])]
+        assert times == sorted(set(times))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from whispercore_server.cli.format_options import OptionTexts
 from whispercore_server.command import start_children
 
 if TYPE_CHECKING:
     from whispercore_server.cli.transcribe.place import Place
     from whispercore_server.cli.transcribe.speech import Speech
 
-_FORMATS: Final = ("txt", "srt", "vtt", "json", "tsv")
+_FORMATS: Final = ("txt", "srt", "vtt", "json", "tsv", "verbose_json", "csv", "lrc", "ass", "docx", "pdf")
 """Those of ``whispercore.formats``, which is imported only when something is transcribed."""
 
 
@@ -45,7 +46,10 @@ def transcribe(
             show_default="standard output",
         ),
     ] = None,
-    words: Annotated[bool, typer.Option("--words", help="Add the time of each word, in json.")] = False,
+    option_texts: OptionTexts = None,
+    words: Annotated[
+        bool, typer.Option("--words", help="Find the time of each word, for formats that have them.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress bars and no warnings.")] = False,
     language: Annotated[
         str | None,
@@ -142,7 +146,9 @@ def transcribe(
         place = _here(speech, threads, offline=offline, several=len(files) > 1)
     else:
         place = _there(speech, server, api_key, unfit={"--threads": threads is not None, "--offline": offline})
-    code = run(Request(files=files, formats=formats, output=output, quiet=quiet, place=place))
+    code = run(
+        Request(files=files, formats=formats, output=output, option_texts=option_texts, quiet=quiet, place=place)
+    )
     if code:
         raise typer.Exit(code)
 

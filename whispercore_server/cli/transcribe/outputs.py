@@ -5,13 +5,16 @@ from __future__ import annotations
 import collections
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from whispercore.errors import InvalidOption, WhispercoreError
 from whispercore.formats import FORMATS
+from whispercore.formats.options import LONGEST_TITLE, public
 from whispercore.transcript import Transcript
 from whispercore_server.cli.transcribe.inputs import Recording
 
@@ -37,15 +40,19 @@ class Target:
 
     path: Path
     format: str
+    options: Mapping[str, Any] = field(factory=dict)
+    """Of the format, by name."""
 
     def write(self, transcript: Transcript) -> None:
         """Write it whole: whoever looks meanwhile sees the old file, or none.
 
         Raises:
+            InvalidOption: The format cannot hold it.
             OutputError: The disk is full, for instance.
         """
         try:
-            _replace(self.path, transcript.to(self.format).encode())
+            options = FORMATS[self.format].options_of(self.options)
+            _replace(self.path, transcript.to_bytes(self.format, options))
         except OSError as error:
             raise OutputError(str(self.path), error.strerror or str(error)) from error
 
@@ -57,8 +64,9 @@ def chosen(formats: Sequence[str] | None, output: Path | None) -> tuple[str, ...
         InvalidOption: A format has an unknown name, or there are several for standard output.
     """
     if not formats:
-        ending = output.suffix.lower() if output is not None and not output.is_dir() else ""
-        return (next((name for name, one in FORMATS.items() if one.extension == ending), DEFAULT_FORMAT),)
+        name = output.name.lower() if output is not None and not output.is_dir() else ""
+        fitting = [one for one in FORMATS.values() if name.endswith(one.extension)]
+        return (max(fitting, key=lambda one: len(one.extension)).name if fitting else DEFAULT_FORMAT,)
     names = tuple(dict.fromkeys(formats))
     for name in names:
         if name not in FORMATS:
@@ -68,13 +76,30 @@ def chosen(formats: Sequence[str] | None, output: Path | None) -> tuple[str, ...
     return names
 
 
-def plan(recordings: Sequence[Recording], output: Path, formats: Sequence[str]) -> list[tuple[Target, ...]]:
+def needs_file(formats: Sequence[str]) -> None:
+    """Make sure that all of these formats are text, since they shall go to standard output.
+
+    Raises:
+        InvalidOption: One is not.
+    """
+    for name in formats:
+        if not FORMATS[name].is_text:
+            raise InvalidOption("--format", f"{name} is no text for standard output: add --output FILE")
+
+
+def plan(
+    recordings: Sequence[Recording],
+    output: Path,
+    formats: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> list[tuple[Target, ...]]:
     """The files to write for each recording, no two of them the same; their folder is made.
 
     Args:
         recordings: What is read; none of it may be overwritten.
         output: A folder, or the name of the only file.
         formats: What to write of each.
+        options: Of each format; titles that are not among them are the names of the recordings.
 
     Raises:
         InvalidOption: It is a file where a folder is needed, would overwrite a recording, or cannot be made.
@@ -85,18 +110,27 @@ def plan(recordings: Sequence[Recording], output: Path, formats: Sequence[str]) 
     if several or output.is_dir():
         _make(output)
         planned = [
-            tuple(Target(output / f"{name}{FORMATS[one].extension}", one) for one in formats)
-            for name in _names(recordings)
+            tuple(
+                Target(output / f"{name}{FORMATS[one].extension}", one, _titled(one, options, recording))
+                for one in formats
+            )
+            for name, recording in zip(_names(recordings), recordings, strict=True)
         ]
     else:
         _make(output.parent)
-        planned = [(Target(output, formats[0]),)]
+        planned = [(Target(output, formats[0], _titled(formats[0], options, recordings[0])),)]
     _spare(recordings, planned)
     return planned
 
 
 def _is_named_like_a_file(path: Path) -> bool:
     return any(path.suffix.lower() == one.extension for one in FORMATS.values())
+
+
+def _titled(name: str, options: Mapping[str, Mapping[str, Any]], recording: Recording) -> dict[str, Any]:
+    has_title = "title" in public(FORMATS[name].options_class)
+    usual = {"title": recording.path.stem[:LONGEST_TITLE]} if has_title else {}
+    return {**usual, **options.get(name, {})}
 
 
 def _names(recordings: Sequence[Recording]) -> list[str]:

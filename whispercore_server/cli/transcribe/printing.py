@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import define
 
+from whispercore.formats import FORMATS
 from whispercore.formats.line import attributed
 from whispercore.transcript import Segment, Transcript
 from whispercore_server.cli.terminal import Screen, printable
 
 _LIVE = "txt"
-"""The format whose lines are those of the segments, so that they can go out one by one."""
+"""The format whose lines are those of the segments, so that they can go out one by one; options may change that."""
 
 
 @define(kw_only=True, eq=False)
@@ -18,6 +22,9 @@ class Printer:
 
     screen: Screen
     format: str
+    """One that is text."""
+    options: Mapping[str, Any]
+    """Of the format, by name."""
     titles: bool
     """Whether each begins with a line that says whose it is, as head(1) does."""
     _title: str | None = None
@@ -30,13 +37,21 @@ class Printer:
     def segment(self, segment: Segment) -> None:
         """Print a segment, if the format is printed piece by piece."""
         line = attributed(segment)
-        if self.format != _LIVE or not line:
+        if not self._is_live or not line:
             return
         self._print(f"{_span(segment)} {line}\n" if self.screen.is_terminal else f"{line}\n")
 
     def finish(self, transcript: Transcript) -> None:
         """Print what was not printed yet."""
-        self._print("" if self.format == _LIVE else transcript.to(self.format))
+        if self._is_live:
+            self._print("")
+        else:
+            options = FORMATS[self.format].options_of(self.options)
+            self._print(transcript.to_bytes(self.format, options).decode())
+
+    @property
+    def _is_live(self) -> bool:
+        return self.format == _LIVE and not self.options
 
     def _print(self, text: str) -> None:
         title = ""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from attrs import frozen
 
+from whispercore.errors import WhispercoreError
 from whispercore.transcript import Transcript
+from whispercore_server.cli import format_options
 from whispercore_server.cli.bars import Bars
 from whispercore_server.cli.exits import ExitCode
 from whispercore_server.cli.terminal import Screen
@@ -29,6 +31,8 @@ class Request:
     files: Sequence[Path]
     formats: Sequence[str] | None
     output: Path | None
+    option_texts: Sequence[str] | None
+    """Of formats, as ``NAME=VALUE``."""
     quiet: bool
     place: Place
 
@@ -44,14 +48,20 @@ def run(request: Request) -> ExitCode:
     output = None if request.output in _STDOUT else request.output
     recordings = inputs.opened(request.files)
     formats = outputs.chosen(request.formats, output)
-    planned = outputs.plan(recordings, output, formats) if output is not None else [()] * len(recordings)
+    options = format_options.options(request.option_texts, formats)
+    if output is None:
+        outputs.needs_file(formats)
+    planned = outputs.plan(recordings, output, formats, options) if output is not None else [()] * len(recordings)
     screen = Screen(bars=not request.quiet)
     bars = Bars(screen.console)
     jobs = [_job(request.place, *pair, bars) for pair in zip(recordings, planned, strict=True)]
     running_jobs = [job for job in jobs if job is not None]
     if running_jobs:
         request.place.prepare(screen)
-    printer = Printer(screen=screen, format=formats[0], titles=len(recordings) > 1) if output is None else None
+    printer = None
+    if output is None:
+        only = formats[0]
+        printer = Printer(screen=screen, format=only, options=options[only], titles=len(recordings) > 1)
     teller = Teller(screen, quiet=request.quiet, looks_first=request.place.looks_first)
     with bars, running(running_jobs):
         codes = [
@@ -67,8 +77,14 @@ def _job(place: Place, recording: Recording, targets: tuple[Target, ...], bars: 
     bar = bars.bar(recording.label)
 
     def keep(transcript: Transcript) -> None:
+        failed: WhispercoreError | None = None
         for target in targets:
-            target.write(transcript)
+            try:
+                target.write(transcript)
+            except WhispercoreError as error:  # one format that cannot hold it costs no other one
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     return Job(
         work=place.start(recording, recording.audio, bar),

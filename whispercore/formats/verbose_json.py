@@ -1,0 +1,54 @@
+"""JSON with the names that OpenAI's ``verbose_json`` has, for programs that read that.
+
+What only its server knows of its decoder (tokens, temperature, log probabilities) is not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whispercore.formats.line import encodable
+from whispercore.formats.options import NoOptions
+from whispercore.languages import LANGUAGES
+from whispercore.transcript import Segment, Transcript, Word
+
+
+def write(transcript: Transcript, options: NoOptions) -> str:
+    """Language by its English name, duration, text, segments and, where they are known, words.
+
+    Lone surrogates become U+FFFD. A time that is not finite is null, as JSON has no other way.
+    """
+    import orjson  # noqa: PLC0415 (who only lists formats does not pay for it)
+
+    del options
+    document: dict[str, Any] = {
+        "task": "transcribe",
+        "language": LANGUAGES.get(transcript.language, encodable(transcript.language)),
+        "duration": transcript.duration_s,
+        "text": encodable(transcript.text),
+        "segments": [_segment(number, one) for number, one in enumerate(transcript.segments)],
+    }
+    if transcript.words:
+        document["words"] = [_word(word) for word in transcript.words]
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    return {
+        "id": number,
+        "start": segment.start_s,
+        "end": segment.end_s,
+        "text": encodable(segment.text),
+        "confidence": segment.confidence,
+        "speaker": None if segment.speaker is None else encodable(segment.speaker),
+        "channel": segment.channel,
+    }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    return {
+        "word": encodable(word.text),
+        "start": word.start_s,
+        "end": word.end_s,
+        "confidence": word.confidence,
+    }
