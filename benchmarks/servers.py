@@ -96,11 +96,11 @@ def bare_server(database: str, user_id: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def open_server(data: Path, user_id: str) -> Iterator[str]:
-    """Ours with an open door beside the usual one; gives its address."""
+def open_server(data: Path, user_id: str) -> Iterator[Ours]:
+    """Ours with an open door beside the usual one."""
     command = [sys.executable, "-m", "benchmarks.open_server", str(data), user_id]
-    with _process(command, {}, stderr=False) as (url, _):
-        yield url
+    with _process(command, {}, stderr=False) as (url, pid):
+        yield Ours(url, pid)
 
 
 @contextmanager
