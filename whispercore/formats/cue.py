@@ -106,9 +106,8 @@ def segment_cues(segment: Segment, options: CueOptions, *, names: bool) -> list[
         if number + 1 < len(groups):
             wanted_ms = max(course.ends(page.units[last - 1].end), start_ms + page.reading_ms(rows))
             end_ms = min(wanted_ms, _latest(start_ms, starts[number + 1], options.gap_ms))
-        made.append(
-            Cue(start_ms=start_ms, end_ms=max(end_ms, start_ms + 1), rows=page.rows(rows, start_ms), segment=segment)
-        )
+        end_ms = max(end_ms, start_ms + 1)
+        made.append(Cue(start_ms=start_ms, end_ms=end_ms, rows=page.rows(rows, start_ms, end_ms), segment=segment))
     return made
 
 
@@ -185,13 +184,13 @@ class _Page:
     def _reading_ms(self, width: int) -> int:
         return round(1000 * width / self.options.reading_speed)
 
-    def rows(self, groups: Sequence[tuple[int, int]], start_ms: int) -> tuple[tuple[Piece, ...], ...]:
-        """The pieces of these lines; none begins before its cue."""
+    def rows(self, groups: Sequence[tuple[int, int]], start_ms: int, end_ms: int) -> tuple[tuple[Piece, ...], ...]:
+        """The pieces of these lines; all begin within their cue."""
         return tuple(
             tuple(
                 Piece(
                     text=self.text[unit.start : self.units[number + 1].start if number + 1 < last else unit.end],
-                    start_ms=max(start_ms, self.begins[number]),
+                    start_ms=min(max(start_ms, self.begins[number]), end_ms - 1),
                 )
                 for number, unit in enumerate(self.units[first:last], start=first)
             )

@@ -160,6 +160,7 @@ def test_the_cues_of_a_segment(segment: Segment, options: CueOptions) -> None:
             assert columns(line) <= options.line_length or len(row) == 1
         starts = [piece.start_ms for row in cue.rows for piece in row]
         assert starts == sorted(starts)
+        assert cue.start_ms <= starts[0] <= starts[-1] < cue.end_ms
         assert starts[0] == cue.start_ms or cue is found[0]
     for cue, after in pairwise(found):
         room_ms = after.start_ms - cue.start_ms
@@ -182,6 +183,15 @@ def test_all_cues_are_lawful(transcript: Transcript, options: CueOptions) -> Non
         gap_ms = after.start_ms - cue.end_ms
         together = room_ms == 0 or -gap_ms >= max(options.gap_ms, 1)
         assert together or gap_ms >= min(options.gap_ms, room_ms // 2) or cue.end_ms == cue.start_ms + 1
+
+
+def test_words_that_all_end_a_segment_begin_within_their_cues() -> None:
+    """As engines give them that put words which they cannot place at the end."""
+    words = tuple(Word(text="aaaaaaa", start_s=2.0, end_s=2.0) for _ in range(6))
+    said = Segment(text=" ".join(["aaaaaaa"] * 6), start_s=0.0, end_s=2.0, words=words)
+    found = segment_cues(said, CueOptions(line_length=10, lines=1), names=True)
+    assert [cue.start_ms for cue in found] == [0, 1995, 1996, 1997, 1998, 1999]
+    assert [cue.rows[0][0].start_ms for cue in found[1:]] == [1995, 1996, 1997, 1998, 1999]
 
 
 @pytest.mark.parametrize("count", [1, 7, 500])

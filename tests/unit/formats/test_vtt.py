@@ -106,7 +106,7 @@ def test_words_have_their_times(silence: Transcript) -> None:
     )
     spoken = Segment(text="a <b> c d", start_s=1.0, end_s=2.0, words=words, speaker="A")
     written = write(evolve(silence, segments=(spoken,)), VttOptions(words=True))
-    assert written.splitlines()[3] == "<v A>a <00:00:01.500>&lt;b&gt; c d"
+    assert written.splitlines()[3] == "<v A>a <00:00:01.500>&lt;b&gt; c <00:00:01.999>d"
     (caption,) = WebVTT.from_string(written, strict=True).captions
     assert (caption.voice, html.unescape(caption.text)) == ("A", "a <b> c d")
 
