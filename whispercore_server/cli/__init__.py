@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from whispercore_server.cli import audit, backup, keys, models, users
+from whispercore_server.cli import audit, backup, jobs, keys, models, users
 from whispercore_server.cli.doctor.command import doctor
 from whispercore_server.cli.exits import EXIT_CODES, Group
 from whispercore_server.cli.export import export
@@ -67,6 +67,7 @@ app.command(epilog=EXIT_CODES)(transcribe)
 app.command(epilog=EXIT_CODES)(search)
 app.command()(export)
 app.add_typer(models.app, name="models")
+app.add_typer(jobs.app, name="jobs", short_help="List, follow and end the jobs of a server.")
 app.command()(doctor)
 app.command()(serve)
 app.command(short_help="Do the jobs of a server.")(worker)

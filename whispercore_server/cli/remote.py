@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from whispercore.errors import InvalidOption
-from whispercore_client import Client
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from whispercore_client import Client
 
 _OPTIONS = {"base_url": "--server", "api_key": "--api-key"}
 
+ServerUrl = Annotated[
+    str, typer.Option("--server", metavar="URL", envvar="WHISPERCORE_SERVER", help="The server that is asked.")
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        metavar="KEY",
+        envvar="WHISPERCORE_API_KEY",
+        help="A key of that server; in the environment, no other user sees it.",
+    ),
+]
 
-def connected(url: str, api_key: str | None) -> Client:
-    """A client of the server at an address.
+
+@contextmanager
+def connected(url: str, api_key: str | None) -> Iterator[Client]:
+    """A client of the server at an address, for as long as the block lasts.
 
     Raises:
-        InvalidOption: The address is none, or the key cannot be sent.
+        InvalidOption: The address is none, the key cannot be sent, or the server wants one and none was given.
     """
+    from whispercore.errors import InvalidOption, NotAuthenticated  # noqa: PLC0415 - the help does without the library
+    from whispercore_client import Client  # noqa: PLC0415 - as above
+
     try:
-        return Client(url, api_key=api_key or None)
+        client = Client(url, api_key=api_key or None)
     except InvalidOption as error:
         raise InvalidOption(_OPTIONS.get(error.option, error.option), error.reason) from None
+    with client:
+        try:
+            yield client
+        except NotAuthenticated:
+            if api_key:
+                raise
+            raise InvalidOption("--api-key", "this server wants one; WHISPERCORE_API_KEY will do too") from None
