@@ -248,38 +248,21 @@ class Submissions:
             InvalidOption: The address is none of the web.
             KeyReused: The key came with another request before.
         """
-        async with self._jobs.database.write() as tx:
-            return await self.enqueue_url(tx, options, caller, priority=priority, idempotency_key=idempotency_key)
-
-    async def enqueue_url(
-        self,
-        tx: AsyncConnection,
-        options: TranscribeOptions,
-        caller: Caller,
-        *,
-        priority: int = 0,
-        idempotency_key: str | None = None,
-    ) -> Submitted:
-        """The same in a transaction of the caller.
-
-        Raises:
-            InvalidOption: The address is none of the web.
-            KeyReused: The key came with another request before.
-        """
         url = self._fetcher.checked(options.url or "")
         options = evolve(options, url=url)
         digest = _digest(None, options, priority)
-        if idempotency_key is not None:
-            job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
-            if job is not None:
-                return Submitted(job=job, repeated=True)
-        new = evolve(
-            _new(options, caller, priority),
-            filename=clean_name(name_of(url)),
-            idempotency_key=idempotency_key,
-            request_sha256=digest if idempotency_key is not None else None,
-        )
-        return Submitted(job=await self._jobs.enqueue(tx, new, caller))
+        async with self._jobs.database.write() as tx:
+            if idempotency_key is not None:
+                job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
+                if job is not None:
+                    return Submitted(job=job, repeated=True)
+            new = evolve(
+                _new(options, caller, priority),
+                filename=clean_name(name_of(url)),
+                idempotency_key=idempotency_key,
+                request_sha256=digest if idempotency_key is not None else None,
+            )
+            return Submitted(job=await self._jobs.enqueue(tx, new, caller))
 
 
 def _new(options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:
