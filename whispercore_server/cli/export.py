@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whispercore_server.cli.format_options import OptionTexts
+from whispercore_server.cli.remote import ApiKey, ServerUrl, connected
 
 if TYPE_CHECKING:
     from whispercore_client import Client
@@ -20,10 +21,7 @@ def export(
         list[str], typer.Argument(metavar="JOB_ID", help="Completed jobs; several come in a zip archive.")
     ],
     *,
-    server: Annotated[
-        str,
-        typer.Option("--server", metavar="URL", envvar="WHISPERCORE_SERVER", help="The server that has them."),
-    ],
+    server: ServerUrl,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -45,23 +43,14 @@ def export(
         ),
     ] = None,
     option_texts: OptionTexts = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            "--api-key",
-            metavar="KEY",
-            envvar="WHISPERCORE_API_KEY",
-            help="A key of that server; in the environment, no other user sees it.",
-        ),
-    ] = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Fetch the transcripts of a server's jobs, in any format.
 
     A file is written whole or not at all. Where one of several jobs cannot be exported, the archive has the others.
     """
-    from whispercore.errors import InvalidOption, NotAuthenticated  # noqa: PLC0415 - the help does without the library
+    from whispercore.errors import InvalidOption  # noqa: PLC0415 - the help does without the library
     from whispercore_server.cli.format_options import given  # noqa: PLC0415 - as above
-    from whispercore_server.cli.remote import connected  # noqa: PLC0415 - as above
     from whispercore_server.cli.transcribe.outputs import chosen, needs_file  # noqa: PLC0415 - as above
 
     if output in _STDOUT:
@@ -73,15 +62,10 @@ def export(
         if len(job_ids) > 1:
             raise InvalidOption("--output", "several jobs come in an archive, which needs a file: add --output FILE")
     with connected(server, api_key) as client:
-        try:
-            if len(job_ids) > 1 and output is not None:
-                _batch(client, job_ids, name, options, output)
-            else:
-                _single(client, job_ids[0], name, options, output)
-        except NotAuthenticated:
-            if api_key:
-                raise
-            raise InvalidOption("--api-key", "this server wants one; WHISPERCORE_API_KEY will do too") from None
+        if len(job_ids) > 1 and output is not None:
+            _batch(client, job_ids, name, options, output)
+        else:
+            _single(client, job_ids[0], name, options, output)
 
 
 def _single(client: Client, job_id: str, name: str, options: dict[str, Any], output: Path | None) -> None:

@@ -27,21 +27,31 @@ ApiKey = Annotated[
 ]
 
 
+def client_of(url: str, api_key: str | None) -> Client:
+    """A client of the server at an address.
+
+    Raises:
+        InvalidOption: The address is none, or the key cannot be sent.
+    """
+    from whispercore.errors import InvalidOption  # noqa: PLC0415 - the help does without the library
+    from whispercore_client import Client  # noqa: PLC0415 - as above
+
+    try:
+        return Client(url, api_key=api_key or None)
+    except InvalidOption as error:
+        raise InvalidOption(_OPTIONS.get(error.option, error.option), error.reason) from None
+
+
 @contextmanager
 def connected(url: str, api_key: str | None) -> Iterator[Client]:
-    """A client of the server at an address, for as long as the block lasts.
+    """The same for as long as the block lasts.
 
     Raises:
         InvalidOption: The address is none, the key cannot be sent, or the server wants one and none was given.
     """
     from whispercore.errors import InvalidOption, NotAuthenticated  # noqa: PLC0415 - the help does without the library
-    from whispercore_client import Client  # noqa: PLC0415 - as above
 
-    try:
-        client = Client(url, api_key=api_key or None)
-    except InvalidOption as error:
-        raise InvalidOption(_OPTIONS.get(error.option, error.option), error.reason) from None
-    with client:
+    with client_of(url, api_key) as client:
         try:
             yield client
         except NotAuthenticated:

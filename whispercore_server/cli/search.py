@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from whispercore_server.cli.remote import ApiKey, ServerUrl, connected
+
 if TYPE_CHECKING:
     from whispercore.api.transcriber.search import SearchResult, SearchResults
-    from whispercore_client import Client
 
 
 def search(
@@ -17,16 +18,8 @@ def search(
         typer.Argument(metavar="QUERY", help='Words, "phrases", beginnings*, AND, OR, NOT, -exclusions, parentheses.'),
     ],
     *,
-    server: Annotated[str, typer.Option("--server", metavar="URL", help="The server.", envvar="WHISPERCORE_SERVER")],
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            "--api-key",
-            metavar="KEY",
-            envvar="WHISPERCORE_API_KEY",
-            help="A key of that server; in the environment, no other user sees it.",
-        ),
-    ] = None,
+    server: ServerUrl,
+    api_key: ApiKey = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", "-m", metavar="NAME", help="Only by this model. May be repeated.")
     ] = None,
@@ -57,7 +50,7 @@ def search(
 
     for option, day in (("--from", after), ("--until", before)):
         _check_day(option, day)
-    with _client(server, api_key) as client:
+    with connected(server, api_key) as client:
         page = client.search.find(
             query=query,
             filters=SearchFilters(
@@ -86,17 +79,6 @@ def _check_day(option: str, day: str | None) -> None:
             day_or_time(day)
     except ValueError as error:
         raise InvalidOption(option, str(error)) from None
-
-
-def _client(server: str, api_key: str | None) -> Client:
-    from whispercore.errors import InvalidOption  # noqa: PLC0415 - as above
-    from whispercore_client import Client  # noqa: PLC0415 - as above
-
-    try:
-        return Client(server, api_key=api_key or None)
-    except InvalidOption as error:
-        option = {"base_url": "--server", "api_key": "--api-key"}.get(error.option, error.option)
-        raise InvalidOption(option, error.reason) from None
 
 
 def _show(page: SearchResults) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, Literal
+from pathlib import Path
+from typing import BinaryIO, Generic, Literal
 
 from attrs import converters, field, frozen
 
@@ -18,7 +20,7 @@ from whispercore.errors import Conflict, KeyReused, ModelError, NotFound, Storag
 BatchStatus = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
-def _uploads(given: list[Upload]) -> list[Upload]:
+def _uploads(given: Iterable[Path | BinaryIO | bytes | Upload]) -> list[Upload]:
     return [upload(one) for one in given]
 
 

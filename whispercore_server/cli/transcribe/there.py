@@ -30,7 +30,7 @@ from whispercore.formats.json import read
 from whispercore.transcript import Segment, Transcript, Word
 from whispercore_client import Client
 from whispercore_server.cli.bars import Bar
-from whispercore_server.cli.remote import connected
+from whispercore_server.cli.remote import client_of
 from whispercore_server.cli.terminal import Screen
 from whispercore_server.cli.transcribe.inputs import Pipe, Recording
 from whispercore_server.cli.transcribe.speech import Speech
@@ -57,7 +57,7 @@ class There:
         """
         if speech.model is not None and os.sep in speech.model:
             raise InvalidOption("--model", "a server takes the names of its models, not paths of this machine")
-        return cls(speech=speech, client=connected(url, api_key), has_key=bool(api_key))
+        return cls(speech=speech, client=client_of(url, api_key), has_key=bool(api_key))
 
     def prepare(self, screen: Screen) -> None:
         """Nothing: the server has the models."""
