@@ -13,6 +13,7 @@ from attrs import evolve
 
 from benchmarks import (
     cancel,
+    chunks,
     door,
     followers,
     formats,
@@ -50,6 +51,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "limits": limits.run,
     "logins": logins.run,
     "uploads": uploads.run,
+    "chunks": chunks.run,
     "queue": queueing.run,
     "server": through_server.run,
     "followers": followers.run,

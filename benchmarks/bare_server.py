@@ -53,8 +53,19 @@ async def _serve(database_url: str, owner: str, folder: Path) -> None:
                     await asyncio.to_thread(os.fsync, file.fileno())
         return web.json_response({"size_bytes": size})
 
+    async def chunk(http: web.Request) -> web.Response:
+        at = int(http.match_info["number"]) << 20
+        handle = os.open(folder / "chunks.bin", os.O_WRONLY | os.O_CREAT)
+        try:
+            async for piece in http.content.iter_any():
+                at += os.pwrite(handle, piece, at)
+        finally:
+            os.close(handle)
+        return web.json_response({"end": at})
+
     app = web.Application(client_max_size=0)
     app.add_routes([web.get("/live", live), web.get("/jobs", listed), web.post("/upload", upload)])
+    app.add_routes([web.post("/chunks/{number}", chunk)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -21,7 +21,14 @@ from whispercore_server.openapi.schemas import members_of
 from whispercore_server.plugin import discovered
 from whispercore_server.sources import notes_of, sentence_of
 
-_PLACES = {"path": "path", "query": "query", "header": "header", "body": "body", "whole_body": "the whole body"}
+_PLACES = {
+    "path": "path",
+    "query": "query",
+    "header": "header",
+    "body": "body",
+    "whole_body": "the whole body",
+    "octets": "the bytes of the body",
+}
 
 
 @cache

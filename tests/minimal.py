@@ -30,7 +30,7 @@ def ids_in(template: str) -> list[str]:
 def options(operation: Operation) -> dict[str, Any]:
     """For ``requests``: all that has to be there besides the path, and nothing more."""
     if isinstance(operation, Raw):
-        return {}
+        return {"headers": dict(operation.headers)}
     plan: Plan[Any] = operation.plan
     needed = [slot for slot in plan.slots if slot.required and slot.place != "path"]
     headers = {slot.wire: str(_of(slot)) for slot in needed if slot.place == "header"}
@@ -38,7 +38,10 @@ def options(operation: Operation) -> dict[str, Any]:
     texts = {slot.wire: _of(slot) for slot in needed if slot.place == "body" and not slot.is_file}
     whole = [_of(slot) for slot in needed if slot.place == "whole_body"]
     made: dict[str, Any] = {"headers": headers, "params": query}
-    if plan.is_form:
+    if plan.octets is not None:
+        made["data"] = b"octets"
+        headers["Content-Type"] = "application/octet-stream"
+    elif plan.is_form:
         made["files"] = {slot.wire: ("some.wav", b"RIFF") for slot in needed if slot.is_file} or {"": b""}
         made["data"] = texts
     elif plan.has_body:

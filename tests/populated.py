@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 from tests.live import Live
 from tests.minimal import filled, ids_in, options
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
+from whispercore.api.transcriber.tus import HEADERS as TUS_HEADERS
 from whispercore.contract.endpoint import Operation
 from whispercore.jobs.job import NewJob
 from whispercore.people.back_off import FROM_NETWORK
@@ -86,6 +87,8 @@ class Populated:
         Raises:
             LookupError: Nobody has said here what an id of this name is.
         """
+        if operation is not None and f"{operation.group.tag}.{name}" in self._kept():
+            name = f"{operation.group.tag}.{name}"
         once = self._changing().get(operation.name) if operation is not None else None
         if once is not None:
             return once()
@@ -111,6 +114,9 @@ class Populated:
             "share_id": self._share,
             "token": self._shared,
             "number": lambda: "1",
+            "chunked_uploads.session_id": self._upload,
+            "chunk_number": lambda: "0",
+            "upload_id": self._tus_upload,
         }
 
     def _changing(self) -> Mapping[str, Callable[[], str]]:
@@ -130,6 +136,11 @@ class Populated:
             "incidents.assign": self._incident,
             "incidents.resolve": self._incident,
             "backups.delete": self._backup,
+            "chunked_uploads.cancel": self._upload,
+            "chunked_uploads.finalize": self._sent_upload,
+            "tus.append": self._tus_upload,
+            "tus.otherwise": self._tus_upload,
+            "tus.terminate": self._tus_upload,
         }
 
     def _share(self) -> str:
@@ -184,6 +195,24 @@ class Populated:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["key_id"])
 
+    def _upload(self) -> str:
+        """One that waits for its only chunk."""
+        wanted = {"filename": RECORDING.name, "file_size": RECORDING.stat().st_size}
+        answer = self.visitor.post("/api/chunked-uploads/initialize", json=wanted)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["session_id"])
+
+    def _sent_upload(self) -> str:
+        """One that has it."""
+        session_id = self._upload()
+        answer = self.visitor.post(f"/api/chunked-uploads/{session_id}/chunks/0", **self._chunk())
+        assert answer.status_code == 200, answer.text
+        return session_id
+
+    def _tus_upload(self) -> str:
+        headers = {**TUS_HEADERS, "Upload-Length": "1000"}
+        return self.visitor.post("/api/tus/", headers=headers).headers["Location"].rpartition("/")[2]
+
     def _event(self) -> str:
         return str(self.root.get("/admin/events").json()["events"][0]["id"])
 
@@ -211,6 +240,11 @@ class Populated:
             "jobs.create": self._recording,
             "batches.create": self._recordings,
             "exports.batch": lambda: {"json": {"job_ids": [self.id("job_id")], "format": "srt"}},
+            "chunked_uploads.send": self._chunk,
+            "chunked_uploads.finalize": lambda: {"json": {"model": "micro"}},
+            "tus.create": lambda: {"headers": {**TUS_HEADERS, "Upload-Length": "1000"}},
+            "tus.append": self._tus_bytes,
+            "tus.otherwise": lambda: {"headers": {**TUS_HEADERS, "X-HTTP-Method-Override": "DELETE"}},
             "auth.register": lambda: {"json": self._new_account()},
             "auth.login": lambda: {"json": self._account()},
             "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},
@@ -235,6 +269,13 @@ class Populated:
 
     def _recordings(self) -> dict[str, Any]:
         return {"files": {"files[]": (RECORDING.name, RECORDING.read_bytes())}, "data": {"model": "micro"}}
+
+    def _chunk(self) -> dict[str, Any]:
+        return {"data": RECORDING.read_bytes(), "headers": {"Content-Type": "application/octet-stream"}}
+
+    def _tus_bytes(self) -> dict[str, Any]:
+        headers = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+        return {"data": bytes(1000), "headers": {**TUS_HEADERS, **headers}}
 
     def _account(self) -> dict[str, str]:
         return {"username": self.visitor.username, "password": PASSWORD}

@@ -13,7 +13,7 @@ import attrs
 from hypothesis import strategies as st
 
 from whispercore.contract.endpoint import Operation
-from whispercore.contract.fields import UNSET, Unset, Upload
+from whispercore.contract.fields import UNSET, Octets, Unset, Upload
 from whispercore.contract.plan import Placed, Slot, Sources
 
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -30,6 +30,7 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     UUID: st.uuids(),
     Unset: st.just(UNSET),
     types.NoneType: st.none(),
+    Octets: st.builds(Octets, st.binary(max_size=40)),
     Upload: st.builds(Upload, TEXT, size_bytes=st.integers(0, 10**12), id=TEXT),
 }
 
@@ -92,4 +93,5 @@ def arrived(placed: Placed, template: str) -> Sources:
         body=placed.body,
         form=placed.form,
         files=placed.files,
+        octets=Octets(placed.octets) if placed.octets is not None else None,
     )

@@ -18,6 +18,7 @@ from whispercore.api.transcriber.admin.users import Users
 from whispercore.api.transcriber.api_keys import ApiKeys
 from whispercore.api.transcriber.auth import Auth
 from whispercore.api.transcriber.batches import Batches
+from whispercore.api.transcriber.chunked_uploads import ChunkedUploads
 from whispercore.api.transcriber.exports import Exports
 from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
@@ -27,6 +28,7 @@ from whispercore.api.transcriber.search import Search
 from whispercore.api.transcriber.sharing import Shares
 from whispercore.api.transcriber.tags import Tags
 from whispercore.api.transcriber.transcripts import Transcripts
+from whispercore.api.transcriber.tus import Tus
 from whispercore.contract.group import T_co
 
 
@@ -79,6 +81,16 @@ class Apis(Generic[T_co]):
     def search(self) -> Search[T_co]:
         """Finding what was said."""
         return Search(self.transport)
+
+    @property
+    def chunked_uploads(self) -> ChunkedUploads[T_co]:
+        """Recordings in chunks."""
+        return ChunkedUploads(self.transport)
+
+    @property
+    def tus(self) -> Tus[T_co]:
+        """Uploads by the protocol tus."""
+        return Tus(self.transport)
 
     @property
     def auth(self) -> Auth[T_co]:

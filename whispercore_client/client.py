@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Literal, Self
-from uuid import uuid4
+from typing import Final, Literal, Self
 
-from whispercore.api.transcriber.job_options import Priority
+from whispercore.api.transcriber.job_options import JobOptions, Priority
 from whispercore.api.transcriber.jobs import JobDetail
 from whispercore.api.transcriber.progress import JobProgress
 from whispercore.clock import Clock, SystemClock
-from whispercore.contract.fields import Upload
 from whispercore_client.account import Account, OnRefresh
 from whispercore_client.apis import Apis
+from whispercore_client.chunked import OnBegin, OnSent, Uploaded, submitting, uploading
 from whispercore_client.connection import Connection
 from whispercore_client.options import CallOptions, OnUpload
+from whispercore_client.recording import Recording, Source
 from whispercore_client.server import Server
 from whispercore_client.sync import Home, SyncHttp
 from whispercore_client.transport import AsyncHttp
 from whispercore_client.waiting import succeeded, wait_for
 
 OnProgress = Callable[[JobProgress], None]
-Recording = str | Path | BinaryIO | bytes | Upload
-"""A recording: a path, an open binary file, or its bytes."""
 _CLOCK: Final = SystemClock()
 
 
@@ -125,6 +122,43 @@ class Client(Apis[SyncHttp]):
                 on_progress(step)
         raise AssertionError("waiting ends with the job")
 
+    def upload_file(
+        self,
+        file: Recording,
+        *,
+        session_id: str | None = None,
+        chunk_bytes: int | None = None,
+        parallel: int = 4,
+        on_progress: OnSent | None = None,
+        on_begin: OnBegin | None = None,
+    ) -> Uploaded:
+        """Send a recording in chunks: several at once, over breaks of the connection and restarts of the server.
+
+        Make a job of it with ``chunked_uploads.finalize``.
+
+        Args:
+            file: The recording; an open file has to be one that can be read anywhere.
+            session_id: Of an upload of the same recording that was interrupted: only what is missing is sent.
+            chunk_bytes: Of each chunk, 64 KiB to 8 MiB; by the size of the recording if not given.
+            parallel: Chunks that are sent at once.
+            on_progress: Told the bytes that the server has, and how many there are in all.
+            on_begin: Told the id of the upload before anything is sent, so that it can be kept.
+
+        Raises:
+            InvalidOption: The recording has another size than that upload, or cannot be read anywhere.
+            UploadExpired: That upload was given up.
+            Conflict: It is over, or was of a recording with other bytes.
+            WhispercoreError: The server refuses it.
+        """
+        source = Source.of(file)
+        for step in self.transport.iterate(
+            lambda http: uploading(http, source, session_id=session_id, chunk_bytes=chunk_bytes, parallel=parallel)
+        ):
+            if isinstance(step, Uploaded):
+                return step
+            step.tell(on_begin, on_progress)
+        raise AssertionError("an upload ends with what was uploaded")
+
     def transcribe(
         self,
         file: Recording | None = None,
@@ -144,7 +178,7 @@ class Client(Apis[SyncHttp]):
         on_progress: OnProgress | None = None,
         timeout_s: float | None = None,
     ) -> JobDetail:
-        """Upload a recording, wait for its transcription, and give the job with its transcript.
+        """Upload a recording, in chunks if it is large, wait for its transcription, and give the job with it.
 
         In place of the recording there may be a ``url``, where the server fetches it from. The options are those of
         ``jobs.create``, the rest those of ``wait``. Who is interrupted while waiting leaves the job going on at the
@@ -155,9 +189,7 @@ class Client(Apis[SyncHttp]):
             TimedOut: It is not finished in time.
             WhispercoreError: The server refuses it.
         """
-        created = self.jobs.create(
-            file=_given(file),
-            url=url,
+        options = JobOptions(
             model=model,
             language=language,
             prompt=prompt,
@@ -169,9 +201,9 @@ class Client(Apis[SyncHttp]):
             channels=channels,
             keep_damaged=keep_damaged,
             priority=priority,
-            idempotency_key=uuid4().hex,  # so that a broken connection makes no second job
         )
-        return succeeded(self.wait(created.job_id, timeout_s=timeout_s, on_progress=on_progress))
+        (job_id,) = self.transport.iterate(lambda http: submitting(http, file, url, options))
+        return succeeded(self.wait(job_id, timeout_s=timeout_s, on_progress=on_progress))
 
 
 class AsyncClient(Apis[AsyncHttp]):
@@ -273,6 +305,43 @@ class AsyncClient(Apis[AsyncHttp]):
                     on_progress(step)
         raise AssertionError("waiting ends with the job")
 
+    async def upload_file(
+        self,
+        file: Recording,
+        *,
+        session_id: str | None = None,
+        chunk_bytes: int | None = None,
+        parallel: int = 4,
+        on_progress: OnSent | None = None,
+        on_begin: OnBegin | None = None,
+    ) -> Uploaded:
+        """Send a recording in chunks: several at once, over breaks of the connection and restarts of the server.
+
+        Make a job of it with ``chunked_uploads.finalize``.
+
+        Args:
+            file: The recording; an open file has to be one that can be read anywhere.
+            session_id: Of an upload of the same recording that was interrupted: only what is missing is sent.
+            chunk_bytes: Of each chunk, 64 KiB to 8 MiB; by the size of the recording if not given.
+            parallel: Chunks that are sent at once.
+            on_progress: Told the bytes that the server has, and how many there are in all.
+            on_begin: Told the id of the upload before anything is sent, so that it can be kept.
+
+        Raises:
+            InvalidOption: The recording has another size than that upload, or cannot be read anywhere.
+            UploadExpired: That upload was given up.
+            Conflict: It is over, or was of a recording with other bytes.
+            WhispercoreError: The server refuses it.
+        """
+        source = Source.of(file)
+        steps = uploading(self.transport, source, session_id=session_id, chunk_bytes=chunk_bytes, parallel=parallel)
+        async with aclosing(steps):
+            async for step in steps:
+                if isinstance(step, Uploaded):
+                    return step
+                step.tell(on_begin, on_progress)
+        raise AssertionError("an upload ends with what was uploaded")
+
     async def transcribe(
         self,
         file: Recording | None = None,
@@ -292,7 +361,7 @@ class AsyncClient(Apis[AsyncHttp]):
         on_progress: OnProgress | None = None,
         timeout_s: float | None = None,
     ) -> JobDetail:
-        """Upload a recording, wait for its transcription, and give the job with its transcript.
+        """Upload a recording, in chunks if it is large, wait for its transcription, and give the job with it.
 
         In place of the recording there may be a ``url``, where the server fetches it from. The options are those of
         ``jobs.create``, the rest those of ``wait``. Who is cancelled while waiting leaves the job going on at the
@@ -303,9 +372,7 @@ class AsyncClient(Apis[AsyncHttp]):
             TimedOut: It is not finished in time.
             WhispercoreError: The server refuses it.
         """
-        created = await self.jobs.create(
-            file=_given(file),
-            url=url,
+        options = JobOptions(
             model=model,
             language=language,
             prompt=prompt,
@@ -317,10 +384,7 @@ class AsyncClient(Apis[AsyncHttp]):
             channels=channels,
             keep_damaged=keep_damaged,
             priority=priority,
-            idempotency_key=uuid4().hex,  # so that a broken connection makes no second job
         )
-        return succeeded(await self.wait(created.job_id, timeout_s=timeout_s, on_progress=on_progress))
-
-
-def _given(file: Recording | None) -> Path | BinaryIO | bytes | Upload | None:
-    return Path(file) if isinstance(file, str) else file
+        async with aclosing(submitting(self.transport, file, url, options)) as steps:
+            job_id = await anext(steps)
+        return succeeded(await self.wait(job_id, timeout_s=timeout_s, on_progress=on_progress))

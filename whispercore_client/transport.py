@@ -171,6 +171,9 @@ class AsyncHttp(AsyncTransport):
         elif placed.body is not NO_BODY:
             body = dumps(placed.body)
             headers["Content-Type"] = "application/json"
+        elif placed.octets is not None:
+            body = placed.octets
+            headers["Content-Type"] = "application/octet-stream"
         has_key = any(name.lower() == _KEY for name in placed.headers)
         return Outgoing(operation, server.url(placed.path, placed.query), headers, body, has_key)
 

@@ -41,6 +41,7 @@ from whispercore_server.openapi.host import mount_documents
 from whispercore_server.plugin import Plugin, check, check_handlers, discovered, engines_of, job_handlers
 from whispercore_server.ports import Ports
 from whispercore_server.proxies import Proxies
+from whispercore_server.quota_guard import QuotaGuard
 from whispercore_server.refusals import Refusals
 from whispercore_server.runner import FRAME
 from whispercore_server.screening import ScreeningGuard
@@ -96,7 +97,14 @@ def create_app(
     measuring = Measuring(ports.measures.traffic, ports.clock)
     frame = Frame(
         admission=Admission(ports.auth, ports.cookies),
-        guards=(limits, csrf, ScreeningGuard(settings.screening, ports.audit), Refusals(ports.audit), measuring),
+        guards=(
+            limits,
+            csrf,
+            QuotaGuard(ports.uploads.quota),
+            ScreeningGuard(settings.screening, ports.audit),
+            Refusals(ports.audit),
+            measuring,
+        ),
         bodies=Bodies(ports.files, settings.max_direct_upload_bytes, settings.max_json_bytes),
         apis=apis,
         clock=ports.clock,

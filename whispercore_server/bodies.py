@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from whispercore.contract.fields import Upload
 from whispercore.contract.plan import NO_BODY, NoBody, Plan, Sources
@@ -22,6 +22,7 @@ from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.screening.uploads import Specimen
 from whispercore_server.expectations import ask_for_body
+from whispercore_server.octets import ArrivingOctets
 
 _PIECE_BYTES: Final = 1 << 18
 _MAX_TEXT_BYTES: Final = 1 << 20
@@ -89,6 +90,10 @@ class Bodies:
             InvalidRequest: It is not what it says it is.
             StorageFull: There is no room for a file; told before it is read where its length is declared.
         """
+        if plan.octets is not None:
+            octets = ArrivingOctets(http=http, name=plan.octets.wire)
+            yield evolve(_sources(http), octets=octets)
+            return
         if not plan.is_form:
             body = await self._json(http) if plan.has_body else NO_BODY
             yield _sources(http, body=body)

@@ -26,16 +26,20 @@ _USUAL: Final = frozenset(
 """Headers that a page may send, besides those that endpoints declare."""
 _RESUMABLE: Final = frozenset(
     {
+        "Tus-Checksum-Algorithm",
         "Tus-Extension",
         "Tus-Max-Size",
         "Tus-Resumable",
         "Tus-Version",
+        "Upload-Checksum",
         "Upload-Concat",
         "Upload-Defer-Length",
         "Upload-Expires",
         "Upload-Length",
         "Upload-Metadata",
         "Upload-Offset",
+        "X-HTTP-Method-Override",
+        "X-Job-ID",
     }
 )
 """Of uploads by tus, in both directions."""

@@ -248,6 +248,9 @@ class Frame:
     async def prepare(self, http: web.Request, response: web.StreamResponse) -> None:
         """Headers of every answer; a signal handler for ``on_response_prepare``."""
         http[_BEGUN] = response
+        operation: Operation | None = http.get(OPERATION)
+        if operation is not None:
+            response.headers.update(operation.headers)
         close_if_unasked(http, response)
         response.headers["X-Request-ID"] = http.get(REQUEST_ID, "")
 

@@ -53,6 +53,7 @@ from whispercore.tasks.submission import Submissions
 from whispercore.transcripts.sharing import Shares
 from whispercore.transcripts.tags import Tags
 from whispercore.transcripts.transcripts import Transcripts
+from whispercore.uploads.uploads import Uploads
 from whispercore_server.auditing import audit_of
 from whispercore_server.cookies import SessionCookies
 from whispercore_server.follow import Following
@@ -105,6 +106,7 @@ class Ports:
     submissions: Submissions
     batches: Batches
     batch_maker: BatchMaker
+    uploads: Uploads
     backups: Backups
     measures: Measures
 
@@ -212,6 +214,20 @@ class Ports:
                     files, limit_bytes=settings.max_direct_upload_bytes, screens=settings.screening == "block"
                 ),
             ),
+            uploads=Uploads.of(
+                database,
+                blobs,
+                files,
+                submissions=submissions,
+                jobs=jobs,
+                audit=audit,
+                clock=clock,
+                ids=ids,
+                lasts=settings.upload_lasts,
+                most_open=settings.max_open_uploads,
+                most_parallel=settings.max_parallel_parts,
+                quota_bytes=settings.user_quota_bytes,
+            ),
             backups=Backups(
                 database,
                 blobs,
@@ -255,11 +271,13 @@ class Ports:
             stack.push_async_callback(self.people.close)
             stack.push_async_callback(self.counters.close)
             stack.push_async_callback(self.files.close)
+            stack.push_async_callback(self.uploads.close)
             stack.callback(self.engines.close)
             stack.callback(self.probe.close)
             stack.push_async_callback(self.measures.services.close)
             stack.push_async_callback(self.backups.close)
             await self.files.sweep(self.clock.now())
+            await self.uploads.sweep(self.clock.now())
             await self.backups.sweep()
             yield
 

@@ -18,6 +18,7 @@ from whispercore.errors import NotFound, SuspiciousInput, WhispercoreError
 from whispercore.people.caller import Caller
 from whispercore.screening import requests, texts, uploads
 from whispercore.screening.rule import BLOCKING_SCORE, Finding, reasons, risk_score
+from whispercore.screening.uploads import Specimen
 from whispercore_server.bodies import specimen_of
 from whispercore_server.frame import CALLER
 from whispercore_server.guard import Guard, Moment
@@ -57,14 +58,29 @@ class ScreeningGuard(Guard):
         else:
             found = requests.screened(plan, sources)
         for name, upload in sources.files:
-            specimen = specimen_of(upload)
-            found += texts.screened(name, specimen.name, "name")
-            found += uploads.screened(name, specimen)
+            found += _of_upload(name, specimen_of(upload))
+        self._judge(caller, f"{operation.method} {operation.path}", found)
+
+    def look_at(self, caller: Caller, action: str, specimen: Specimen) -> None:
+        """Look at a file that came in otherwise than in a form.
+
+        Args:
+            caller: Whose it is.
+            action: What he is doing.
+            specimen: What is known of the file.
+
+        Raises:
+            SuspiciousInput: It looks like an attack, and those are blocked.
+        """
+        if self.mode != "off":
+            self._judge(caller, action, _of_upload("file", specimen))
+
+    def _judge(self, caller: Caller, action: str, found: list[Finding]) -> None:
         error = _error(found)
         if error is None:
             return
         blocked = self.mode == "block"
-        self._note(caller, f"{operation.method} {operation.path}", found, status_of(error) if blocked else None)
+        self._note(caller, action, found, status_of(error) if blocked else None)
         if blocked:
             raise error
 
@@ -103,6 +119,10 @@ class ScreeningGuard(Guard):
                 response_status=status,
             ),
         )
+
+
+def _of_upload(at: str, specimen: Specimen) -> list[Finding]:
+    return [*texts.screened(at, specimen.name, "name"), *uploads.screened(at, specimen)]
 
 
 def _error(found: list[Finding]) -> SuspiciousInput | None:

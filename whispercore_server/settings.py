@@ -15,10 +15,9 @@ from whispercore.people.networks import Network, network, networks
 from whispercore.setting import setting
 from whispercore.settings import Settings
 from whispercore_server.limiting.profiles import DEFAULT, PROFILES
+from whispercore_server.upload_settings import MOST_MB, UploadSettings
 
 _KEY_LENGTH: Final = range(32, 201)
-_MOST_MB: Final = 1 << 20
-"""A terabyte."""
 SECURE_COOKIES: Final = ("auto", "always", "never")
 CSRF: Final = ("sessions", "always")
 SCREENING: Final = ("off", "log", "block")
@@ -89,7 +88,7 @@ def _database_url(text: str) -> str:
 
 
 @frozen(kw_only=True)
-class ServerSettings:
+class ServerSettings(UploadSettings):
     """What a server is told by its file, its environment and its command line.
 
     The metadata of each field names its variable, and describes it for people.
@@ -236,28 +235,12 @@ class ServerSettings:
             parsers.flag,
         ),
     )
-    max_direct_upload_mb: int = field(
-        default=1024,
-        metadata=setting(
-            "WHISPERCORE_MAX_DIRECT_UPLOAD_MB",
-            "The largest recording in one request, in MB of 1,048,576 bytes.",
-            parsers.whole(1, _MOST_MB),
-        ),
-    )
-    durable_uploads: bool = field(
-        default=True,
-        metadata=setting(
-            "WHISPERCORE_DURABLE_UPLOADS",
-            "Whether the disk itself has an upload when it is answered, so that a power cut cannot take it (1 or 0).",
-            parsers.flag,
-        ),
-    )
     max_json_kb: int = field(
         default=1024,
         metadata=setting(
             "WHISPERCORE_MAX_JSON_KB",
             "The largest JSON body, in KB of 1,024 bytes.",
-            parsers.whole(1, _MOST_MB),
+            parsers.whole(1, MOST_MB),
         ),
     )
     backups_dir: Path = field(
@@ -350,11 +333,6 @@ class ServerSettings:
         from whispercore.engines.whispercpp.engine import shared_threads  # noqa: PLC0415 - needed by workers
 
         return evolve(self.library, threads=shared_threads())
-
-    @property
-    def max_direct_upload_bytes(self) -> int:
-        """The largest recording in one request."""
-        return self.max_direct_upload_mb << 20
 
     @property
     def max_json_bytes(self) -> int:

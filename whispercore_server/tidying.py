@@ -1,4 +1,4 @@
-"""Old things go: events of the audit trail, sessions that are long over, and failed logins that count no more."""
+"""Old things go: events of the audit trail, sessions and uploads that are long over, logins that count no more."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ async def tidy(ports: Ports) -> None:
     """
     await ports.lockout.forget()
     await ports.sessions.sweep(ports.clock.now())
+    await ports.uploads.sweep(ports.clock.now())
     if ports.settings.audit_days:
         before = ports.clock.now() - timedelta(days=ports.settings.audit_days)
         await prune(ports.audit, before, Caller.nobody())

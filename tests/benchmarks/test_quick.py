@@ -25,6 +25,7 @@ NAMES = (
     "limits",
     "logins",
     "uploads",
+    "chunks",
     "queue",
     "server",
     "followers",

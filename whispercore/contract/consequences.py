@@ -33,7 +33,7 @@ def _implied(operation: Operation) -> Iterator[type[WhispercoreError]]:
         if operation.plan.has_body:
             yield from (errors.TooLarge, errors.WrongContentType)
         if operation.plan.is_form:
-            yield errors.StorageFull
+            yield from (errors.StorageFull, errors.QuotaExceeded)
     if operation.scope is not None:
         yield from (errors.NotAuthenticated, errors.NotPermitted)
     if operation.method not in SAFE:

@@ -37,8 +37,9 @@ In = TypeVar("In", bound=Message)
 Out = TypeVar("Out", bound=Message)
 Happened = TypeVar("Happened", bound=Event)
 
-Limit = Literal["auth", "api", "upload", "admin", "general", "none"]
-"""Classes of rate limits; a profile gives each its figures."""
+Limit = Literal["auth", "api", "upload", "admin", "general", "parts", "none"]
+"""Classes of rate limits; a profile gives each its figures. ``parts`` are pieces of an upload that was counted when it
+was opened: they are not counted, but for what is refused."""
 
 
 @frozen
@@ -76,6 +77,8 @@ class Operation:
     also: tuple[int, ...] = field(default=(), kw_only=True)
     """Other statuses that bring an ordinary answer, and no error."""
     aliases: tuple[Alias, ...] = field(default=(), kw_only=True)
+    headers: Mapping[str, str] = field(factory=dict, kw_only=True)
+    """Of every answer, errors among them."""
     envelope: bool = field(default=True, kw_only=True)
     """False for an answer that is bare although its dialect wraps."""
     stop_on_disconnect: bool = field(default=False, kw_only=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 from attrs import field, frozen
 
-Place = Literal["path", "query", "header", "body", "whole_body"]
+Place = Literal["path", "query", "header", "body", "whole_body", "octets"]
 
 PLACE: Final = "whispercore.place"
 WIRE: Final = "whispercore.wire"
@@ -94,6 +94,35 @@ def upload(source: Path | BinaryIO | bytes | Upload) -> Upload:
         return Upload("upload", size_bytes=len(source), source=source)
     name = Path(str(getattr(source, "name", "upload"))).name
     return Upload(name, content_type=_guessed(name), source=source)
+
+
+@frozen
+class Octets:
+    """A body that is bytes and nothing else.
+
+    A caller gives them. A handler gets them as they come, and reads them when it wants them.
+    """
+
+    data: bytes = field(default=b"", repr=False)
+    """What a caller sends; empty in what a handler gets."""
+
+    @property
+    def announced_bytes(self) -> int | None:
+        """How many there are, if that is known."""
+        return len(self.data)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The bytes, for a handler.
+
+        Raises:
+            InvalidRequest: They break off, or are not what the headers say.
+        """
+        yield self.data
+
+
+def octets(source: bytes | bytearray | memoryview | Octets) -> Octets:
+    """What callers give, as ``Octets``: the converter of such fields."""
+    return source if isinstance(source, Octets) else Octets(bytes(source))
 
 
 def _guessed(name: str) -> str:

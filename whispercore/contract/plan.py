@@ -18,7 +18,7 @@ from uuid import UUID
 import attrs
 from attrs import evolve, field, frozen
 
-from whispercore.contract.fields import HELP, PLACE, UNSET, WIRE, Place, Unset, Upload
+from whispercore.contract.fields import HELP, PLACE, UNSET, WIRE, Octets, Place, Unset, Upload
 from whispercore.contract.wire import STRICT, Json, Text, plain, problems
 from whispercore.errors import InvalidOption, InvalidRequest, Problem
 
@@ -76,6 +76,7 @@ class Sources:
     body: Json | NoBody = NO_BODY
     form: Sequence[tuple[str, str]] = ()
     files: Sequence[tuple[str, Upload]] = ()
+    octets: Octets | None = None
 
 
 @frozen(kw_only=True)
@@ -89,6 +90,7 @@ class Placed:
     body: Json | NoBody
     form: list[tuple[str, str]]
     files: list[tuple[str, Upload]]
+    octets: bytes | None = None
 
 
 @frozen(kw_only=True)
@@ -117,9 +119,11 @@ class Plan(Generic[_Req]):
         places = [slot.place for slot in slots]
         if "whole_body" in places and (places.count("whole_body") > 1 or "body" in places):
             raise TypeError(f"{request.__name__} has more in its body than the whole body")
+        if "octets" in places and ({"body", "whole_body"} & set(places) or places.count("octets") > 1):
+            raise TypeError(f"{request.__name__} has more in its body than its bytes")
         is_form = any(slot.is_file for slot in slots)
         for slot in slots:
-            if slot.place not in ("body", "whole_body") or (is_form and not slot.is_file):
+            if slot.place not in ("body", "whole_body", "octets") or (is_form and not slot.is_file):
                 _check_text(slot, request)
         return cls(path=path, request=request, slots=slots)
 
@@ -131,12 +135,19 @@ class Plan(Generic[_Req]):
     @cached_property
     def has_body(self) -> bool:
         """Whether there is a body at all."""
-        return any(slot.place in ("body", "whole_body") for slot in self.slots)
+        return any(slot.place in ("body", "whole_body", "octets") for slot in self.slots)
+
+    @cached_property
+    def octets(self) -> Slot | None:
+        """The field that is the bytes of the body; None where the body is something else."""
+        return next((slot for slot in self.slots if slot.place == "octets"), None)
 
     @cached_property
     def needs_body(self) -> bool:
         """Whether a request without a body is refused."""
-        return self.is_form or any(slot.place in ("body", "whole_body") and slot.required for slot in self.slots)
+        return self.is_form or any(
+            slot.place in ("body", "whole_body", "octets") and slot.required for slot in self.slots
+        )
 
     @cached_property
     def by_wire(self) -> Mapping[str, Slot]:
@@ -173,7 +184,7 @@ class Plan(Generic[_Req]):
         for slot, raw in self._found(sources, wrong):
             given.add(slot.name)
             try:
-                values[slot.name] = raw if slot.is_file else STRICT.structure(raw, slot.kind)
+                values[slot.name] = raw if slot.is_file or slot.place == "octets" else STRICT.structure(raw, slot.kind)
             except Exception as error:  # noqa: BLE001 (each is a problem of the caller's)
                 wrong += problems(slot.wire, error)
         refused = {one.field for one in wrong}
@@ -213,6 +224,9 @@ class Plan(Generic[_Req]):
         if self.is_form:
             yield from self._texts("body", sources.form, wrong)
             yield from self._files(sources.files, wrong)
+        elif self.octets is not None:
+            if sources.octets is not None:
+                yield self.octets, sources.octets
         else:
             yield from self._members(sources.body, wrong)
 
@@ -276,6 +290,7 @@ class Plan(Generic[_Req]):
             InvalidRequest: An id is empty or has a meaning of its own in paths, so it would address something else.
         """
         placed = Placed(path="", query=[], headers={}, body=NO_BODY, form=[], files=[])
+        sent: bytes | None = None
         ids: dict[str, str] = {}
         members: dict[str, Json] = {}
         whole: Json | NoBody = NO_BODY
@@ -289,6 +304,8 @@ class Plan(Generic[_Req]):
                 placed.files.extend((slot.wire, one) for one in (value if slot.many else [value]))
             elif slot.place == "whole_body":
                 whole = plain(value)
+            elif slot.place == "octets":
+                sent = value.data
             elif slot.place == "header":
                 placed.headers[slot.wire] = _text(value)
             elif slot.place == "query" or self.is_form:
@@ -298,7 +315,8 @@ class Plan(Generic[_Req]):
                 members[slot.wire] = plain(value)
         if any(slot.place == "body" for slot in self.slots) and not self.is_form:
             whole = members
-        return evolve(placed, path=_IN_PATH.sub(lambda found: ids[found[1]], path or self.path), body=whole)
+        where = _IN_PATH.sub(lambda found: ids[found[1]], path or self.path)
+        return evolve(placed, path=where, body=whole, octets=sent)
 
 
 def quoted(name: str, value: str) -> str:
@@ -339,7 +357,7 @@ def _slot(one: attrs.Attribute[Any], method: str, in_path: list[str]) -> Slot:
     kind = _without_none(one.type)
     many = get_origin(kind) in (list, tuple)
     item = get_args(kind)[0] if many else kind
-    usual: Place = "query" if method in _QUERY_METHODS else "body"
+    usual: Place = "octets" if item is Octets else "query" if method in _QUERY_METHODS else "body"
     return Slot(
         name=one.name,
         wire=one.metadata.get(WIRE, one.name),

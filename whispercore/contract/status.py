@@ -11,6 +11,8 @@ STATUS: Final[dict[type[errors.WhispercoreError], HTTPStatus]] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
     errors.InvalidOption: HTTPStatus.BAD_REQUEST,
     errors.SuspiciousInput: HTTPStatus.BAD_REQUEST,
+    errors.UploadIncomplete: HTTPStatus.BAD_REQUEST,
+    errors.WrongChecksum: HTTPStatus.BAD_REQUEST,
     errors.ModelError: HTTPStatus.BAD_REQUEST,
     errors.EngineMissing: HTTPStatus.BAD_REQUEST,
     errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
@@ -19,6 +21,7 @@ STATUS: Final[dict[type[errors.WhispercoreError], HTTPStatus]] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.UploadExpired: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.WrongContentType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.NotMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -28,6 +31,7 @@ STATUS: Final[dict[type[errors.WhispercoreError], HTTPStatus]] = {
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.QuotaExceeded: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
 

@@ -11,6 +11,7 @@ from whispercore.database.schema import schema
 from whispercore.database.search_tables import search_documents, search_letters, search_owners
 from whispercore.database.security_tables import audit_events, audit_head, incidents, login_failures
 from whispercore.database.transcript_tables import job_tags, shares, transcript_versions
+from whispercore.database.upload_tables import upload_chunks, upload_sessions
 
 __all__ = [
     "acknowledgements",
@@ -41,6 +42,8 @@ __all__ = [
     "speeds",
     "transcript_versions",
     "transcripts",
+    "upload_chunks",
+    "upload_sessions",
     "users",
     "windows",
     "workers",

@@ -44,6 +44,10 @@
     │   ├── TooManyRequests      a rate limit is used up
     │   ├── Unavailable          not now
     │   ├── StorageFull          the server's disk is full
+    │   ├── QuotaExceeded        the caller's share of it is
+    │   ├── UploadIncomplete     pieces of an upload are missing, or are not what they should be
+    │   ├── WrongChecksum        bytes that came in are not those that were sent
+    │   ├── UploadExpired        an upload stood still for too long, and was given up
     │   ├── InternalError        the server failed
     │   ├── RemoteError          an error that this client does not know
     │   ├── UnexpectedReply      something else answered
@@ -133,6 +137,7 @@ from whispercore.errors.root import (
     WhispercoreError,
 )
 from whispercore.errors.storage import BackupDamaged, BlobExists, BlobMissing, FileDamaged, StorageError
+from whispercore.errors.uploads import QuotaExceeded, UploadExpired, UploadIncomplete, WrongChecksum
 
 __all__ = [
     "BackupDamaged",
@@ -178,6 +183,7 @@ __all__ = [
     "NotPermitted",
     "Preempted",
     "Problem",
+    "QuotaExceeded",
     "RemoteError",
     "RequestError",
     "SchemaTooNew",
@@ -193,6 +199,9 @@ __all__ = [
     "UnexpectedReply",
     "UnknownModel",
     "Unreachable",
+    "UploadExpired",
+    "UploadIncomplete",
     "WhispercoreError",
+    "WrongChecksum",
     "WrongContentType",
 ]

@@ -47,12 +47,28 @@ class Blobs(Protocol):
     is there whole or not at all. All calls may raise ``InvalidOption`` for a key of another form.
     """
 
-    async def put(self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create") -> None:
+    async def put(
+        self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create", durable: bool = True
+    ) -> None:
         """Keep bytes. They must not change until it is done; what is kept then survives a power cut.
+
+        Args:
+            key: Where.
+            data: What.
+            mode: Whether something may lie there.
+            durable: False where it has to survive a power cut only once its folder was made ``durable``.
 
         Raises:
             BlobExists: Something lies there, and the mode is ``create``.
             StorageFull: There is no room for it.
+        """
+        ...
+
+    async def durable(self, prefix: str) -> None:
+        """Have all below a prefix survive a power cut.
+
+        Raises:
+            StorageFull: There turns out to be no room for it.
         """
         ...
 

@@ -64,14 +64,28 @@ class ObstoreBlobs:
         """For tests, and for what need not last."""
         return cls(MemoryStore())
 
-    async def put(self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create") -> None:
+    async def put(
+        self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create", durable: bool = True
+    ) -> None:
         """Keep bytes."""
         if isinstance(self._store, MemoryStore):
             data = bytes(data)  # it would keep the very buffer, which the caller may change once this is done
         with _translated(checked_key(key)):
             await self._store.put_async(key, _pieces(data), mode=mode, use_multipart=False)
-        if self._root is not None and self._durable:
+        if self._root is not None and self._durable and durable:
             await self._secure(self._root, key)
+
+    async def durable(self, prefix: str) -> None:
+        """Have all below a prefix survive a power cut."""
+        checked_key(prefix)
+        if self._root is None or not self._durable:
+            return
+        try:
+            await asyncio.to_thread(_flush_folder, self._root, prefix)
+        except OSError as error:
+            if error.errno in _FULL_NUMBERS:
+                raise StorageFull from error
+            raise
 
     async def _secure(self, root: Path, key: str) -> None:
         try:
@@ -186,12 +200,27 @@ def _flush(root: Path, key: str) -> None:
     """Have a file, and the names that lead to it, written to the disk itself."""
     path = root / key
     while path != root.parent:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _sync(path)
         path = path.parent
+
+
+def _flush_folder(root: Path, prefix: str) -> None:
+    """The same for all files below a folder, each name that leads to them once."""
+    for folder, _, names in os.walk(root / prefix):
+        for name in names:
+            _sync(Path(folder) / name)
+        if Path(folder) != root / prefix:
+            _sync(Path(folder))
+    if (root / prefix).is_dir():
+        _flush(root, prefix)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _folders(place: Path) -> tuple[Folder, ...]:

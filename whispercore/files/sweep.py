@@ -12,6 +12,7 @@ from whispercore.errors import FileDamaged
 from whispercore.files.manifest import any_file, find_file, known_files
 from whispercore.files.parts import PUBLISHED, STAGING, Parts
 from whispercore.files.spool import Spool
+from whispercore.uploads.rows import open_among
 
 ABANDONED = timedelta(hours=24)
 """How long a file that comes in may stand still before it is given up."""
@@ -47,6 +48,7 @@ async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tup
     async with database.read() as connection:
         known = await known_files(connection, (folder.name for folder in folders))
         files = [await find_file(connection, file_id) for file_id in sorted(known)]
+        open_uploads = await open_among(connection, (folder.name for folder in folders))
     published = abandoned = 0
     for file in files:
         if file is not None:
@@ -56,7 +58,7 @@ async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tup
                 continue
             published += 1
     for folder in folders:
-        if folder.name not in known and now - folder.modified_at > ABANDONED:
+        if folder.name not in known | open_uploads and now - folder.modified_at > ABANDONED:
             await parts.remove_staged(folder.name)
             abandoned += 1
     return published, abandoned

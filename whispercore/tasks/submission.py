@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import evolve, frozen
@@ -149,7 +150,9 @@ class Submissions:
             filename=staged.name,
             audio_duration_s=sound.declared_s,
             idempotency_key=idempotency_key,
-            request_sha256=_digest(staged, options, priority) if idempotency_key is not None else None,
+            request_sha256=digest_of((staged.sha256, staged.name), options, priority)
+            if idempotency_key is not None
+            else None,
         )
         return Accepted(staged=staged, new=new)
 
@@ -228,7 +231,7 @@ class Submissions:
             KeyReused: The key came with another request before.
         """
         if idempotency_key is not None:
-            digest = _digest(staged, options, priority)
+            digest = digest_of((staged.sha256, staged.name), options, priority)
             async with self._jobs.database.read() as tx:
                 job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
             if job is not None:
@@ -250,7 +253,7 @@ class Submissions:
         """
         url = self._fetcher.checked(options.url or "")
         options = evolve(options, url=url)
-        digest = _digest(None, options, priority)
+        digest = digest_of((), options, priority)
         async with self._jobs.database.write() as tx:
             if idempotency_key is not None:
                 job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
@@ -279,9 +282,14 @@ def _new(options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:
     )
 
 
-def _digest(staged: Staged | None, options: TranscribeOptions, priority: int) -> str:
-    """Checksum of all that a request asked for, in lines that none of them can contain."""
-    recording = (staged.sha256, staged.name) if staged is not None else ()
+def digest_of(recording: Sequence[str], options: TranscribeOptions, priority: int) -> str:
+    """Checksum of all that a request asked for, in lines that none of them can contain.
+
+    Args:
+        recording: Its SHA-256 and its name, where it came with the request.
+        options: How it is to be transcribed.
+        priority: Of the job.
+    """
     asked = "\n".join((str(priority), options.dump(), *recording))
     return hashlib.sha256(asked.encode(errors="surrogateescape")).hexdigest()
 

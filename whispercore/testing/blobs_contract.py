@@ -46,6 +46,14 @@ class BlobsContract:
         assert await blobs.get("a/3") == data[:1000]
         assert await blobs.get_range("a/1", 100, 400) == data[100:400]
 
+    async def test_what_was_put_may_be_made_durable_later(self, blobs: Blobs) -> None:
+        """All below a prefix at once; nothing below it is as good."""
+        await blobs.put("a/1", b"one", durable=False)
+        await blobs.put("a/b/2", b"two", durable=False)
+        for prefix in ("a", "a", "nothing"):
+            await blobs.durable(prefix)
+        assert [await blobs.get("a/1"), await blobs.get("a/b/2")] == [b"one", b"two"]
+
     async def test_a_buffer_may_be_used_again(self, blobs: Blobs) -> None:
         """What was put is kept as it was then."""
         buffer = bytearray(b"first")

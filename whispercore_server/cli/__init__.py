@@ -22,6 +22,7 @@ from whispercore_server.cli.search import search
 from whispercore_server.cli.serve import serve
 from whispercore_server.cli.settings import settings
 from whispercore_server.cli.transcribe.command import transcribe
+from whispercore_server.cli.upload import upload
 from whispercore_server.cli.worker import worker
 
 app = typer.Typer(
@@ -66,6 +67,7 @@ def main() -> None:
 app.command(epilog=EXIT_CODES)(transcribe)
 app.command(epilog=EXIT_CODES)(search)
 app.command()(export)
+app.command()(upload)
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs", short_help="List, follow and end the jobs of a server.")
 app.command()(doctor)

@@ -13,11 +13,19 @@ from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.clock import Clock
 from whispercore.contract.endpoint import Operation
-from whispercore.errors import NotAuthenticated, NotPermitted, TooManyRequests, WhispercoreError
+from whispercore.errors import (
+    Conflict,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    TooManyRequests,
+    UploadExpired,
+    WhispercoreError,
+)
 from whispercore.people.caller import Caller
 from whispercore.people.networks import site
 from whispercore.people.quotas import Quotas
-from whispercore_server.frame import OPERATION
+from whispercore_server.frame import CALLER, OPERATION
 from whispercore_server.guard import Guard, Moment
 from whispercore_server.limiting.counters import Counters
 from whispercore_server.limiting.profiles import Figure, Profile
@@ -26,6 +34,8 @@ from whispercore_server.request_info import REQUEST_INFO
 QUOTA: Final = "daily_quota"
 """The ``limit_type`` of a key's quota; others are classes of endpoints."""
 _MINUTE_S: Final = 60
+_PARTS: Final = "parts"
+_NOT_OPEN: Final = (NotFound, UploadExpired, Conflict)
 _TOLD: Final = web.RequestKey("limits_told", dict[str, str])
 """Headers of the answer. There are none before a request was counted."""
 
@@ -54,11 +64,18 @@ class RateLimits(Guard):
 
     async def recognised(self, http: web.Request, operation: Operation, caller: Caller) -> None:
         """Count it, whether or not he may do what he wants."""
-        await self._count(http, operation, caller)
+        if operation.limit != _PARTS:
+            await self._count(http, operation, caller)
 
     async def refused(self, http: web.Request, error: WhispercoreError) -> None:
-        """Credentials that were not good are counted for the address that they came from."""
+        """Credentials that were not good are counted for the address that they came from.
+
+        So is what is sent to an upload that is not open: else anybody could ask for as many as he likes.
+        """
         operation = http.get(OPERATION)
+        if operation is not None and operation.limit == _PARTS and isinstance(error, _NOT_OPEN) and CALLER in http:
+            await self._count(http, operation, http[CALLER])
+            return
         unknown = isinstance(error, NotAuthenticated | NotPermitted) and _TOLD not in http
         if unknown and operation is not None and operation.limit != "none":
             await self._count(http, operation, Caller.nobody(http[REQUEST_INFO]))
@@ -92,7 +109,8 @@ class RateLimits(Guard):
             yield f"key {caller.key_id}", "key", Figure(limits.requests_per_minute, _MINUTE_S)
             if limits.granted:
                 return
-        budget = self.profile.budget(operation.limit, is_known=is_known)
+        limit = "api" if operation.limit == _PARTS else operation.limit
+        budget = self.profile.budget(limit, is_known=is_known)
         if budget is not None:
             who = f"user {caller.user_id}" if is_known else f"address {site(caller.request.address)}"
             for figure in budget.figures:

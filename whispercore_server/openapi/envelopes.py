@@ -45,6 +45,10 @@ SAMPLES: Final[dict[str, WhispercoreError]] = {
         errors.InternalError(),
         errors.Unavailable("the server is stopping", 5),
         errors.StorageFull(1 << 30, 1 << 20),
+        errors.QuotaExceeded(1 << 30, 1_000_000_000, 100_000_000),
+        errors.UploadIncomplete((3, 17)),
+        errors.WrongChecksum("chunk 3", "9f86d081…", "60303ae2…"),
+        errors.UploadExpired(_JOB),
         errors.UnknownModel("mikro", ("micro",)),
         errors.ModelMissing("large-v3"),
     )

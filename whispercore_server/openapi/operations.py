@@ -23,6 +23,8 @@ from whispercore_server.openapi.schemas import FILE, Member, Node, Schemas
 from whispercore_server.sources import notes_of, sentence_of
 
 JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
+OCTETS: Final = "application/octet-stream"
 IN_PATH: Final = re.compile(r"{(\w+)(?::[^{}]+)?}")
 """An id in a path; a raw endpoint may say what it has to look like, which OpenAPI cannot."""
 _REQUEST_ID: Final[Node] = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
@@ -37,6 +39,10 @@ _HEADERS: Final[Mapping[HTTPStatus, Node]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
 }
 """Of errors."""
+_COUNTED: Final[Mapping[str, str]] = {
+    "none": " No rate limit.",
+    "parts": " Counts against no limit, as the upload was counted when it was opened.",
+}
 _PLACES: Final = {"path": "path", "query": "query", "header": "header"}
 
 
@@ -113,6 +119,11 @@ class Writer:
         if isinstance(operation, Raw) or not operation.plan.has_body:
             return None
         plan, members = operation.plan, list(self._members(operation, alias))
+        if plan.octets is not None:
+            name = plan.octets.wire
+            form: Node = {"type": "object", "properties": {name: dict(FILE)}, "required": [name]}
+            content: Node = {OCTETS: {"schema": dict(FILE)}, FORM: {"schema": form}}
+            return {"required": plan.needs_body, "content": content}
         whole = [member for slot, member in members if slot.place == "whole_body"]
         if whole:
             schema = self.schemas.member(whole[0], sent=True)
@@ -123,7 +134,7 @@ class Writer:
             schema = self.schemas.keep(
                 plan.request.__name__, {"description": about, **record} if about else record, operation.name
             )
-        media_type = "multipart/form-data" if plan.is_form else JSON
+        media_type = FORM if plan.is_form else JSON
         return {"required": plan.needs_body, "content": {media_type: {"schema": schema}}}
 
     @staticmethod
@@ -137,7 +148,7 @@ class Writer:
 
     def _responses(self, operation: Operation) -> Iterator[tuple[str, Node]]:
         usual, answer = self._answer(operation)
-        if operation.limit != "none":
+        if operation.limit not in _COUNTED:
             answer = _with(answer, _LIMITS)
         yield usual, answer
         for status in operation.also:
@@ -214,7 +225,7 @@ def _told(operation: Operation, alias: Alias | None) -> Iterator[str]:
         yield "Server-sent events. An error after the first byte is an event `error` with the body of that error."
     person = ", and a person: of API keys only an administrator's will do" if operation.person_only else ""
     who = "Open to everybody." if operation.scope is None else f"Needs the scope `{operation.scope}`{person}."
-    yield who + (" No rate limit." if operation.limit == "none" else f" Counts against the limit `{operation.limit}`.")
+    yield who + _COUNTED.get(operation.limit, f" Counts against the limit `{operation.limit}`.")
 
 
 def _events(base: type[Tagged], final: tuple[type[Tagged], ...]) -> str:

@@ -16,7 +16,19 @@ from tests.requests_made import arrived, requests
 from whispercore.api import transcriber
 from whispercore.api.transcriber.dialect import TRANSCRIBER
 from whispercore.contract.endpoint import Endpoint, Operation
-from whispercore.contract.fields import UNSET, Unset, Upload, header, query, told, upload, whole_body, wire
+from whispercore.contract.fields import (
+    UNSET,
+    Octets,
+    Unset,
+    Upload,
+    header,
+    octets,
+    query,
+    told,
+    upload,
+    whole_body,
+    wire,
+)
 from whispercore.contract.group import Api, Group, T_co
 from whispercore.contract.plan import NO_BODY, Plan, Sources
 from whispercore.contract.wire import dumps, loads
@@ -82,6 +94,13 @@ class Listed:
 
 
 @frozen(kw_only=True)
+class Bytes:
+    name: str = field(kw_only=False)
+    digest: str | None = field(default=None, metadata=header("Content-Digest"))
+    data: Octets = field(converter=octets)
+
+
+@frozen(kw_only=True)
 class Whole:
     name: str = field(kw_only=False)
     dry: bool = field(default=False, metadata=query())
@@ -93,6 +112,7 @@ class Kinds(Group[T_co], Generic[T_co]):
     dialect = TRANSCRIBER
     everything = Endpoint("PATCH", "/things/{id}/of/{name}", Everything, Answer, scope=None, doc="")
     form = Endpoint("POST", "/forms", Form, Answer, scope=None, doc="")
+    octets = Endpoint("PUT", "/bytes/{name}", Bytes, Answer, scope=None, doc="")
     listed = Endpoint("GET", "/things", Listed, Answer, scope=None, doc="")
     whole = Endpoint("PUT", "/whole/{name}", Whole, Answer, scope=None, doc="")
 

@@ -128,10 +128,12 @@ class Failing(ObstoreBlobs):
 
     full_at = 1
 
-    async def put(self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create") -> None:
+    async def put(
+        self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create", durable: bool = True
+    ) -> None:
         if int(key.rpartition("/")[2]) >= self.full_at:
             raise StorageFull
-        await super().put(key, data, mode=mode)
+        await super().put(key, data, mode=mode, durable=durable)
 
 
 @pytest.mark.parametrize("full_at", [0, 1, 2])
@@ -160,9 +162,11 @@ async def test_at_most_two_parts_are_in_memory(database: Database, tmp_path: Pat
     answer = asyncio.Event()
 
     class Slow(ObstoreBlobs):
-        async def put(self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create") -> None:
+        async def put(
+            self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create", durable: bool = True
+        ) -> None:
             await answer.wait()
-            await super().put(key, data, mode=mode)
+            await super().put(key, data, mode=mode, durable=durable)
 
     files = Files(database, Slow.in_memory(), spool=tmp_path / "spool")
     sent = 0

@@ -18,6 +18,7 @@ from whispercore.api.transcriber.admin.users import Users
 from whispercore.api.transcriber.api_keys import ApiKeys
 from whispercore.api.transcriber.auth import Auth
 from whispercore.api.transcriber.batches import Batches
+from whispercore.api.transcriber.chunked_uploads import ChunkedUploads
 from whispercore.api.transcriber.dialect import TRANSCRIBER
 from whispercore.api.transcriber.exports import Exports
 from whispercore.api.transcriber.health import Health
@@ -28,6 +29,7 @@ from whispercore.api.transcriber.search import Search
 from whispercore.api.transcriber.sharing import Shares
 from whispercore.api.transcriber.tags import Tags
 from whispercore.api.transcriber.transcripts import Transcripts
+from whispercore.api.transcriber.tus import Tus
 from whispercore.contract.group import Api
 
 API: Final = Api(
@@ -44,6 +46,8 @@ API: Final = Api(
         Shares,
         Tags,
         Search,
+        ChunkedUploads,
+        Tus,
         Auth,
         ApiKeys,
         AdminApiKeys,

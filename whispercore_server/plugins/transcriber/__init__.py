@@ -23,6 +23,7 @@ from whispercore_server.plugins.transcriber.admin.users import UsersHandlers
 from whispercore_server.plugins.transcriber.api_keys import ApiKeysHandlers
 from whispercore_server.plugins.transcriber.auth import AuthHandlers
 from whispercore_server.plugins.transcriber.batches import BatchesHandlers
+from whispercore_server.plugins.transcriber.chunked_uploads import ChunkedUploadsHandlers
 from whispercore_server.plugins.transcriber.exports import ExportsHandlers
 from whispercore_server.plugins.transcriber.health import HealthHandlers
 from whispercore_server.plugins.transcriber.jobs import JobsHandlers
@@ -32,6 +33,7 @@ from whispercore_server.plugins.transcriber.search import SearchHandlers
 from whispercore_server.plugins.transcriber.sharing import SharesHandlers
 from whispercore_server.plugins.transcriber.tags import TagsHandlers
 from whispercore_server.plugins.transcriber.transcripts import TranscriptsHandlers
+from whispercore_server.plugins.transcriber.tus import TusHandlers
 from whispercore_server.ports import Ports
 
 
@@ -45,6 +47,8 @@ def _handlers(ports: Ports) -> Sequence[object]:
         SharesHandlers(ports),
         TagsHandlers(ports),
         SearchHandlers(ports),
+        ChunkedUploadsHandlers(ports),
+        TusHandlers(ports),
         AuthHandlers(ports),
         ApiKeysHandlers(ports),
         AdminApiKeysHandlers(ports),

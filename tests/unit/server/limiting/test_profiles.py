@@ -35,7 +35,7 @@ FIGURES = {
 
 
 def test_every_class_is_limited_but_none() -> None:
-    assert (*CLASSES, "none") == get_args(Limit)
+    assert (*CLASSES, "parts", "none") == get_args(Limit)
     assert set(FIGURES) == set(PROFILES)
     assert DEFAULT == "transcriber-001"
 

@@ -1,0 +1,181 @@
+"""Sends a recording in chunks over several connections, as well as can be or as badly as a network does."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import queue
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from attrs import define, field
+
+from benchmarks.results import NotMeasured
+
+CHUNK_BYTES: Final = 1 << 20
+_CONNECTIONS: Final = 4
+_TRIES: Final = 200
+
+
+@define
+class Recording:
+    """A WAV file of some size, which is never whole in memory: noise that repeats, and is another in each chunk."""
+
+    size_bytes: int
+    _noise: bytes = field(init=False)
+    _header: bytes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._noise = random.Random(1).randbytes(CHUNK_BYTES)  # noqa: S311 (no secret)
+        form = struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16)
+        riff = struct.pack("<4sI4s4sI", b"RIFF", self.size_bytes - 8, b"WAVE", b"fmt ", len(form))
+        self._header = riff + form + struct.pack("<4sI", b"data", self.size_bytes - 44)
+
+    @property
+    def count(self) -> int:
+        """Of its chunks."""
+        return -(-self.size_bytes // CHUNK_BYTES)
+
+    def chunk(self, number: int) -> bytes:
+        """One of them."""
+        head = self._header if number == 0 else struct.pack("<Q", number)
+        size = min(CHUNK_BYTES, self.size_bytes - number * CHUNK_BYTES)
+        return (head + self._noise[len(head) :])[:size]
+
+    def sha256(self) -> str:
+        """Of all of it."""
+        whole = hashlib.sha256()
+        for number in range(self.count):
+            whole.update(self.chunk(number))
+        return whole.hexdigest()
+
+
+@define
+class Sender:
+    """Sends chunks.
+
+    Args:
+        url: Of the server; may change meanwhile.
+        headers: Of every request.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    sent: int = 0
+    """Chunks that were answered well."""
+
+    def post(self, path: str, body: object = None) -> dict[str, Any]:
+        """A request with JSON, and its answer.
+
+        Raises:
+            NotMeasured: It is refused.
+        """
+        connection = self._connection()
+        connection.request(
+            "POST", path, json.dumps(body).encode(), {**self.headers, "Content-Type": "application/json"}
+        )
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        if answer.status not in (200, 201):
+            raise NotMeasured(f"the server answered {answer.status} {data[:300]!r}")
+        found: dict[str, Any] = json.loads(data)
+        return found
+
+    def send_all(self, path: str, recording: Recording, order: Sequence[int], *, cuts: float = 0.0) -> None:
+        """Send chunks over all connections at once.
+
+        Args:
+            path: Below which they go.
+            recording: What they are of.
+            order: Their numbers; some may come again.
+            cuts: The share of requests that are broken off in the middle.
+
+        Raises:
+            NotMeasured: One is refused, or does not come through.
+        """
+        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in order:
+            waiting.put(number)
+        failed: list[BaseException] = []
+
+        def work(seed: int) -> None:
+            dice = random.Random(seed)  # noqa: S311 (no secret)
+            try:
+                self._work(path, recording, waiting, dice, cuts)
+            except BaseException as error:  # noqa: BLE001 (told to the caller)
+                failed.append(error)
+
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(_CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failed:
+            raise NotMeasured(f"a chunk could not be sent: {failed[0]!r}")
+
+    def _work(
+        self, path: str, recording: Recording, waiting: queue.SimpleQueue[int], dice: random.Random, cuts: float
+    ) -> None:
+        connection = self._connection()
+        while True:
+            try:
+                number = waiting.get_nowait()
+            except queue.Empty:
+                connection.close()
+                return
+            self._sent(connection, path, number, recording.chunk(number), dice, cuts)
+            self.sent += 1
+
+    def _sent(  # noqa: PLR0917 (all of one request)
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        number: int,
+        data: bytes,
+        dice: random.Random,
+        cuts: float,
+    ) -> None:
+        """Send a chunk until it is answered, wherever the server is by then."""
+        for _ in range(_TRIES):
+            try:
+                if dice.random() < cuts:
+                    self._cut(path, number, data[: dice.randrange(len(data))], len(data))
+                headers = {**self.headers, "Content-Type": "application/octet-stream"}
+                connection.request("POST", f"{path}/{number}", data, headers)
+                answer = connection.getresponse()
+                said = answer.read()
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                time.sleep(0.1)
+                connection.port = urlsplit(self.url).port or 80
+                continue
+            if answer.status != 200:
+                raise NotMeasured(f"chunk {number} was answered {answer.status} {said[:300]!r}")
+            return
+        raise NotMeasured(f"chunk {number} did not come through")
+
+    def _cut(self, path: str, number: int, some: bytes, announced: int) -> None:
+        """A request that breaks off."""
+        parts = urlsplit(self.url)
+        lines = [
+            f"POST {path}/{number} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            "Content-Type: application/octet-stream",
+            f"Content-Length: {announced}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=30) as connection:
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + some)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _connection(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)

@@ -1,0 +1,132 @@
+"""The checksum of a whole upload, computed while its pieces still come.
+
+It is only a help: what this process does not know, because the pieces came to another one or it was started again, is
+read from the store at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from whispercore.errors import BlobMissing
+from whispercore.screening.uploads import Specimen
+from whispercore.uploads.pieces import Pieces
+from whispercore.uploads.session import Chunk, Session
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash  # it has no public name
+
+_MOST_SESSIONS: Final = 200
+_MOST_HELD_BYTES: Final = 16 << 20
+"""Of pieces that came before those that stand before them; others are read from the store when it is their turn."""
+
+
+class Progress:
+    """How far the checksum of an upload is.
+
+    Args:
+        specimen: What is seen of the upload meanwhile.
+    """
+
+    def __init__(self, specimen: Specimen) -> None:
+        self.specimen = specimen
+        self.count = 0
+        """Pieces that are in it."""
+        self.whole: Hash = hashlib.sha256()
+        self.names: dict[int, str] = {}
+        """Of pieces in the store that are not in it yet."""
+        self.held: dict[int, bytearray] = {}
+        """The bytes of some of them."""
+        self.at_work: asyncio.Task[None] | None = None
+        self.is_broken = False
+        """Something in it is not in the store."""
+
+    def take(self, data: bytes | bytearray) -> None:
+        """The next piece. Blocks."""
+        self.whole.update(data)
+        self.specimen.take(bytes(data))
+
+
+class Ahead:
+    """Computes checksums.
+
+    Args:
+        pieces: Where what does not come in its turn is read from.
+    """
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self._uploads: OrderedDict[str, Progress] = OrderedDict()
+        self._held_bytes = 0
+
+    def came(self, session: Session, chunk: Chunk, data: bytearray) -> None:
+        """A piece is in the store. Its bytes must not change any more.
+
+        Args:
+            session: The upload.
+            chunk: The piece.
+            data: Its bytes.
+        """
+        progress = self._uploads.get(session.id)
+        if progress is None:
+            if session.received_chunks > 1:  # others came to another process, or before this one began
+                return
+            progress = self._uploads[session.id] = Progress(Specimen(session.filename, session.content_type))
+            if len(self._uploads) > _MOST_SESSIONS:
+                self._drop(self._uploads.popitem(last=False)[1])
+        self._uploads.move_to_end(session.id)
+        progress.names[chunk.number] = chunk.blob
+        if self._held_bytes + len(data) <= _MOST_HELD_BYTES:
+            progress.held[chunk.number] = data
+            self._held_bytes += len(data)
+        if progress.at_work is None and progress.count in progress.names:
+            progress.at_work = asyncio.create_task(self._go_on(session.id, progress), name=f"checksum {session.id}")
+
+    def forget(self, session_id: str) -> None:
+        """An upload is over, or one of its pieces has changed."""
+        progress = self._uploads.pop(session_id, None)
+        if progress is not None:
+            self._drop(progress)
+
+    async def taken(self, session_id: str) -> Progress | None:
+        """How far it is, for whoever goes on with it; None when nothing of it is known."""
+        progress = self._uploads.pop(session_id, None)
+        if progress is None:
+            return None
+        if progress.at_work is not None:
+            await asyncio.wait((progress.at_work,))
+        self._drop(progress)
+        return None if progress.is_broken else progress
+
+    async def close(self) -> None:
+        """End what is being computed."""
+        at_work = [one.at_work for one in self._uploads.values() if one.at_work is not None]
+        for session_id in list(self._uploads):
+            self.forget(session_id)
+        if at_work:
+            await asyncio.wait(at_work)
+
+    def _drop(self, progress: Progress) -> None:
+        self._held_bytes -= sum(map(len, progress.held.values()))
+        progress.held.clear()
+        if progress.at_work is not None:
+            progress.at_work.cancel()
+
+    async def _go_on(self, session_id: str, progress: Progress) -> None:
+        try:
+            while progress.count in progress.names:
+                data: bytes | bytearray | None = progress.held.pop(progress.count, None)
+                if data is None:
+                    data = await self._pieces.get(session_id, progress.names[progress.count])
+                else:
+                    self._held_bytes -= len(data)
+                await asyncio.to_thread(progress.take, data)
+                del progress.names[progress.count]
+                progress.count += 1
+        except BlobMissing:  # the upload is over, or the store is damaged, which is seen at the end
+            progress.is_broken = True
+        finally:
+            progress.at_work = None

@@ -1,0 +1,169 @@
+"""Chunks that come in: in any order, side by side, and as often as their sender likes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from attrs import frozen
+
+from whispercore.errors import Conflict, InvalidRequest, TooLarge, UploadExpired, WhispercoreError, WrongChecksum
+from whispercore.people.caller import Caller
+from whispercore.uploads import rows
+from whispercore.uploads.ahead import Ahead
+from whispercore.uploads.parallel import Parallel
+from whispercore.uploads.pieces import Sums
+from whispercore.uploads.session import Chunk, Session
+from whispercore.uploads.sessions import Sessions, check_active
+
+
+@frozen(kw_only=True)
+class Received:
+    """What became of a chunk."""
+
+    chunk: Chunk
+    session: Session
+    """With this chunk in it."""
+    was_there: bool
+    """Whether it had come before."""
+
+
+class Chunks:
+    """Takes chunks in.
+
+    Args:
+        sessions: The uploads that they are of.
+        parallel: How many one user may be sending at once.
+        ahead: Told of what came.
+    """
+
+    def __init__(self, sessions: Sessions, parallel: Parallel, ahead: Ahead) -> None:
+        self._ahead = ahead
+        self._sessions = sessions
+        self._database = sessions.database
+        self._pieces = sessions.pieces
+        self._parallel = parallel
+
+    async def receive(
+        self,
+        session_id: str,
+        number: int,
+        caller: Caller,
+        data: AsyncGenerator[bytes, None],
+        *,
+        size_bytes: int | None = None,
+        sha256: str | None = None,
+    ) -> Received:
+        """Take a chunk in. The same chunk may come again; with other bytes it is refused.
+
+        Args:
+            session_id: The upload.
+            number: Of the chunk, from 0.
+            caller: Who sends it.
+            data: Its bytes; not asked for when it is refused without them.
+            size_bytes: How many are announced, if that is known.
+            sha256: What their SHA-256 has to be, in hexadecimal.
+
+        Raises:
+            NotFound: There is no such upload, or it is somebody else's.
+            UploadExpired: It was given up.
+            Conflict: It is over, or this chunk came before with other bytes.
+            InvalidRequest: It has no chunk of this number, or a chunk of another size.
+            TooLarge: The chunk is larger than it may be.
+            WrongChecksum: Its bytes have another SHA-256.
+            TooManyRequests: The caller is sending too many at once.
+            StorageFull: There is no room for it.
+        """
+        session = await self._sessions.own(session_id, caller)
+        check_active(session)
+        wanted = _wanted(session, number)
+        if size_bytes is not None and size_bytes != wanted:
+            raise _wrong_size(wanted, size_bytes)
+        with self._parallel.one_more(caller.user_id):
+            content = await _read(data, wanted)
+            sums = await asyncio.to_thread(Sums.of, content)
+            if sha256 is not None and sha256.lower() != sums.sha256:
+                raise WrongChecksum(f"chunk {number}", sha256.lower(), sums.sha256)
+            return await self._keep(session, number, content, sums)
+
+    async def _keep(self, session: Session, number: int, content: bytearray, sums: Sums) -> Received:
+        async with self._database.read() as connection:
+            before = await rows.find_chunk(connection, session.id, number)
+        if before is not None and not before.is_doubted:
+            return Received(chunk=_same(before, sums.sha256), session=session, was_there=True)
+        blob = await self._pieces.put(session.id, number, content)
+        new = Chunk(number=number, size_bytes=len(content), sha256=sums.sha256, checksum=sums.checksum, blob=blob)
+        try:
+            received = await self._write(session, new)
+        except WhispercoreError:
+            await self._pieces.remove(session.id, blob)
+            raise
+        if received.chunk.blob != blob:  # another request with the same bytes was faster
+            await self._pieces.remove(session.id, blob)
+        elif before is not None:
+            self._ahead.forget(session.id)
+            if before.blob != blob:  # else it was gone, and the new bytes are under its name
+                await self._pieces.remove(session.id, before.blob)
+        else:
+            self._ahead.came(received.session, received.chunk, content)
+        return received
+
+    async def _write(self, session: Session, new: Chunk) -> Received:
+        async with self._database.write() as tx:
+            now = await rows.find_session(tx, session.id)
+            if now is None:
+                raise UploadExpired(session.id)
+            check_active(self._sessions.as_of_now(now))
+            before = await rows.find_chunk(tx, session.id, new.number)
+            if before is not None and not before.is_doubted:
+                return Received(chunk=_same(before, new.sha256), session=now, was_there=True)
+            if before is None:
+                await rows.insert_chunks(tx, session.id, (new,))
+            else:
+                await rows.replace_chunk(tx, session.id, new)
+            await rows.add_received(
+                tx,
+                session.id,
+                size_bytes=0 if before is not None else new.size_bytes,
+                count=0 if before is not None else 1,
+                expires_at=self._sessions.expiry(),
+            )
+            after = await rows.find_session(tx, session.id)
+            assert after is not None
+            return Received(chunk=new, session=after, was_there=False)
+
+
+def _same(before: Chunk, sha256: str) -> Chunk:
+    if before.sha256 != sha256:
+        raise Conflict(
+            f"chunk {before.number} came before with other bytes, of SHA-256 {before.sha256}; "
+            "name its checksum when you finalize if it was wrong"
+        )
+    return before
+
+
+def _wanted(session: Session, number: int) -> int:
+    wanted = session.chunk_size(number)
+    if wanted is not None:
+        return wanted
+    if session.total_chunks is None:
+        raise Conflict("this upload is sent by tus, and has no chunks")
+    last = session.total_chunks - 1
+    raise InvalidRequest.one("chunk_number", f"{number} is not between 0 and {last}: chunks are counted from 0")
+
+
+def _wrong_size(wanted: int, found: int) -> InvalidRequest:
+    return InvalidRequest.one("chunk_data", f"the chunk has {found:,} bytes, and not {wanted:,}")
+
+
+async def _read(data: AsyncGenerator[bytes, None], wanted: int) -> bytearray:
+    content = bytearray()
+    async with aclosing(data) as pieces:
+        async for piece in pieces:
+            content += piece
+            if len(content) > wanted:
+                raise TooLarge(wanted)
+    if len(content) < wanted:
+        raise _wrong_size(wanted, len(content))
+    return content

@@ -1,0 +1,213 @@
+"""Rows of uploads and their chunks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from whispercore.database.page import Page, Slice
+from whispercore.database.tables import upload_chunks, upload_sessions
+from whispercore.uploads.session import Chunk, NewUpload, Session, State
+
+OPEN = (State.ACTIVE, State.ASSEMBLING)
+_TOGETHER = 500
+"""Ids that one query asks for."""
+_HIDDEN = {"assembler", "assembling_until", "ended_at"}
+_COLUMNS = [one for one in upload_sessions.c if one.name not in _HIDDEN]
+
+
+async def insert_session(
+    tx: AsyncConnection, session_id: str, owner_id: str, new: NewUpload, *, created_at: datetime, expires_at: datetime
+) -> None:
+    """Write the row of a new upload."""
+    await tx.execute(
+        insert(upload_sessions).values(
+            id=session_id,
+            owner_id=owner_id,
+            protocol=new.protocol,
+            role=new.role,
+            filename=new.filename,
+            content_type=new.content_type,
+            size_bytes=new.size_bytes,
+            chunk_bytes=new.chunk_bytes,
+            total_chunks=new.total_chunks,
+            file_hash=new.file_hash,
+            metadata=json.dumps(dict(new.metadata), ensure_ascii=False),
+            state=State.ACTIVE,
+            received_bytes=0,
+            received_chunks=0,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def find_session(connection: AsyncConnection, session_id: str) -> Session | None:
+    """An upload; None when there is no such upload."""
+    row = (await connection.execute(select(*_COLUMNS).where(upload_sessions.c.id == session_id))).one_or_none()
+    return None if row is None else _session(row)
+
+
+async def find_sessions(
+    connection: AsyncConnection, owner_id: str, states: Iterable[State], part: Slice
+) -> Page[Session]:
+    """Uploads of somebody, newest first."""
+    mine = upload_sessions.c.owner_id == owner_id
+    wanted = [str(one) for one in states]
+    if wanted:
+        mine &= upload_sessions.c.state.in_(wanted)
+    total = (await connection.execute(select(func.count()).select_from(upload_sessions).where(mine))).scalar_one()
+    rows = await connection.execute(
+        select(*_COLUMNS)
+        .where(mine)
+        .order_by(upload_sessions.c.created_at.desc(), upload_sessions.c.id.desc())
+        .offset(part.offset)
+        .limit(part.limit)
+    )
+    return Page(tuple(map(_session, rows)), total)
+
+
+async def find_chunk(connection: AsyncConnection, session_id: str, number: int) -> Chunk | None:
+    """A chunk; None when it has not come."""
+    c = upload_chunks.c
+    row = (
+        await connection.execute(select(upload_chunks).where(c.session_id == session_id, c.number == number))
+    ).one_or_none()
+    return None if row is None else _chunk(row)
+
+
+async def find_chunks(connection: AsyncConnection, session_id: str) -> tuple[Chunk, ...]:
+    """All chunks that have come, in their order."""
+    rows = await connection.execute(
+        select(upload_chunks).where(upload_chunks.c.session_id == session_id).order_by(upload_chunks.c.number)
+    )
+    return tuple(map(_chunk, rows))
+
+
+async def find_numbers(connection: AsyncConnection, session_id: str) -> set[int]:
+    """The numbers of the chunks that have come and nobody doubts."""
+    c = upload_chunks.c
+    rows = await connection.execute(select(c.number).where(c.session_id == session_id, c.is_doubted.is_(False)))
+    return set(rows.scalars())
+
+
+async def insert_chunks(tx: AsyncConnection, session_id: str, chunks: Iterable[Chunk]) -> None:
+    """Write the rows of chunks that are not there yet."""
+    rows = [
+        {
+            "session_id": session_id,
+            "number": one.number,
+            "size_bytes": one.size_bytes,
+            "sha256": one.sha256,
+            "checksum": one.checksum,
+            "blob": one.blob,
+            "is_doubted": False,
+        }
+        for one in chunks
+    ]
+    if rows:
+        await tx.execute(insert(upload_chunks), rows)
+
+
+async def replace_chunk(tx: AsyncConnection, session_id: str, chunk: Chunk) -> None:
+    """Have other bytes in the place of a chunk that is doubted."""
+    c = upload_chunks.c
+    await tx.execute(
+        update(upload_chunks)
+        .where(c.session_id == session_id, c.number == chunk.number)
+        .values(sha256=chunk.sha256, checksum=chunk.checksum, blob=chunk.blob, is_doubted=False)
+    )
+
+
+async def doubt_chunks(tx: AsyncConnection, session_id: str, numbers: Iterable[int]) -> None:
+    """Have chunks sent once more."""
+    c = upload_chunks.c
+    asked = list(numbers)
+    for first in range(0, len(asked), _TOGETHER):
+        await tx.execute(
+            update(upload_chunks)
+            .where(c.session_id == session_id, c.number.in_(asked[first : first + _TOGETHER]))
+            .values(is_doubted=True)
+        )
+
+
+async def add_received(
+    tx: AsyncConnection, session_id: str, *, size_bytes: int, count: int, expires_at: datetime
+) -> None:
+    """Count what came in, and let the upload live longer for it."""
+    c = upload_sessions.c
+    await tx.execute(
+        update(upload_sessions)
+        .where(c.id == session_id)
+        .values(
+            received_bytes=c.received_bytes + size_bytes,
+            received_chunks=c.received_chunks + count,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def set_state(tx: AsyncConnection, session_id: str, was: Iterable[State], **values: Any) -> bool:
+    """Change an upload that is in one of these states; whether it was."""
+    c = upload_sessions.c
+    changed = await tx.execute(
+        update(upload_sessions).where(c.id == session_id, c.state.in_([str(one) for one in was])).values(**values)
+    )
+    return changed.rowcount > 0
+
+
+async def delete_chunks(tx: AsyncConnection, session_id: str) -> None:
+    """Remove the rows of all chunks of an upload."""
+    await tx.execute(delete(upload_chunks).where(upload_chunks.c.session_id == session_id))
+
+
+async def count_open(connection: AsyncConnection, owner_id: str) -> tuple[int, int]:
+    """How many uploads of somebody are open, and how many bytes they will have in all."""
+    c = upload_sessions.c
+    row = (
+        await connection.execute(
+            select(func.count(), func.coalesce(func.sum(c.size_bytes), 0)).where(
+                c.owner_id == owner_id, c.state.in_([str(one) for one in OPEN])
+            )
+        )
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+async def open_among(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that are uploads which are still open."""
+    c = upload_sessions.c
+    asked = list(ids)
+    found: set[str] = set()
+    for first in range(0, len(asked), _TOGETHER):
+        together = asked[first : first + _TOGETHER]
+        rows = await connection.execute(select(c.id).where(c.id.in_(together), c.state.in_([str(one) for one in OPEN])))
+        found.update(rows.scalars())
+    return found
+
+
+async def find_parts(connection: AsyncConnection, session_id: str) -> set[str]:
+    """The uploads that were joined into this one."""
+    c = upload_sessions.c
+    return set((await connection.execute(select(c.id).where(c.joined_into == session_id))).scalars())
+
+
+def _session(row: Row[Any]) -> Session:
+    values = dict(row._mapping)  # noqa: SLF001 (its public name)
+    return Session(**{**values, "state": State(row.state), "metadata": json.loads(row.metadata)})
+
+
+def _chunk(row: Row[Any]) -> Chunk:
+    return Chunk(
+        number=row.number,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        checksum=row.checksum,
+        blob=row.blob,
+        is_doubted=row.is_doubted,
+    )

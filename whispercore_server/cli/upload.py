@@ -1,0 +1,133 @@
+"""``whispercore upload``: large recordings to a server, over breaks."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from whispercore_client import Client
+    from whispercore_server.cli.terminal import Screen
+
+_MOST_REMEMBERED: Final = 100
+
+
+def upload(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings: audio or video of any format.")],
+    *,
+    server: Annotated[str, typer.Option("--server", metavar="URL", help="The server to send them to.")],
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key",
+            metavar="KEY",
+            envvar="WHISPERCORE_API_KEY",
+            help="A key of that server; in the environment, no other user sees it.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", metavar="MODEL", help="A model of the server.", show_default="the server's"),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option("-l", "--language", metavar="LANGUAGE", help="What is spoken.", show_default="detected"),
+    ] = None,
+    parallel: Annotated[
+        int, typer.Option("--parallel", metavar="N", min=1, max=64, help="Chunks that are sent at once.")
+    ] = 4,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress bars.")] = False,
+) -> None:
+    """Send recordings to a server in chunks, and queue their transcription.
+
+    What was interrupted goes on where it was when the same command is given again. The id of each job is written to
+    standard output.
+    """
+    from whispercore_client import Client  # noqa: PLC0415 - the help does without it
+    from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - as above
+
+    screen = Screen(bars=not quiet)
+    with Client(server, api_key=api_key or None) as client:
+        for path in files:
+            session_id, sums = _sent(client, path, server, parallel, screen)
+            made = client.chunked_uploads.finalize(
+                session_id, model=model, language=language, chunk_checksums=sums, idempotency_key=session_id
+            )
+            _Begun.of(path, server).forget()
+            typer.echo(f"{path}: {made.job_id}")
+
+
+def _sent(client: Client, path: Path, server: str, parallel: int, screen: Screen) -> tuple[str, list[str]]:
+    from whispercore.errors import Conflict, NotFound, UploadExpired  # noqa: PLC0415 - see above
+    from whispercore_server.cli.bars import download_bar  # noqa: PLC0415 - rich, for those who print
+
+    begun = _Begun.of(path, server)
+    with download_bar(path.name, screen.console) as on_progress:
+        try:
+            sent = client.upload_file(
+                path,
+                session_id=begun.session_id,
+                parallel=parallel,
+                on_progress=on_progress,
+                on_begin=begun.remember,
+            )
+        except (Conflict, NotFound, UploadExpired):
+            if begun.session_id is None:
+                raise
+            begun.forget()  # it is over
+            sent = client.upload_file(path, parallel=parallel, on_progress=on_progress, on_begin=begun.remember)
+        return sent.session_id, list(sent.chunk_checksums)
+
+
+class _Begun:
+    """Remembers which upload a recording has, for the next time that this command is given.
+
+    Args:
+        place: Where that is kept.
+        name: Of the recording as it is now, and of its server.
+    """
+
+    def __init__(self, place: Path, name: str) -> None:
+        self._place = place
+        self._name = name
+
+    @classmethod
+    def of(cls, path: Path, server: str) -> _Begun:
+        from platformdirs import user_state_path  # noqa: PLC0415 - needed here only
+
+        found = path.stat()
+        name = f"{server.rstrip('/')} {path.absolute()} {found.st_size} {found.st_mtime_ns}"
+        return cls(user_state_path("whispercore") / "uploads.json", name)
+
+    @property
+    def session_id(self) -> str | None:
+        """Its upload, if there is one."""
+        return self._read().get(self._name)
+
+    def remember(self, session_id: str) -> None:
+        """It has this upload."""
+        kept = {**self._read(), self._name: session_id}
+        self._write(dict(list(kept.items())[-_MOST_REMEMBERED:]))
+
+    def forget(self) -> None:
+        """It has none any more."""
+        kept = self._read()
+        if kept.pop(self._name, None) is not None:
+            self._write(kept)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            found = json.loads(self._place.read_text())
+        except (OSError, ValueError):
+            return {}
+        return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+    def _write(self, kept: dict[str, str]) -> None:
+        self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._place.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(kept, indent=1))
+        new.replace(self._place)

@@ -1,0 +1,214 @@
+"""Answers of ``api.transcriber.tus``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from attrs import define, evolve
+
+from whispercore.api.transcriber.tus import VERSION, Tus
+from whispercore.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotPermitted,
+    TooLarge,
+    WrongContentType,
+)
+from whispercore.files.names import clean_content_type, clean_name
+from whispercore.people.caller import Caller
+from whispercore.uploads.finalizing import Wanted
+from whispercore.uploads.session import NewUpload, Session, State
+from whispercore.uploads.sessions import check_active
+from whispercore_server.octets import patiently
+from whispercore_server.plugin import serves
+from whispercore_server.plugins.transcriber.chunked_uploads import MAKES_JOBS, screen_of
+from whispercore_server.plugins.transcriber.ordering import PRIORITIES, options_of
+from whispercore_server.plugins.transcriber.tus_headers import (
+    ALGORITHMS,
+    CONCAT,
+    METADATA,
+    Checksum,
+    ChecksumWrong,
+    Concat,
+    Metadata,
+    described,
+    number_in,
+    told,
+)
+from whispercore_server.ports import Ports
+
+EXTENSIONS: Final = "creation,checksum,expiration,termination,concatenation"
+_BODY: Final = "application/offset+octet-stream"
+_CHECKSUM_WRONG: Final = 460
+"""The protocol's own status."""
+
+
+@define
+class TusHandlers:
+    """Takes uploads in by tus."""
+
+    ports: Ports
+
+    @serves(Tus.options)
+    async def options(self, http: web.Request, caller: Caller) -> web.Response:
+        """Whatever version is asked for."""
+        del http, caller
+        headers = {
+            "Tus-Version": VERSION,
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Max-Size": str(self.ports.settings.max_upload_bytes),
+            "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+        }
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+
+    @serves(Tus.create)
+    async def create(self, http: web.Request, caller: Caller) -> web.StreamResponse:
+        """An upload, a part of one, or one of parts."""
+        if (other := _other_version(http)) is not None:
+            return other
+        metadata = Metadata.of(http.headers.get(METADATA, ""))
+        await self._check_options(metadata, caller)
+        concat = Concat.of(http.headers[CONCAT]) if CONCAT in http.headers else None
+        new = _new(metadata, concat)
+        sessions = self.ports.uploads.sessions
+        if concat is not None and concat.part_ids is not None:
+            session = await self.ports.uploads.joining.join(new, concat.part_ids, caller)
+            session = await self._finished(session, caller)
+        else:
+            if "Upload-Defer-Length" in http.headers:
+                raise InvalidRequest.one("Upload-Defer-Length", "the length has to be known: send Upload-Length")
+            size_bytes = number_in(http, "Upload-Length")
+            if size_bytes > self.ports.settings.max_upload_bytes:
+                raise TooLarge(self.ports.settings.max_upload_bytes)
+            session = await sessions.begin(evolve(new, size_bytes=size_bytes), caller)
+        location = f"{caller.request.mounted_at}/api/tus/{session.id}"
+        return web.Response(status=HTTPStatus.CREATED, headers={"Location": location, **told(session)})
+
+    @serves(Tus.look)
+    async def look(self, http: web.Request, caller: Caller) -> web.StreamResponse:
+        """Also of one that is completed."""
+        if (other := _other_version(http)) is not None:
+            return other
+        session = await self.ports.uploads.sessions.owned(http.match_info["upload_id"], caller)
+        _check_there(session)
+        return web.Response(headers=described(session))
+
+    @serves(Tus.append)
+    async def append(self, http: web.Request, caller: Caller) -> web.StreamResponse:
+        """Bytes count as soon as they are kept; with a checksum, once all of them came."""
+        if (other := _other_version(http)) is not None:
+            return other
+        session = await self.ports.uploads.sessions.own(http.match_info["upload_id"], caller)
+        _check_there(session)
+        if http.content_type != _BODY:
+            raise WrongContentType(http.content_type, _BODY)
+        offset = number_in(http, "Upload-Offset")
+        if session.role == "joined":
+            raise NotPermitted("to add something to an upload that was joined")
+        if session.state is not State.COMPLETED or offset != session.size_bytes:
+            header = http.headers.get("Upload-Checksum")
+            checksum = Checksum(header) if header is not None else None
+            try:
+                session = await self.ports.uploads.appending.append(
+                    session.id,
+                    offset,
+                    caller,
+                    _watched(http, checksum),
+                    size_bytes=http.content_length,
+                    verify=checksum.verify if checksum is not None else None,
+                )
+            except ChecksumWrong:
+                return _checksum_wrong()
+            session = await self._finished(session, caller)
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers=told(session))
+
+    @serves(Tus.terminate)
+    async def terminate(self, http: web.Request, caller: Caller) -> web.StreamResponse:
+        """What came is gone at once."""
+        if (other := _other_version(http)) is not None:
+            return other
+        session = await self.ports.uploads.sessions.own(http.match_info["upload_id"], caller)
+        _check_there(session)
+        await self.ports.uploads.sessions.cancel(session.id, caller)
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    @serves(Tus.otherwise)
+    async def otherwise(self, http: web.Request, caller: Caller) -> web.StreamResponse:
+        """By the method that the header names."""
+        methods = {"PATCH": self.append, "DELETE": self.terminate, "HEAD": self.look}
+        method = http.headers.get("X-HTTP-Method-Override", "").upper()
+        if method not in methods:
+            if (other := _other_version(http)) is not None:
+                return other
+            _check_there(await self.ports.uploads.sessions.own(http.match_info["upload_id"], caller))
+            raise MethodNotAllowed(http.method, tuple(sorted(methods)))
+        answer: web.StreamResponse = await methods[method](http, caller)
+        return answer
+
+    async def _check_options(self, metadata: Metadata, caller: Caller) -> None:
+        """Refuse what could only fail when all bytes are here."""
+        asked = metadata.options()
+        if asked is not None:
+            if not caller.may(MAKES_JOBS):
+                raise NotPermitted(MAKES_JOBS)
+            _ = await options_of(self.ports, asked)
+
+    async def _finished(self, session: Session, caller: Caller) -> Session:
+        """The upload, with its job if all of it is here and its metadata name a model."""
+        asked = Metadata.of(session.metadata.get(METADATA, "")).options()
+        if asked is None or not session.is_whole or session.role == "part" or session.job_id is not None:
+            return session
+        await self.ports.submissions.check_queue()
+        wanted = Wanted(
+            options=await options_of(self.ports, asked),
+            screen=screen_of(self.ports, Tus.append.path),
+            priority=PRIORITIES[asked.priority],
+        )
+        submitted = await self.ports.uploads.finalizing.finish(session.id, caller, wanted)
+        return evolve(session, state=State.COMPLETED, job_id=submitted.job.id)
+
+
+def _new(metadata: Metadata, concat: Concat | None) -> NewUpload:
+    kept = {METADATA: metadata.raw}
+    if concat is not None:
+        kept[CONCAT] = concat.raw
+    return NewUpload(
+        filename=clean_name(metadata.first("filename", "name")),
+        content_type=clean_content_type(metadata.first("filetype", "content_type", "type")),
+        size_bytes=0,
+        protocol="tus",
+        role="whole" if concat is None else "part",
+        metadata=kept,
+    )
+
+
+def _check_there(session: Session) -> None:
+    """Refuse to tell of an upload whose bytes are gone, or are another's now."""
+    if session.protocol != "tus" or session.joined_into is not None or session.state in (State.CANCELLED, State.FAILED):
+        raise NotFound("upload", session.id)
+    if session.state is State.EXPIRED:
+        check_active(session)
+
+
+def _other_version(http: web.Request) -> web.Response | None:
+    if http.headers.get("Tus-Resumable") == VERSION:
+        return None
+    return web.Response(status=HTTPStatus.PRECONDITION_FAILED, headers={"Tus-Version": VERSION})
+
+
+def _checksum_wrong() -> web.Response:
+    body = {"detail": "the bytes have another checksum than Upload-Checksum says", "error_code": "WRONG_CHECKSUM"}
+    return web.json_response(body, status=_CHECKSUM_WRONG, reason="Checksum Mismatch")
+
+
+async def _watched(http: web.Request, checksum: Checksum | None) -> AsyncGenerator[bytes, None]:
+    async with aclosing(patiently(aiter(http.content.iter_any()))) as pieces:
+        async for piece in pieces:
+            if checksum is not None:
+                checksum.add(piece)
+            yield piece
