@@ -230,7 +230,7 @@ class Batches:
         await self._audit.append(tx, caller, event)
 
 
-def _counted() -> Select[Any]:
+def _counted() -> Select[*tuple[Any, ...]]:
     """Batches, each with how far its files are."""
 
     def number(condition: ColumnElement[bool], name: str) -> ColumnElement[int]:
