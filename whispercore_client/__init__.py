@@ -9,6 +9,7 @@ raised them.
 
 from __future__ import annotations
 
-from whispercore_client.client import AsyncClient, Client
+from whispercore_client.async_client import AsyncClient
+from whispercore_client.client import Client
 
 __all__ = ["AsyncClient", "Client"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -15,6 +15,9 @@ from whispercore_client.transport import AsyncHttp
 FINISHED: Final = frozenset({"completed", "failed", "cancelled"})
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 5.0
+
+OnProgress = Callable[[JobProgress], None]
+"""Told how far a job is."""
 
 
 async def wait_for(

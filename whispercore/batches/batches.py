@@ -18,8 +18,9 @@ from whispercore.database.tables import batch_items, batches, jobs
 from whispercore.errors import Conflict, KeyReused, NotFound
 from whispercore.formats.line import encodable
 from whispercore.ids import Ids
-from whispercore.jobs.holding import let_go
+from whispercore.jobs.holding import HELD, let_go
 from whispercore.jobs.job import State
+from whispercore.jobs.rows import QUEUED
 from whispercore.people.caller import Caller
 
 _OWN = tuple(batches.c[one.name] for one in fields(Batch) if one.name != "counts")
@@ -87,6 +88,18 @@ class Batches:
         )
         await self._note(tx, caller, batch_id, "batch_created", "create a batch")
         return batch_id
+
+    async def adopt(self, tx: AsyncConnection, batch_id: str, job_ids: Sequence[str]) -> None:
+        """Hold jobs that are in the queue already, until the batch lets them go; those in work go on.
+
+        Args:
+            tx: The transaction that makes the batch.
+            batch_id: Its id.
+            job_ids: Jobs of its owner, of no batch yet.
+        """
+        these = (jobs.c.id.in_(job_ids), jobs.c.batch_id.is_(None))
+        await tx.execute(update(jobs).where(*these, QUEUED).values(next_attempt_at=HELD))
+        await tx.execute(update(jobs).where(*these).values(batch_id=batch_id))
 
     async def fill(self, tx: AsyncConnection, batch_id: str, items: Sequence[NewItem]) -> None:
         """Put its files into a new batch, and let its first jobs go.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -11,9 +11,10 @@ from whispercore.batches.batch import MOST_FILES, NewBatch, NewItem
 from whispercore.batches.batches import Batches
 from whispercore.batches.unpacking import Unpacked, Unpacking
 from whispercore.database.session import Database
-from whispercore.errors import InvalidOption, InvalidRequest
+from whispercore.errors import InvalidOption, InvalidRequest, WhispercoreError
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
+from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.tasks.submission import Submissions
@@ -28,6 +29,12 @@ class Recordings:
     """A ZIP with more of them."""
     urls: Sequence[str] = field(default=(), repr=False)
     """Addresses to fetch more of them from."""
+    uploads: Sequence[str] = ()
+    """Ids of uploads, in chunks or by tus, whose pieces are all here."""
+
+
+Finish = Callable[[str], Awaitable[Job]]
+"""Makes the job of an upload, by its id."""
 
 
 @frozen(kw_only=True)
@@ -59,7 +66,9 @@ class BatchMaker:
         self._submissions = submissions
         self._unpacking = unpacking
 
-    async def make(self, recordings: Recordings, new: NewBatch, options: TranscribeOptions, caller: Caller) -> Made:
+    async def make(
+        self, recordings: Recordings, new: NewBatch, options: TranscribeOptions, caller: Caller, finish: Finish
+    ) -> Made:
         """A batch with a job for each recording; one that cannot become a job is told in its place.
 
         Args:
@@ -67,6 +76,7 @@ class BatchMaker:
             new: What the batch is.
             options: How all of them are to be transcribed.
             caller: Whose batch it is.
+            finish: Makes jobs of uploads.
 
         Raises:
             InvalidRequest: There is no recording, or there are too many; or the archive is none.
@@ -80,10 +90,12 @@ class BatchMaker:
             if recordings.archive is not None:
                 async for one in self._unpacking.unpack(recordings.archive):
                     unpacked.append(one)  # noqa: PERF401 (those before an error have to be discarded)
-            count = len(recordings.files) + len(recordings.urls) + len(unpacked)
+            count = sum(map(len, (recordings.files, recordings.urls, recordings.uploads, unpacked)))
             if not 0 < count <= MOST_FILES:
                 raise InvalidRequest.one("files", f"there are {count} recordings; a batch has 1 to {MOST_FILES}")
-            made = await self._make(recordings, unpacked, new, options, caller)
+            # Those that are jobs already lose nothing if this goes no further.
+            finished = [await _finished(one, finish) for one in recordings.uploads]
+            made = await self._make(recordings, unpacked, finished, new=new, options=options, caller=caller)
         finally:
             for one in unpacked:
                 if one.staged is not None:
@@ -97,6 +109,8 @@ class BatchMaker:
         self,
         recordings: Recordings,
         unpacked: Sequence[Unpacked],
+        finished: Sequence[NewItem],
+        *,
         new: NewBatch,
         options: TranscribeOptions,
         caller: Caller,
@@ -128,13 +142,22 @@ class BatchMaker:
                     items.append(NewItem(filename=one.filename, failure_reason="not_unpacked", error=one.error))
             for url in recordings.urls:
                 await add(url, "an address")
-            await self._batches.fill(tx, batch_id, items)
+            await self._batches.adopt(tx, batch_id, [one.job_id for one in finished if one.job_id is not None])
+            await self._batches.fill(tx, batch_id, [*items, *finished])
         return Made(batch_id=batch_id)
+
+
+async def _finished(upload_id: str, finish: Finish) -> NewItem:
+    try:
+        job = await finish(upload_id)
+    except WhispercoreError as error:
+        return NewItem(filename=upload_id, failure_reason=error.code, error=str(error))
+    return NewItem(filename=job.filename or upload_id, job_id=job.id)
 
 
 def _digest(recordings: Recordings, new: NewBatch, options: TranscribeOptions) -> str:
     """Checksum of all that a request asked for, in lines that none of them can contain."""
     archive = (recordings.archive,) if recordings.archive is not None else ()
-    asked = [options.dump(), repr(evolve(new, idempotency_key=None)), *recordings.urls]
+    asked = [options.dump(), repr(evolve(new, idempotency_key=None)), *recordings.urls, *recordings.uploads]
     asked += [f"{one.sha256} {one.name}" for one in (*recordings.files, *archive)]
     return hashlib.sha256("\n".join(asked).encode(errors="surrogateescape")).hexdigest()

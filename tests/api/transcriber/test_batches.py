@@ -216,6 +216,20 @@ async def test_from_addresses(make_server: MakeServer, elsewhere: str, kind: str
         ]
 
 
+async def test_from_uploads(client: Both, audio: Path) -> None:
+    sent = await client.call(lambda c: c.upload_file(audio / "clip01-en.wav"))
+    begun = await client.call(lambda c: c.chunked_uploads.initialize(filename="half.wav", file_size=1 << 20))
+    made: BatchDetail = await client.call(
+        lambda c: c.batches.create(uploads=[sent.session_id, begun.session_id, "none"], model="micro", language="en")
+    )
+    done = await over(client, made.batch_id)
+    assert [(one.filename, one.status, one.failure_reason) for one in done.files] == [
+        ("clip01-en.wav", "completed", None),
+        (begun.session_id, "failed", "upload_incomplete"),
+        ("none", "failed", "not_found"),
+    ]
+
+
 async def test_what_is_no_batch(client: Both, newcomer: Visitor, audio: Path) -> None:
     with pytest.raises(InvalidRequest, match="0 recordings"):
         await client.call(lambda c: c.batches.create(model="micro"))

@@ -62,6 +62,15 @@ async def test_waiting_has_an_end(client: Both, hub: Hub) -> None:
         await client.call(lambda client: client.wait("j1", timeout_s=0.15))
 
 
+async def test_waiting_for_a_transcript(client: Both, hub: Hub) -> None:
+    hub.then(sends(ENDED), says(200, DETAIL))
+    assert (await client.call(lambda client: client.wait_for_completion("j1"))).status == "completed"
+    failed = {"status": "failed", "failure_reason": "no_sound", "error": "it is silent"}
+    hub.then(sends(ENDED), says(200, DETAIL | failed))
+    with pytest.raises(JobFailed, match="it is silent"):
+        await client.call(lambda client: client.wait_for_completion("j1"))
+
+
 async def test_what_the_callback_raises_ends_the_waiting(client: Both, hub: Hub) -> None:
     hub.then(sends(told(10), then="stall"))
 
@@ -117,5 +126,5 @@ async def test_a_job_that_fails_is_an_error(
 def test_the_options_are_those_of_creating_a_job(kind: type[Client | AsyncClient]) -> None:
     parameters = dict(inspect.signature(kind.transcribe).parameters)
     del parameters["self"], parameters["file"], parameters["on_progress"], parameters["timeout_s"]
-    fields = {one.name: one.default for one in attrs.fields(CreateJob) if one.name != "file"}
+    fields = {one.name: one.default for one in attrs.fields(CreateJob) if one.name not in ("file", "idempotency_key")}
     assert {name: one.default for name, one in parameters.items()} == fields

@@ -43,6 +43,11 @@ class CreateBatch(JobOptions):
         repr=False,
         metadata=told("Addresses that recordings are to be fetched from.", wire="urls[]"),
     )
+    uploads: list[str] = field(
+        factory=list,
+        validator=length(0, 100),
+        metadata=told("Ids of uploads in chunks or by tus whose pieces are all here.", wire="uploads[]"),
+    )
     batch_name: str = field(default="batch", validator=length(1, 255), metadata=told("For people."))
     description: str | None = field(default=None, validator=length(0, 1000), metadata=told("For people."))
     auto_start: bool = field(default=True, metadata=told("Else nothing is done until the batch is started."))

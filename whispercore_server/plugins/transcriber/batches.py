@@ -26,9 +26,12 @@ from whispercore.batches.batch import Batch, BatchItem, NewBatch
 from whispercore.batches.making import Recordings
 from whispercore.database.page import Slice
 from whispercore.errors import Conflict, NotFound
+from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
+from whispercore.uploads.finalizing import Wanted
 from whispercore_server.bodies import staged_of
 from whispercore_server.plugin import Reply, serves
+from whispercore_server.plugins.transcriber.chunked_uploads import screen_of
 from whispercore_server.plugins.transcriber.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.ports import Ports
 
@@ -50,7 +53,17 @@ class BatchesHandlers:
             files=[staged_of(one) for one in request.files],
             archive=staged_of(request.archive) if request.archive is not None else None,
             urls=request.urls,
+            uploads=request.uploads,
         )
+        wanted = Wanted(
+            options=options,
+            screen=screen_of(self.ports, Batches.create.path),
+            priority=PRIORITIES[request.priority],
+        )
+
+        async def finish(upload_id: str) -> Job:
+            return (await self.ports.uploads.finalizing.finish(upload_id, caller, wanted)).job
+
         new = NewBatch(
             owner_id=caller.user_id,
             name=request.batch_name,
@@ -62,7 +75,7 @@ class BatchesHandlers:
             starts=request.auto_start,
             idempotency_key=request.idempotency_key,
         )
-        made = await self.ports.batch_maker.make(recordings, new, options, caller)
+        made = await self.ports.batch_maker.make(recordings, new, options, caller, finish)
         return Reply(body=await self._detail(made.batch_id, caller), headers=REPEATED if made.repeated else {})
 
     @serves(Batches.list)
