@@ -189,8 +189,8 @@ class ModelStore:
             name: The name of a model in the store.
 
         Raises:
-            InvalidOption: It is part of this package, or the folder cannot be written.
-            UnknownModel: The store has no such model.
+            InvalidOption: It is part of this package, is not here, or the folder cannot be written.
+            UnknownModel: No model has this name.
             ModelInUse: Another process has been working on it for too long.
         """
         if name == MICRO.name:
@@ -198,6 +198,8 @@ class ModelStore:
         target = self._file(name)
         begun = target.with_name(target.name + ".part")
         if not target.is_file() and not begun.is_file():
+            if name in self._catalogue:
+                raise InvalidOption("name", f"{name!r} is not on this machine, so there is nothing to remove")
             raise UnknownModel(name, tuple(difflib.get_close_matches(name, self._local())))
         with self._changing(name):
             for path in (target, records.record_path(target), begun, begun.with_name(begun.name + ".json")):

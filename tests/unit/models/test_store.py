@@ -189,6 +189,8 @@ def test_remove(store: ModelStore, model_path: Path, folder: Path) -> None:
     (folder / "demo.bin.part").write_bytes(b"x")
     store.remove("demo")
     assert leftovers(folder) == set()
+    with pytest.raises(InvalidOption, match="nothing to remove"):
+        store.remove("demo")
 
 
 def test_changed_bytes_are_noticed(store: ModelStore, model_path: Path) -> None:
