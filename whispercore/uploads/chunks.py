@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from attrs import frozen
+from sqlalchemy.exc import IntegrityError
 
 from whispercore.errors import Conflict, InvalidRequest, TooLarge, UploadExpired, WhispercoreError, WrongChecksum
 from whispercore.people.caller import Caller
@@ -88,14 +89,14 @@ class Chunks:
             return await self._keep(session, number, content, sums)
 
     async def _keep(self, session: Session, number: int, content: bytearray, sums: Sums) -> Received:
-        async with self._database.read() as connection:
-            before = await rows.find_chunk(connection, session.id, number)
+        found = await self._database.rows(rows.CHUNK_BY_NUMBER, {"session_id": session.id, "number": number})
+        before = rows.chunk_of(found[0]) if found else None
         if before is not None and not before.is_doubted:
             return Received(chunk=_same(before, sums.sha256), session=session, was_there=True)
         blob = await self._pieces.put(session.id, number, content)
         new = Chunk(number=number, size_bytes=len(content), sha256=sums.sha256, checksum=sums.checksum, blob=blob)
         try:
-            received = await self._write(session, new)
+            received = await (self._write(session, new) if before is None else self._write_again(session, new))
         except WhispercoreError:
             await self._pieces.remove(session.id, blob)
             raise
@@ -110,6 +111,20 @@ class Chunks:
         return received
 
     async def _write(self, session: Session, new: Chunk) -> Received:
+        """Write the row of a chunk that was not there a moment ago."""
+        try:
+            async with self._database.write() as tx:
+                after = await rows.add_chunk(
+                    tx, session.id, new, now=self._database.now(), expires_at=self._sessions.expiry()
+                )
+        except IntegrityError:  # another request was faster
+            after = None
+        if after is None:
+            return await self._write_again(session, new)
+        return Received(chunk=new, session=after, was_there=False)
+
+    async def _write_again(self, session: Session, new: Chunk) -> Received:
+        """Write the row of a chunk that may be there, or whose upload may be over."""
         async with self._database.write() as tx:
             now = await rows.find_session(tx, session.id)
             if now is None:

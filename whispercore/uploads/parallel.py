@@ -24,6 +24,10 @@ class Parallel:
         self._most = most
         self._busy: Counter[str] = Counter()
 
+    def busy(self, user_id: str) -> int:
+        """How many pieces a user is sending now."""
+        return self._busy.get(user_id, 0)
+
     @contextmanager
     def one_more(self, user_id: str) -> Iterator[None]:
         """Take a piece in.

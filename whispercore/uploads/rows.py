@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.page import Page, Slice
@@ -19,6 +19,29 @@ _TOGETHER = 500
 """Ids that one query asks for."""
 _HIDDEN = {"assembler", "assembling_until", "ended_at"}
 _COLUMNS = [one for one in upload_sessions.c if one.name not in _HIDDEN]
+
+# Each chunk needs these. They are built once, as that takes as long as many a query.
+SESSION_BY_ID = select(*_COLUMNS).where(upload_sessions.c.id == bindparam("session_id"))
+"""``session_of`` reads its row."""
+CHUNK_BY_NUMBER = select(upload_chunks).where(
+    upload_chunks.c.session_id == bindparam("session_id"), upload_chunks.c.number == bindparam("number")
+)
+"""``chunk_of`` reads its row."""
+_INSERT_CHUNK = insert(upload_chunks)
+_ADD_CHUNK = (
+    update(upload_sessions)
+    .where(
+        upload_sessions.c.id == bindparam("session_id"),
+        upload_sessions.c.state == str(State.ACTIVE),
+        upload_sessions.c.expires_at > bindparam("now"),
+    )
+    .values(
+        received_bytes=upload_sessions.c.received_bytes + bindparam("more_bytes"),
+        received_chunks=upload_sessions.c.received_chunks + 1,
+        expires_at=bindparam("until"),
+    )
+    .returning(*_COLUMNS)
+)
 
 
 async def insert_session(
@@ -49,8 +72,8 @@ async def insert_session(
 
 async def find_session(connection: AsyncConnection, session_id: str) -> Session | None:
     """An upload; None when there is no such upload."""
-    row = (await connection.execute(select(*_COLUMNS).where(upload_sessions.c.id == session_id))).one_or_none()
-    return None if row is None else _session(row)
+    row = (await connection.execute(SESSION_BY_ID, {"session_id": session_id})).one_or_none()
+    return None if row is None else session_of(row)
 
 
 async def find_sessions(
@@ -69,16 +92,13 @@ async def find_sessions(
         .offset(part.offset)
         .limit(part.limit)
     )
-    return Page(tuple(map(_session, rows)), total)
+    return Page(tuple(map(session_of, rows)), total)
 
 
 async def find_chunk(connection: AsyncConnection, session_id: str, number: int) -> Chunk | None:
     """A chunk; None when it has not come."""
-    c = upload_chunks.c
-    row = (
-        await connection.execute(select(upload_chunks).where(c.session_id == session_id, c.number == number))
-    ).one_or_none()
-    return None if row is None else _chunk(row)
+    row = (await connection.execute(CHUNK_BY_NUMBER, {"session_id": session_id, "number": number})).one_or_none()
+    return None if row is None else chunk_of(row)
 
 
 async def find_chunks(connection: AsyncConnection, session_id: str) -> tuple[Chunk, ...]:
@@ -86,7 +106,7 @@ async def find_chunks(connection: AsyncConnection, session_id: str) -> tuple[Chu
     rows = await connection.execute(
         select(upload_chunks).where(upload_chunks.c.session_id == session_id).order_by(upload_chunks.c.number)
     )
-    return tuple(map(_chunk, rows))
+    return tuple(map(chunk_of, rows))
 
 
 async def find_numbers(connection: AsyncConnection, session_id: str) -> set[int]:
@@ -98,20 +118,35 @@ async def find_numbers(connection: AsyncConnection, session_id: str) -> set[int]
 
 async def insert_chunks(tx: AsyncConnection, session_id: str, chunks: Iterable[Chunk]) -> None:
     """Write the rows of chunks that are not there yet."""
-    rows = [
-        {
-            "session_id": session_id,
-            "number": one.number,
-            "size_bytes": one.size_bytes,
-            "sha256": one.sha256,
-            "checksum": one.checksum,
-            "blob": one.blob,
-            "is_doubted": False,
-        }
-        for one in chunks
-    ]
+    rows = [_row_of(session_id, one) for one in chunks]
     if rows:
-        await tx.execute(insert(upload_chunks), rows)
+        await tx.execute(_INSERT_CHUNK, rows)
+
+
+async def add_chunk(
+    tx: AsyncConnection, session_id: str, chunk: Chunk, *, now: datetime, expires_at: datetime
+) -> Session | None:
+    """Write the row of a chunk that is not there yet, and count it.
+
+    Args:
+        tx: A transaction that writes.
+        session_id: The upload.
+        chunk: What came.
+        now: The time.
+        expires_at: When the upload is given up now.
+
+    Returns:
+        The upload with this chunk in it; None when it is not open any more, and nothing was written then.
+
+    Raises:
+        IntegrityError: A chunk of this number is there.
+    """
+    values = {"session_id": session_id, "now": now, "more_bytes": chunk.size_bytes, "until": expires_at}
+    row = (await tx.execute(_ADD_CHUNK, values)).one_or_none()
+    if row is None:
+        return None
+    await tx.execute(_INSERT_CHUNK, _row_of(session_id, chunk))
+    return session_of(row)
 
 
 async def replace_chunk(tx: AsyncConnection, session_id: str, chunk: Chunk) -> None:
@@ -197,12 +232,26 @@ async def find_parts(connection: AsyncConnection, session_id: str) -> set[str]:
     return set((await connection.execute(select(c.id).where(c.joined_into == session_id))).scalars())
 
 
-def _session(row: Row[Any]) -> Session:
+def session_of(row: Row[Any]) -> Session:
+    """The upload of a row."""
     values = dict(row._mapping)  # noqa: SLF001 (its public name)
     return Session(**{**values, "state": State(row.state), "metadata": json.loads(row.metadata)})
 
 
-def _chunk(row: Row[Any]) -> Chunk:
+def _row_of(session_id: str, chunk: Chunk) -> dict[str, object]:
+    return {
+        "session_id": session_id,
+        "number": chunk.number,
+        "size_bytes": chunk.size_bytes,
+        "sha256": chunk.sha256,
+        "checksum": chunk.checksum,
+        "blob": chunk.blob,
+        "is_doubted": False,
+    }
+
+
+def chunk_of(row: Row[Any]) -> Chunk:
+    """The chunk of a row."""
     return Chunk(
         number=row.number,
         size_bytes=row.size_bytes,

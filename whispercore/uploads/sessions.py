@@ -130,8 +130,8 @@ class Sessions:
         """
         session = None
         if session_id.isascii() and session_id.isprintable():  # some databases fail on other text
-            async with self.database.read() as connection:
-                session = await rows.find_session(connection, session_id)
+            found = await self.database.rows(rows.SESSION_BY_ID, {"session_id": session_id})
+            session = rows.session_of(found[0]) if found else None
         if session is None or not (caller.is_admin or session.owner_id == caller.user_id):
             raise NotFound(_WHAT, session_id)
         return self.as_of_now(session)

@@ -35,6 +35,7 @@ class Uploads:
     joining: Joining
     finalizing: Finalizing
     quota: Quota
+    parallel: Parallel
     ahead: Ahead
 
     @classmethod
@@ -86,6 +87,7 @@ class Uploads:
         ahead = Ahead(sessions.pieces)
         return cls(
             sessions=sessions,
+            parallel=parallel,
             chunks=Chunks(sessions, parallel, ahead),
             appending=Appending(sessions, parallel, ahead),
             joining=Joining(sessions),

@@ -19,6 +19,7 @@ from tests.api.conftest import MakeServer
 from tests.both_clients import Both
 from tests.live import Live, live, settings_for
 from tests.visitor import Visitor, registered
+from tests.waiting import until
 from whispercore.clock import SystemClock
 from whispercore.errors import Conflict, NotFound, UploadIncomplete, WrongChecksum
 from whispercore_server.tidying import tidy
@@ -432,19 +433,11 @@ async def test_parallel_chunks_are_bounded(make_server: MakeServer, recording: b
         yield b"x" * (CHUNK_BYTES - 1)
 
     def send_slowly() -> int:
-        where = f"{upload.path}/chunks/0"
-        while (status := upload.visitor.post(where, data=slowly(), headers=OCTETS).status_code) == 429:
-            pass  # the other one was first
-        return status
+        return upload.visitor.post(f"{upload.path}/chunks/0", data=slowly(), headers=OCTETS).status_code
 
     first = asyncio.create_task(asyncio.to_thread(send_slowly))
-
-    def send_until_refused() -> requests.Response:
-        while (answer := upload.send(1)).status_code == 200:
-            pass
-        return answer
-
-    answer = await asyncio.to_thread(send_until_refused)
+    await until(lambda: server.ports.uploads.parallel.busy(upload.visitor.user_id) == 1)
+    answer = await asyncio.to_thread(upload.send, 1)
     assert (answer.status_code, answer.json()["limit_type"]) == (429, "parallel_parts")
     hold.set()
     assert await first == 200
