@@ -105,6 +105,8 @@ class Populated:
             "format": lambda: "srt",
             "session_id": self._session,
             "batch_id": self._batch,
+            "webhook_id": self._webhook,
+            "delivery_id": self._delivery,
             "key_id": self._key,
             "user_id": lambda: registered(self.visitor.server).user_id,
             "event_id": self._event,
@@ -128,6 +130,8 @@ class Populated:
             "batches.start": self._batch,
             "batches.cancel": self._batch,
             "batches.delete": self._batch,
+            "webhooks.update": self._webhook,
+            "webhooks.delete": self._webhook,
             "auth.end_session": self._session,
             "api_keys.revoke": self._key,
             "api_keys.regenerate": self._key,
@@ -184,6 +188,18 @@ class Populated:
         answer = self.visitor.post("/api/v1/batch/upload", **{**sent, "data": {**sent["data"], "auto_start": "false"}})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["batch_id"])
+
+    def _webhook(self) -> str:
+        """One whose receiver is internal, so that nothing is sent."""
+        answer = self.visitor.post("/api/webhooks/", json={"url": "http://127.0.0.1:9999/hook"})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["webhook_id"])
+
+    def _delivery(self) -> str:
+        """Of the webhook that stays."""
+        answer = self.visitor.post(f"/api/webhooks/{self.id('webhook_id')}/test")
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["delivery_id"])
 
     def _session(self) -> str:
         """Another one than the visitor's."""
@@ -245,6 +261,7 @@ class Populated:
             "tus.create": lambda: {"headers": {**TUS_HEADERS, "Upload-Length": "1000"}},
             "tus.append": self._tus_bytes,
             "tus.otherwise": lambda: {"headers": {**TUS_HEADERS, "X-HTTP-Method-Override": "DELETE"}},
+            "webhooks.create": lambda: {"json": {"url": "http://127.0.0.1:9999/hook"}},
             "auth.register": lambda: {"json": self._new_account()},
             "auth.login": lambda: {"json": self._account()},
             "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},

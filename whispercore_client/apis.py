@@ -29,6 +29,7 @@ from whispercore.api.transcriber.sharing import Shares
 from whispercore.api.transcriber.tags import Tags
 from whispercore.api.transcriber.transcripts import Transcripts
 from whispercore.api.transcriber.tus import Tus
+from whispercore.api.transcriber.webhooks import Webhooks
 from whispercore.contract.group import T_co
 
 
@@ -91,6 +92,11 @@ class Apis(Generic[T_co]):
     def tus(self) -> Tus[T_co]:
         """Uploads by the protocol tus."""
         return Tus(self.transport)
+
+    @property
+    def webhooks(self) -> Webhooks[T_co]:
+        """Being told when jobs are over."""
+        return Webhooks(self.transport)
 
     @property
     def auth(self) -> Auth[T_co]:

@@ -46,6 +46,7 @@ from whispercore_server.refusals import Refusals
 from whispercore_server.runner import FRAME
 from whispercore_server.screening import ScreeningGuard
 from whispercore_server.settings import ServerSettings
+from whispercore_server.telling import telling
 from whispercore_server.tidying import tidying
 
 _log = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ async def _opened(app: web.Application) -> AsyncIterator[None]:
         made = await ensure_admin_key(ports.database, ports.settings.admin_key, clock=ports.clock, ids=ports.ids)
         if made is not None:
             app[ADMIN_KEY_MADE].append(made.key)
-        async with noted_in_trail(ports, "server"), tidying(ports), sampling(ports):
+        async with noted_in_trail(ports, "server"), tidying(ports), sampling(ports), telling(ports):
             yield
 
 

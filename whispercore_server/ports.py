@@ -54,6 +54,9 @@ from whispercore.transcripts.sharing import Shares
 from whispercore.transcripts.tags import Tags
 from whispercore.transcripts.transcripts import Transcripts
 from whispercore.uploads.uploads import Uploads
+from whispercore.webhooks.deliveries import Deliveries
+from whispercore.webhooks.sending import Sender
+from whispercore.webhooks.webhooks import Webhooks
 from whispercore_server.auditing import audit_of
 from whispercore_server.cookies import SessionCookies
 from whispercore_server.follow import Following
@@ -107,6 +110,9 @@ class Ports:
     batches: Batches
     batch_maker: BatchMaker
     uploads: Uploads
+    webhooks: Webhooks
+    webhook_deliveries: Deliveries
+    webhook_sender: Sender
     backups: Backups
     measures: Measures
 
@@ -156,6 +162,7 @@ class Ports:
         batches = Batches(database, ids=ids, audit=audit)
         pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
         token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
+        deliveries = Deliveries(database, ids=ids, audit=audit)
         people = People.of(
             database,
             audit,
@@ -227,6 +234,17 @@ class Ports:
                 most_open=settings.max_open_uploads,
                 most_parallel=settings.max_parallel_parts,
                 quota_bytes=settings.user_quota_bytes,
+            ),
+            webhooks=Webhooks(
+                database,
+                ids=ids,
+                audit=audit,
+                token_key=token_key,
+                allow_internal=settings.allow_internal_addresses,
+            ),
+            webhook_deliveries=deliveries,
+            webhook_sender=Sender(
+                deliveries, clock=clock, token_key=token_key, allow_internal=settings.allow_internal_addresses
             ),
             backups=Backups(
                 database,

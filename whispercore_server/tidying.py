@@ -1,4 +1,4 @@
-"""Old things go: events of the audit trail, sessions and uploads that are long over, logins that count no more."""
+"""Old things go: of the audit trail and webhooks, sessions and uploads that are over, logins that count no more."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ async def tidy(ports: Ports) -> None:
     await ports.lockout.forget()
     await ports.sessions.sweep(ports.clock.now())
     await ports.uploads.sweep(ports.clock.now())
+    await ports.webhook_deliveries.forget()
     if ports.settings.audit_days:
         before = ports.clock.now() - timedelta(days=ports.settings.audit_days)
         await prune(ports.audit, before, Caller.nobody())

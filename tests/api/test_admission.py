@@ -105,6 +105,7 @@ def root(server: Live) -> Visitor:
 def alices(server: Live, alice: Visitor, audio: Path) -> Mapping[str, str]:
     """Ids of what is really Alice's."""
     key = alice.post("/api/api-keys/", json={"name": "hers", "permissions": ["read"]}).json()
+    webhook_id = alice.post("/api/webhooks/", json={"url": "http://127.0.0.1:9999/hook"}).json()["webhook_id"]
     session = alice.get("/auth/sessions").json()["sessions"][0]
     upload = alice.post("/api/chunked-uploads/initialize", json={"filename": "hers.wav", "file_size": 1000}).json()
     tus = alice.post("/api/tus/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1000"})
@@ -119,6 +120,8 @@ def alices(server: Live, alice: Visitor, audio: Path) -> Mapping[str, str]:
         ).json()["batch_id"],
         "share_id": "none",
         "number": "1",
+        "webhook_id": webhook_id,
+        "delivery_id": alice.post(f"/api/webhooks/{webhook_id}/test").json()["delivery_id"],
         "format": "srt",
         "chunked_uploads.session_id": upload["session_id"],
         "chunk_number": "0",

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,7 @@ def happens(session: Session) -> None:
     by_token, account = changed_password(session, account, wrong)
     keys(session, by_token, wrong)
     links(session, by_token)
+    webhooks(session, by_token)
     administrators(session)
     faults(session, account)
 
@@ -234,6 +236,20 @@ def links(session: Session, by_token: dict[str, str]) -> None:
     send("GET", path, headers=by_token, expect=200)
     send("DELETE", f"{path}/{made['share']['share_id']}", headers=by_token, expect=200)
     send("GET", f"/api/shared/{made['token']}", expect=404)
+
+
+def webhooks(session: Session, by_token: dict[str, str]) -> None:
+    send = session.send
+    wish = {"url": "http://127.0.0.1:9999/hook"}
+    made = send("POST", "/api/webhooks/", json=wish, headers=by_token, expect=201, hands_out=("secret",))
+    path = f"/api/webhooks/{made['webhook_id']}"
+    send("POST", f"{path}/rotate-secret", headers=by_token, expect=200, hands_out=("secret",))
+    sent = send("POST", f"{path}/test", headers=by_token, expect=202)
+    while send("GET", f"{path}/deliveries", headers=by_token, expect=200)["deliveries"][0]["error"] is None:
+        time.sleep(0.05)
+    send("POST", f"{path}/deliveries/{sent['delivery_id']}/replay", headers=by_token, expect=202)
+    for shown in (path, "/api/webhooks/"):
+        send("GET", shown, headers=by_token, expect=200)
 
 
 def administrators(session: Session) -> None:

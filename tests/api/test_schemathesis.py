@@ -167,7 +167,7 @@ def test_every_operation_is_answered(
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=8, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_anything_is_answered_as_told(case: schemathesis.Case[Any], sender: Sender) -> None:
     """Examples, borders, what is right and what is wrong; some of it about things that are there."""
     populated, asked = sender.populated, (case.method, case.path)

@@ -51,6 +51,7 @@ jobs = Table(
     Column("idempotency_key", Text),
     Column("request_sha256", Text, doc="Of the request that the key came with."),
     Column("batch_id", Text),
+    Column("webhook_id", Text, doc="Of its owner's webhooks, one that is called for it whatever else that is for."),
     # State and kind in the index, so that filters and counts need not look at the rows; where a list is of one kind,
     # as in our APIs, not at the kind of each either.
     Index("ix_jobs_owner", "owner_id", "created_at", "id", "state"),
@@ -145,7 +146,13 @@ outbox = Table(
     Column("topic", Text, nullable=False),
     Column("payload", Text, nullable=False, doc="JSON."),
     Column("created_at", Moment, nullable=False),
-    Column("delivered_at", Moment),
+    Column("delivered_at", Moment, doc="When it was handed on to webhooks; null: not yet."),
+    Index(
+        "ix_outbox_undelivered",
+        "id",
+        sqlite_where=text("delivered_at IS NULL"),
+        postgresql_where=text("delivered_at IS NULL"),
+    ),
 )
 
 speeds = Table(

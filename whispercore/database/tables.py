@@ -12,6 +12,7 @@ from whispercore.database.search_tables import search_documents, search_letters,
 from whispercore.database.security_tables import audit_events, audit_head, incidents, login_failures
 from whispercore.database.transcript_tables import job_tags, shares, transcript_versions
 from whispercore.database.upload_tables import upload_chunks, upload_sessions
+from whispercore.database.webhook_tables import webhook_deliveries, webhooks
 
 __all__ = [
     "acknowledgements",
@@ -45,6 +46,8 @@ __all__ = [
     "upload_chunks",
     "upload_sessions",
     "users",
+    "webhook_deliveries",
+    "webhooks",
     "windows",
     "workers",
 ]

@@ -137,6 +137,8 @@ class NewJob:
     request_sha256: str | None = None
     """Checksum of the request that the key came with."""
     batch_id: str | None = None
+    webhook_id: str | None = None
+    """One of its owner's webhooks that is told of it in any case."""
     next_attempt_at: datetime | None = None
     """Not before; None: when it is its turn."""
 

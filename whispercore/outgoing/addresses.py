@@ -87,11 +87,14 @@ def checked_url(text: str | URL, *, option: str, allow_internal: bool) -> URL:
         raise InvalidOption(option, f"it is longer than {_LONGEST} characters")
     try:
         url = URL(text) if isinstance(text, str) else text
-        port = url.port
+        port, host = url.port, url.host or ""
+        _ = host.encode("idna")  # what resolvers do, and fail at with errors of their own
     except ValueError:
         raise InvalidOption(option, "it is not an address of the web") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         raise InvalidOption(option, "it does not begin with http:// or https:// and a host")
+    if not host.isprintable() or " " in host or ("%" in host and ":" not in host):
+        raise InvalidOption(option, "its host has characters that no host has")
     if url.user is not None or url.password is not None:
         raise InvalidOption(option, "it has a user name or a password in it")
     if not allow_internal and port is not None and port < _FIRST_FREE_PORT and port not in _WEB_PORTS:

@@ -22,6 +22,8 @@ SCOPES = MappingProxyType(
         "files:write": "store files",
         "files:delete": "delete one's own files",
         "files:share": "share one's own files, and end that",
+        "webhooks:read": "see one's own webhooks and what they were sent",
+        "webhooks:write": "make, change, test and delete one's own webhooks",
         "users:read": "see one's own account",
         "users:write": "change one's own account",
         "keys:manage": "list, make and revoke one's own API keys",
@@ -36,7 +38,15 @@ ADMIN = "admin"
 BUNDLES = MappingProxyType(
     {
         "read": frozenset(
-            {"jobs:read", "export:download", "search:read", "uploads:read", "files:read", "users:read"},
+            {
+                "jobs:read",
+                "export:download",
+                "search:read",
+                "uploads:read",
+                "files:read",
+                "webhooks:read",
+                "users:read",
+            },
         ),
         "write": frozenset(
             {
@@ -48,6 +58,8 @@ BUNDLES = MappingProxyType(
                 "files:write",
                 "files:delete",
                 "files:share",
+                "webhooks:read",
+                "webhooks:write",
             }
         ),
         "admin": frozenset(SCOPES),

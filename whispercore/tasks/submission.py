@@ -279,6 +279,7 @@ def _new(options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:
         cost=_UNKNOWN_LENGTH_S,
         model=options.model,
         language=options.decoding.language,
+        webhook_id=options.webhook_id,
     )
 
 

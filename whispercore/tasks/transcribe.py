@@ -254,7 +254,7 @@ class ClaimCheckpoints:
 
 def _key_of(file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
     """Checksum of all that a transcript depends on, but for builds and machines."""
-    asked = evolve(options, model="any", lane="batch", url=None).dump()
+    asked = evolve(options, model="any", lane="batch", url=None, webhook_id=None).dump()
     return hashlib.sha256("\n".join((file.sha256, model.sha256, str(CUTTER_VERSION), asked)).encode()).hexdigest()
 
 

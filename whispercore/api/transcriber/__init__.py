@@ -30,6 +30,7 @@ from whispercore.api.transcriber.sharing import Shares
 from whispercore.api.transcriber.tags import Tags
 from whispercore.api.transcriber.transcripts import Transcripts
 from whispercore.api.transcriber.tus import Tus
+from whispercore.api.transcriber.webhooks import Webhooks
 from whispercore.contract.group import Api
 
 API: Final = Api(
@@ -42,6 +43,7 @@ API: Final = Api(
         Batches,
         Progress,
         Exports,
+        Webhooks,
         Transcripts,
         Shares,
         Tags,

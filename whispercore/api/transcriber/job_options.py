@@ -32,6 +32,9 @@ class JobOptions:
     channels: Literal["mix", "separate"] = field(default="mix", metadata=told("Together, or each by itself."))
     keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
     priority: Priority = field(default="normal", metadata=told("Before or after your other jobs."))
+    webhook_id: str | None = field(
+        default=None, validator=length(1, 100), metadata=told("One of your webhooks, to be told when the job is over.")
+    )
     idempotency_key: str | None = field(
         default=None,
         validator=length(1, 255),

@@ -34,6 +34,7 @@ from whispercore_server.plugins.transcriber.sharing import SharesHandlers
 from whispercore_server.plugins.transcriber.tags import TagsHandlers
 from whispercore_server.plugins.transcriber.transcripts import TranscriptsHandlers
 from whispercore_server.plugins.transcriber.tus import TusHandlers
+from whispercore_server.plugins.transcriber.webhooks import WebhooksHandlers
 from whispercore_server.ports import Ports
 
 
@@ -43,6 +44,7 @@ def _handlers(ports: Ports) -> Sequence[object]:
         BatchesHandlers(ports),
         ProgressHandlers(ports),
         ExportsHandlers(ports),
+        WebhooksHandlers(ports),
         TranscriptsHandlers(ports),
         SharesHandlers(ports),
         TagsHandlers(ports),

@@ -48,7 +48,7 @@ class BatchesHandlers:
     async def create(self, request: CreateBatch, caller: Caller) -> Reply[BatchDetail]:
         """Nobody looks at the recordings now: each fails by itself, later."""
         await self.ports.submissions.check_queue()
-        options = await options_of(self.ports, request)
+        options = await options_of(self.ports, request, caller)
         recordings = Recordings(
             files=[staged_of(one) for one in request.files],
             archive=staged_of(request.archive) if request.archive is not None else None,

@@ -122,7 +122,7 @@ class ChunkedUploadsHandlers:
         if session.state is not State.COMPLETED:
             await ports.submissions.check_queue()
         wanted = Wanted(
-            options=await options_of(ports, request),
+            options=await options_of(ports, request, caller),
             screen=screen_of(ports, ChunkedUploads.finalize.path),
             priority=PRIORITIES[request.priority],
             checksums=request.chunk_checksums,

@@ -39,7 +39,7 @@ class JobsHandlers:
         """Look at the recording, keep it and queue its job, in this order."""
         submissions = self.ports.submissions
         await submissions.check_queue()
-        options = await options_of(self.ports, request, url=request.url)
+        options = await options_of(self.ports, request, caller, url=request.url)
         priority, key = PRIORITIES[request.priority], request.idempotency_key
         if (request.file is None) == (request.url is None):
             raise InvalidRequest.one("file", "either a file or a url is expected, and not both")

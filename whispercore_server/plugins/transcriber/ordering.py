@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 from whispercore.api.transcriber.job_options import JobOptions, Priority
+from whispercore.errors import InvalidRequest, NotFound
+from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
 from whispercore_server.ports import Ports
 
@@ -14,14 +16,20 @@ REPEATED: Final = MappingProxyType({"Idempotent-Replayed": "true"})
 """Headers of an answer about a job that an earlier request with the same ``Idempotency-Key`` made."""
 
 
-async def options_of(ports: Ports, asked: JobOptions, *, url: str | None = None) -> TranscribeOptions:
-    """The options of a job; its model can be used here.
+async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: str | None = None) -> TranscribeOptions:
+    """The options of a job; its model can be used here, and its webhook is the caller's.
 
     Raises:
+        InvalidRequest: The caller has no such webhook.
         UnknownModel: No model has this name; paths are none.
         ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
         InvalidOption: A value is out of range.
     """
+    if asked.webhook_id is not None:
+        try:
+            await ports.webhooks.owned(asked.webhook_id, caller)
+        except NotFound as error:
+            raise InvalidRequest.one("webhook_id", str(error)) from error
     return TranscribeOptions(
         model=await ports.submissions.model(asked.model),
         language=asked.language,
@@ -34,4 +42,5 @@ async def options_of(ports: Ports, asked: JobOptions, *, url: str | None = None)
         channels=asked.channels,
         keep_damaged=asked.keep_damaged,
         url=url,
+        webhook_id=asked.webhook_id,
     )

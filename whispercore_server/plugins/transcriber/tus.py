@@ -156,7 +156,7 @@ class TusHandlers:
         if asked is not None:
             if not caller.may(MAKES_JOBS):
                 raise NotPermitted(MAKES_JOBS)
-            _ = await options_of(self.ports, asked)
+            _ = await options_of(self.ports, asked, caller)
 
     async def _finished(self, session: Session, caller: Caller) -> Session:
         """The upload, with its job if all of it is here and its metadata name a model."""
@@ -165,7 +165,7 @@ class TusHandlers:
             return session
         await self.ports.submissions.check_queue()
         wanted = Wanted(
-            options=await options_of(self.ports, asked),
+            options=await options_of(self.ports, asked, caller),
             screen=screen_of(self.ports, Tus.append.path),
             priority=PRIORITIES[asked.priority],
         )
