@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.database.session import Database
-from whispercore.database.tables import jobs, outbox, webhooks
+from whispercore.database.tables import jobs, outbox, users, webhooks
 from whispercore.database.tables import webhook_deliveries as deliveries
 from whispercore.ids import Ids
 from whispercore.people.caller import Caller
@@ -193,7 +193,11 @@ class Deliveries:
         """Rows of ``webhook_deliveries`` for jobs that have ended."""
         payloads = [json.loads(row.payload) for row in ended]
         owners = {one["owner_id"] for one in payloads}
-        active = select(webhooks).where(webhooks.c.owner_id.in_(owners), webhooks.c.is_active)
+        # Owners may be none of our users: those that are not here are the people of an application around us.
+        closed = select(users.c.id).where(users.c.is_active.is_(False))
+        active = select(webhooks).where(
+            webhooks.c.owner_id.in_(owners), webhooks.c.is_active, webhooks.c.owner_id.not_in(closed)
+        )
         by_owner: dict[str, list[Row[Any]]] = defaultdict(list)
         for row in await tx.execute(active):
             by_owner[row.owner_id].append(row)

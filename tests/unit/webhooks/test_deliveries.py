@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define
-from sqlalchemy import func, select
+from attrs import define, evolve
+from sqlalchemy import func, select, update
 
 from tests.live import settings_for
 from tests.receiver import Receiver, receiver
 from whispercore.database.page import Slice
-from whispercore.database.tables import audit_events, webhook_deliveries, webhooks
+from whispercore.database.tables import audit_events, users, webhook_deliveries, webhooks
 from whispercore.errors import Conflict, InvalidRequest, NotFound
 from whispercore.jobs.job import NewJob
 from whispercore.testing import FakeClock
@@ -95,6 +95,17 @@ async def test_each_who_wants_it_is_told_once(house: House, hook: Receiver) -> N
     assert (message["data"]["filename"], message["data"]["status"]) == ("ä.wav", "cancelled")
     assert message["timestamp"] == "2026-01-01T00:00:00Z"
     assert "transcript" not in str(message)
+
+
+async def test_who_has_no_account_any_more_is_not_told(house: House, hook: Receiver) -> None:
+    user = await house.ports.users.register("carl", "a good password")
+    carl = evolve(ANN, user_id=user.id, username="carl")
+    await house.hook(hook.url, carl)
+    async with house.ports.database.write() as tx:
+        await tx.execute(update(users).where(users.c.id == user.id).values(is_active=False))
+        job = await house.ports.jobs.enqueue(tx, NewJob(owner_id=user.id, kind="waiting"))
+    await house.ports.jobs.cancel(job.id, carl)
+    assert await house.send() == 0
 
 
 async def test_what_ended_before_is_not_told(house: House, hook: Receiver) -> None:
