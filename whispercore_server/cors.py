@@ -130,4 +130,6 @@ def _of_router(http: web.Request) -> web.HTTPException | None:
 
 def _methods(http: web.Request) -> Collection[str]:
     refusal = _of_router(http)
-    return sorted(refusal.allowed_methods) if isinstance(refusal, web.HTTPMethodNotAllowed) else _METHODS
+    if isinstance(refusal, web.HTTPMethodNotAllowed):
+        return sorted(refusal.allowed_methods)
+    return (*_METHODS, hdrs.METH_OPTIONS)  # the path has an endpoint for just this method, as that of tus does
