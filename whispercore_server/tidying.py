@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from whispercore.audit.retention import prune
 from whispercore.errors import RequestError
 from whispercore.people.caller import Caller
@@ -51,6 +53,6 @@ async def _tidy_on(ports: Ports) -> None:
     while True:
         try:
             await tidy(ports)
-        except RequestError as error:  # the next time, or the one after
+        except (RequestError, SQLAlchemyError, OSError) as error:  # the next time, or the one after
             _log.warning("old records are kept for now: %s", error)
         await ports.clock.sleep(EVERY_S)

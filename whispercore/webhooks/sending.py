@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 import aiohttp
+from sqlalchemy.exc import SQLAlchemyError
 
 from whispercore.clock import Clock, happens
 from whispercore.errors import InvalidOption, RequestError
@@ -57,7 +58,7 @@ class Sender:
                 self._woken.clear()
                 try:
                     await self.begin()
-                except RequestError as error:  # a full disk, a busy database: the next time
+                except (RequestError, SQLAlchemyError, OSError) as error:  # a full disk, a busy database: the next time
                     _log.warning("webhooks have to wait: %s", error)
                 _ = await happens(self._woken, self._clock, EVERY_S)
         finally:

@@ -21,7 +21,6 @@ from whispercore.errors import NotFound
 from whispercore.measures.samples import Samples
 from whispercore.settings import Settings
 from whispercore.testing.making_jobs import transcript
-from whispercore_server.frame import Frame
 
 Body = dict[str, Any]
 METRICS = {
@@ -103,7 +102,7 @@ def fail(server: Live, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
         raise RuntimeError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Frame, "_body", broken)
+        patch.setattr("whispercore_server.frame.plain", broken)
         for _ in range(times):
             assert administrator(server).get("/live").status_code == 500
 
