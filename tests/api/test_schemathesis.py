@@ -177,6 +177,7 @@ def test_every_operation_is_answered(
 # ---------------------------------------------------------------- what is not
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr:hypothesis.errors.HypothesisWarning")
 @SCHEMA.parametrize()
 @settings(max_examples=8, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_anything_is_answered_as_told(case: schemathesis.Case[Any], sender: Sender) -> None:
