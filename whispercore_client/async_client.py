@@ -187,6 +187,7 @@ class AsyncClient(Apis[AsyncHttp]):
         channels: Literal["mix", "separate"] = "mix",
         keep_damaged: bool = False,
         priority: Priority = "normal",
+        webhook_id: str | None = None,
         on_progress: OnProgress | None = None,
         timeout_s: float | None = None,
     ) -> JobDetail:
@@ -213,6 +214,7 @@ class AsyncClient(Apis[AsyncHttp]):
             channels=channels,
             keep_damaged=keep_damaged,
             priority=priority,
+            webhook_id=webhook_id,
         )
         async with aclosing(submitting(self.transport, file, url, options)) as steps:
             job_id = await anext(steps)

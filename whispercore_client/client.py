@@ -182,6 +182,7 @@ class Client(Apis[SyncHttp]):
         channels: Literal["mix", "separate"] = "mix",
         keep_damaged: bool = False,
         priority: Priority = "normal",
+        webhook_id: str | None = None,
         on_progress: OnProgress | None = None,
         timeout_s: float | None = None,
     ) -> JobDetail:
@@ -208,6 +209,7 @@ class Client(Apis[SyncHttp]):
             channels=channels,
             keep_damaged=keep_damaged,
             priority=priority,
+            webhook_id=webhook_id,
         )
         (job_id,) = self.transport.iterate(lambda http: submitting(http, file, url, options))
         return self.wait_for_completion(job_id, timeout_s=timeout_s, on_progress=on_progress)
