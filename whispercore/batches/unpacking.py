@@ -6,12 +6,13 @@ Nothing that an archive says of itself is believed: the bytes that come out are 
 from __future__ import annotations
 
 import asyncio
+import lzma
 import zipfile
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from attrs import frozen
 
@@ -24,6 +25,8 @@ from whispercore.files.names import clean_name
 from whispercore.screening.rule import BLOCKING_SCORE, reasons, risk_score
 from whispercore.screening.uploads import Specimen, screened
 
+_Given = TypeVar("_Given")
+_Got = TypeVar("_Got")
 _PIECE_BYTES: Final = 1 << 18
 _MOST_RATIO: Final = 100
 """Bytes that may come out for each that went in; sound does not compress by more."""
@@ -33,7 +36,8 @@ _MOST_ENTRIES: Final = 10_000
 _ENCRYPTED: Final = 0x1
 _ARCHIVES: Final = (b"PK\3\4", b"PK\5\6", b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0")
 _HEAD_BYTES: Final = 8
-_BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError, RuntimeError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, OSError, ValueError)
+"""What ``zipfile`` raises for what it cannot read; ``NotImplementedError``: a compression that it does not know."""
 
 
 @frozen(kw_only=True)
@@ -99,8 +103,8 @@ class Unpacking:
             return Unpacked(filename=name, error=str(error))
         except _Nested:
             return Unpacked(filename=name, error="it is an archive itself, which is not unpacked")
-        except _BROKEN as error:
-            return Unpacked(filename=name, error=f"it cannot be unpacked: {str(error) or type(error).__name__}")
+        except _Unreadable as error:
+            return Unpacked(filename=name, error=f"it cannot be unpacked: {error}")
         found = screened("archive", specimen) if self._screens else []
         if risk_score(found) >= BLOCKING_SCORE:
             await self._files.discard(staged)
@@ -110,6 +114,10 @@ class Unpacking:
 
 class _Nested(Exception):
     """An archive in an archive."""
+
+
+class _Unreadable(Exception):
+    """A file of an archive that is damaged. Errors of our own store are none of these."""
 
 
 class _Archive:
@@ -139,10 +147,10 @@ class _Archive:
 
     async def pieces(self, entry: zipfile.ZipInfo) -> AsyncGenerator[bytes, None]:
         """The bytes of a file, unpacked while they are read."""
-        reader: IO[bytes] = await asyncio.to_thread(self._zip.open, entry)
+        reader: IO[bytes] = await asyncio.to_thread(_read, self._zip.open, entry)
         try:
             first = True
-            while piece := await asyncio.to_thread(reader.read, _PIECE_BYTES):
+            while piece := await asyncio.to_thread(_read, reader.read, _PIECE_BYTES):
                 if first and piece[:_HEAD_BYTES].startswith(_ARCHIVES):
                     raise _Nested
                 first = False
@@ -153,6 +161,13 @@ class _Archive:
     def close(self) -> None:
         self._zip.close()
         self._file.close()
+
+
+def _read(step: Callable[[_Given], _Got], given: _Given) -> _Got:
+    try:
+        return step(given)
+    except _BROKEN as error:
+        raise _Unreadable(str(error) or type(error).__name__) from error
 
 
 def _bomb() -> InvalidRequest:
