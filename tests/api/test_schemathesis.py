@@ -178,6 +178,8 @@ def test_every_operation_is_answered(
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr:hypothesis.errors.HypothesisWarning")
+# It is not a strategy that does: the server, which is a thread of this process, may while one draws.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @SCHEMA.parametrize()
 @settings(max_examples=8, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_anything_is_answered_as_told(case: schemathesis.Case[Any], sender: Sender) -> None:
