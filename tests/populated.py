@@ -262,6 +262,8 @@ class Populated:
             "tus.append": self._tus_bytes,
             "tus.otherwise": lambda: {"headers": {**TUS_HEADERS, "X-HTTP-Method-Override": "DELETE"}},
             "webhooks.create": lambda: {"json": {"url": "http://127.0.0.1:9999/hook"}},
+            "webhooks.update": lambda: {"json": {"description": "another one"}},
+            "tags.set": lambda: {"json": {"tags": [f"tag {next(_NUMBERS)}"]}},
             "auth.register": lambda: {"json": self._new_account()},
             "auth.login": lambda: {"json": self._account()},
             "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},

@@ -32,7 +32,6 @@ EventType = Literal[
     "rate_limit_violation",
     "suspicious_input",
     "file_upload",
-    "file_download",
     "data_export",
     "job_created",
     "job_completed",
