@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import configparser
+import importlib
+import json
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import pytest
 
 import whispercore
+from tests.speech import AUDIO
 from whispercore import errors
 from whispercore.formats import FORMATS
+from whispercore.setting import load
 from whispercore.settings import Settings
+from whispercore_server.settings import ServerSettings
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -34,8 +43,15 @@ def name_of(page: Path) -> str:
 
 
 def starts_a_server(page: Path) -> bool:
-    """Whether its blocks need one; ``test_server_pages`` runs them then."""
+    """Whether its blocks need one; ``test_shell`` runs them all then."""
     return page.parent != ROOT and "\nwhispercore serve " in page.read_text()
+
+
+def put_recordings(code: str, folder: Path) -> None:
+    """Those that the code names."""
+    for name in set(re.findall(r"[\w-]+\.(?:mp3|wav|mp4|m4a|flac|opus|ogg|webm|mkv)", code)):
+        shutil.copy(AUDIO / "clip01-en.wav", folder / name)
+    (folder / "cut-off.wav").write_bytes((ROOT / "examples" / "meeting.wav").read_bytes()[:300_000])
 
 
 @pytest.mark.parametrize(
@@ -44,14 +60,46 @@ def starts_a_server(page: Path) -> bool:
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     """All blocks of a page in order, in a folder that has the recordings which the pages name."""
     code = "\n".join(blocks(page, "python"))
-    for name in set(re.findall(r"[\w-]+\.(?:mp3|wav|mp4|m4a|flac|opus|ogg|webm|mkv)", code)):
-        shutil.copy(ROOT / "examples" / "meeting.wav", tmp_path / name)
+    put_recordings(code, tmp_path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    (tmp_path / "cut-off.wav").write_bytes((ROOT / "examples" / "meeting.wav").read_bytes()[:300_000])
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=name_of)
+def test_the_settings_of_a_page_are_settings(page: Path, tmp_path: Path) -> None:
+    """Or what a distribution offers, for which this one's own file is the model."""
+    own = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    for number, block in enumerate(blocks(page, "toml")):
+        if "project" in (content := tomllib.loads(block)):
+            assert content["project"]["entry-points"].keys() <= own.keys()
+            continue
+        config = tmp_path / f"{number}.toml"
+        config.write_text(block)
+        assert "file" in {value.source for value in load(ServerSettings, environ={}, config=config).values}
+
+
+def test_extras_in_the_documentation_exist() -> None:
+    offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = re.findall(r"pip install '(?:whispercore|\.)\[([\w,]+)\]'", words())
+    assert named
+    assert {extra for one in named for extra in one.split(",")} <= offered.keys()
+
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "yaml": importlib.import_module("yaml").safe_load,
+    "ini": lambda text: configparser.ConfigParser().read_string(text),
+}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page, one) for one in PARSERS)], ids=name_of)
+def test_what_a_page_shows_for_other_programs_can_be_read(page: Path) -> None:
+    for language, parse in PARSERS.items():
+        for block in blocks(page, language):
+            parse(block)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.py")), ids=lambda path: path.name)
@@ -64,34 +112,12 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
 
 
 def test_the_readme_begins_with_two_commands() -> None:
-    first, second = blocks(ROOT / "README.md", "sh")[:2]
+    first, second = blocks(README, "sh")[:2]
     for block in (first, second):
         assert "python3 -m venv .venv" in block
         assert ">&2" in block, "what pip prints does not belong on stdout"
     assert "whispercore transcribe -m micro examples/meeting.wav" in first
-    assert second.strip().endswith("-m pytest")
-
-
-def test_options_in_the_documentation_exist() -> None:
-    from typer.main import get_command
-
-    from whispercore_server.cli import app
-
-    command = get_command(app)
-    known = {option for name in _commands(command) for option in name}
-    for page in PAGES:
-        for block in blocks(page, "sh"):
-            for line in block.splitlines():
-                if "whispercore " in line and "pip" not in line:
-                    used = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", line.split("#")[0]))
-                    assert used <= known, f"{name_of(page)}: {line}"
-
-
-def _commands(command: object) -> list[list[str]]:
-    found = [[option for parameter in getattr(command, "params", []) for option in parameter.opts]]
-    for child in getattr(command, "commands", {}).values():
-        found += _commands(child)
-    return found
+    assert second.strip().endswith("-m pytest -n auto")
 
 
 @pytest.mark.parametrize("name", whispercore.__all__)
