@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,9 @@ from tests.plugins.demo_plugin import PLUGIN as DEMO
 from tests.unit.server.limiting.redis_server import redis_server
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.clock import SystemClock
+from whispercore.contract.endpoint import Limit
 from whispercore_server.limiting import counters
+from whispercore_server.limiting.profiles import CLASSES, PROFILES
 from whispercore_server.plugins.transcriber import PLUGIN
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -96,6 +99,30 @@ def test_who_is_too_quick_is_told_when_to_come_again(start: Start) -> None:
     assert int(refused.headers[RESET]) - NOON_S == body["retry_after"]
     assert {"detail", "error_code", "timestamp", "request_id", "retry_after", "limit_type"} <= body.keys()
     assert someone.get("/admin/security/csrf-token").status_code == 200
+
+
+ASKS: dict[Limit, Callable[[Live], Callable[[], requests.Response]]] = {
+    "auth": lambda server: partial(stranger(server).post, "/auth/refresh", json={}, headers=from_("192.0.2.1")),
+    "api": lambda server: partial(registered(server).get, "/api/export/formats"),
+    "upload": lambda server: partial(registered(server).post, "/api/chunked-uploads/initialize", json={}),
+    "admin": lambda server: partial(administrator(server).get, "/admin/security/api-keys"),
+    "general": lambda server: partial(stranger(server).get, "/admin/security/csrf-token"),
+}
+"""A request of each class."""
+
+
+@pytest.mark.parametrize("limit", CLASSES)
+def test_each_class_has_its_limit_and_says_which(limit: Limit, start: Start) -> None:
+    """And what is refused in one class passes in the others."""
+    server = start("transcriber-000")
+    (figure,) = PROFILES["transcriber-000"].known[limit].figures
+    others = [ASKS[other](server) for other in CLASSES if other != limit]
+    answers = at_once(figure.requests + 1, ASKS[limit](server))
+    (refused,) = [answer for answer in answers if answer.status_code == 429]
+    assert (refused.json()["error_code"], refused.json()["limit_type"]) == ("RATE_LIMIT_EXCEEDED", limit)
+    assert refused.headers["Retry-After"] == str(refused.json()["retry_after"])
+    assert 0 < refused.json()["retry_after"] <= figure.window_s
+    assert 429 not in [ask().status_code for ask in others]
 
 
 def test_an_account_made_and_used_under_the_figures_of_each_profile(start: Start) -> None:
