@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ from tests.both_clients import both
 from tests.golden import differences, sample
 from tests.live import Live, live, settings_for
 from tests.visitor import PASSWORD, Visitor, administrator, limited, registered, stranger
+from whispercore.clock import SystemClock
 from whispercore.people.back_off import FROM_NETWORK
 
 DAY = {"audit_events_24h", "total_events"}
+FAILURE = {"failed_attempts_24h": 1, "auth_failures": 1, "risk_score": 2}
+"""What one failed login moves besides."""
+LOCKED = {**{name: step * FROM_NETWORK.free for name, step in FAILURE.items()}, "banned_ips": 1}
+LOCKED["risk_score"] += 5
+"""What so many moves that one has to wait."""
 
 
 @pytest.fixture
@@ -34,10 +41,9 @@ def figures(server: Live, **query: int) -> dict[str, Any]:
 
 
 def moved(server: Live, before: dict[str, Any]) -> dict[str, int]:
-    """What is different now; of the risk, only that it is not less."""
+    """By how much each figure is another one now. The day before was quiet, so that any risk is a rising one."""
     after = figures(server)
-    assert after.pop("risk_trend") in ("rising", "steady")
-    assert after.pop("risk_score") >= before["risk_score"]
+    assert after.pop("risk_trend") == ("rising" if after["risk_score"] else "steady")
     return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
 
@@ -68,7 +74,7 @@ def test_looking_at_it_moves_nothing(world: Live) -> None:
 def test_a_failed_login(world: Live) -> None:
     before = figures(world)
     assert fails(world).status_code == 401
-    assert moved(world, before) == {"failed_attempts_24h": 1, "auth_failures": 1, **dict.fromkeys(DAY, 1)}
+    assert moved(world, before) == {**FAILURE, **dict.fromkeys(DAY, 1)}
 
 
 def test_sessions(world: Live) -> None:
@@ -102,30 +108,31 @@ def test_api_keys(world: Live) -> None:
 def test_a_refused_request(world: Live) -> None:
     before = figures(world)
     assert registered(world).get("/admin/security/dashboard").status_code == 403
-    assert moved(world, before) == {"active_sessions": 1, "security_violations": 1, **dict.fromkeys(DAY, 3)}
+    refused = {"active_sessions": 1, "security_violations": 1, "risk_score": 2}
+    assert moved(world, before) == {**refused, **dict.fromkeys(DAY, 3)}
 
 
 def test_an_invented_key_is_a_failed_attempt(world: Live) -> None:
     before = figures(world)
     invented = Visitor(server=world, headers={"X-API-Key": "wt_nobody_ever_made_this_key"})
     assert invented.get("/api/jobs/").status_code == 401
-    assert moved(world, before) == {"failed_attempts_24h": 1, "auth_failures": 1, **dict.fromkeys(DAY, 1)}
+    assert moved(world, before) == {**FAILURE, **dict.fromkeys(DAY, 1)}
 
 
 def test_an_exceeded_limit(make_server: MakeServer) -> None:
     server = make_server(worker=False, rate_profile="transcriber-000")
     before = figures(server)
-    while stranger(server).get("/api/jobs/").status_code != 429:
+    while stranger(server).post("/auth/refresh", json={}).status_code != 429:
         pass
-    after = moved(server, before)
-    assert after["rate_limit_hits_24h"] == after["rate_limit_violations"] == 1
+    hit = {"rate_limit_hits_24h": 1, "rate_limit_violations": 1, "risk_score": 3}
+    assert moved(server, before) == {**hit, **dict.fromkeys(DAY, 1)}
 
 
 def test_a_locked_address_is_banned_until_it_is_let_in(world: Live) -> None:
     before = figures(world)
     for _ in range(FROM_NETWORK.free):
         fails(world)
-    assert moved(world, before)["banned_ips"] == 1
+    assert moved(world, before) == {**LOCKED, **dict.fromkeys(DAY, FROM_NETWORK.free + 1)}
     refused = fails(world)
     assert refused.status_code == 429
     assert 0 < int(refused.headers["Retry-After"]) <= FROM_NETWORK.first_s
@@ -155,14 +162,41 @@ def test_incidents(world: Live) -> None:
     before = figures(world)
     for _ in range(FROM_NETWORK.free):
         fails(world, visitor.username)
-    after = moved(world, before)
-    assert after["security_incidents"] == after["open_incidents"] == 1
+    opened = {"security_incidents": 1, "open_incidents": 1}
+    assert moved(world, before) == {**LOCKED, **opened, **dict.fromkeys(DAY, FROM_NETWORK.free + 2)}
     admin = administrator(world)
     (incident,) = admin.get("/admin/security/incidents", params={"status": "open"}).json()["incidents"]
     before = figures(world)
     answer = admin.post(f"/admin/security/incidents/{incident['id']}/resolve", json={"note": "it was me"})
     assert answer.status_code == 200, answer.text
     assert moved(world, before) == {"security_incidents": -1, "open_incidents": -1, **dict.fromkeys(DAY, 1)}
+
+
+class Leaping(SystemClock):
+    """A clock that can be put on."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+def test_the_risk_of_the_day_before_is_what_it_rises_and_falls_from(tmp_path: Path) -> None:
+    clock = Leaping()
+    seen: list[tuple[int, int, str]] = []
+    with live(settings_for(tmp_path), worker=False, clock=clock) as server:
+
+        def look() -> None:
+            found = figures(server)
+            seen.append((found["previous_risk_score"], found["risk_score"], found["risk_trend"]))
+
+        for failures in (2, 2, 1, 3):
+            for _ in range(failures):
+                fails(server)
+            look()
+            clock.ahead += timedelta(hours=24)
+        look()
+    assert seen == [(0, 4, "rising"), (4, 4, "steady"), (4, 2, "falling"), (2, 6, "rising"), (6, 0, "falling")]
 
 
 def test_what_the_server_cannot_see_is_not_monitored(make_server: MakeServer) -> None:
