@@ -8,13 +8,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-def opened(paths: Sequence[str | Path]) -> BinaryIO:
+def opened(paths: Sequence[str | Path]) -> io.BufferedReader:
     """A file, or several as one, to be read in any order.
 
     Raises:

@@ -6,6 +6,7 @@ Nothing that an archive says of itself is believed: the bytes that come out are 
 from __future__ import annotations
 
 import asyncio
+import io
 import lzma
 import zipfile
 import zlib
@@ -33,11 +34,17 @@ _MOST_RATIO: Final = 100
 _SMALL_BYTES: Final = 100 << 20
 """What may come out whatever went in."""
 _MOST_ENTRIES: Final = 10_000
+_LONGEST_DIRECTORY_BYTES: Final = 4 << 20
+"""What may be said of the entries; ``zipfile`` makes objects of all of it before it can be asked how many they are."""
 _ENCRYPTED: Final = 0x1
 _ARCHIVES: Final = (b"PK\3\4", b"PK\5\6", b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0")
 _HEAD_BYTES: Final = 8
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, OSError, ValueError)
-"""What ``zipfile`` raises for what it cannot read; ``NotImplementedError``: a compression that it does not know."""
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError),
+    NotImplementedError,  # a compression that is not known
+    MemoryError,  # a dictionary as large as the archive says that it needs
+)
+"""What ``zipfile`` raises for what it cannot read."""
 
 
 @frozen(kw_only=True)
@@ -120,11 +127,20 @@ class _Unreadable(Exception):
     """A file of an archive that is damaged. Errors of our own store are none of these."""
 
 
+class _Sparing(io.BufferedReader):
+    """Reads no more at once than a directory may have: that is read in one go, however long it says it is."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LONGEST_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("its directory is too long")
+        return super().read(size)
+
+
 class _Archive:
     """A ZIP that is open. Its methods block, but for ``pieces``."""
 
     def __init__(self, pieces: tuple[Path, ...]) -> None:
-        self._file = opened(pieces)
+        self._file = _Sparing(opened(pieces))
         try:
             self._zip = zipfile.ZipFile(self._file)
         except _BROKEN as error:
@@ -136,7 +152,7 @@ class _Archive:
         every = self._zip.infolist()
         if len(every) > _MOST_ENTRIES:
             raise InvalidRequest.one("archive", f"it has {len(every)} entries; at most {_MOST_ENTRIES} are looked at")
-        found = [one for one in every if not one.is_dir() and not _is_by_product(one.filename)]
+        found = [one for one in every if not one.filename.endswith("/") and not _is_by_product(one.filename)]
         if not found:
             raise InvalidRequest.one("archive", "there is no file in it")
         if len(found) > MOST_FILES:

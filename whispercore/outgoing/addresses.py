@@ -26,6 +26,16 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE: Final = ipaddress.ip_network("::/96")
 """IPv4 in an old spelling (RFC 4291, 2.5.5.1)."""
 
+_OURS: Final = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "168.63.129.16/32",  # the host below a machine in Azure
+        "192.0.0.0/24",  # protocol assignments (RFC 6890), metadata in Oracle's cloud
+        "fec0::/10",  # site-local (RFC 3879)
+    )
+)
+"""What ``ipaddress`` takes for addresses of the internet, in all or some versions of Python, and is none."""
+
 
 class AddressRefused(OSError):
     """A connection to an address that strangers may not have us call."""
@@ -40,6 +50,8 @@ def is_public(address: IpAddress) -> bool:
         inside = _inside(address)
         if inside is not None:
             return is_public(inside)
+    if any(address in network for network in _OURS):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
