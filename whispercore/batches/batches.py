@@ -98,7 +98,8 @@ class Batches:
             job_ids: Jobs of its owner, of no batch yet.
         """
         these = (jobs.c.id.in_(job_ids), jobs.c.batch_id.is_(None))
-        await tx.execute(update(jobs).where(*these, QUEUED).values(next_attempt_at=HELD))
+        # Nor are they woken any more when another job ends that they have waited for.
+        await tx.execute(update(jobs).where(*these, QUEUED).values(next_attempt_at=HELD, stage=None))
         await tx.execute(update(jobs).where(*these).values(batch_id=batch_id))
 
     async def fill(self, tx: AsyncConnection, batch_id: str, items: Sequence[NewItem]) -> None:
@@ -174,41 +175,48 @@ class Batches:
             await self._note(tx, caller, batch_id, "batch_started", "start a batch")
 
     async def stop(self, batch_id: str, caller: Caller) -> tuple[str, ...]:
-        """Let no more of a batch's jobs go.
+        """Let no more of a batch's jobs go. May be repeated as long as any is not over: its caller may have died.
 
         Returns:
             Ids of those jobs that are not over, to be cancelled.
 
         Raises:
             NotFound: There is none, or it is somebody else's.
-            Conflict: It is over.
+            Conflict: All of it is over.
         """
         async with self._database.write() as tx:
-            row = await self._owned(tx, batch_id, caller)
-            live = await self._live(tx, batch_id)
-            if row.cancelled_at is not None or not live:
+            await self._owned(tx, batch_id, caller)
+            live = await self._jobs_of(tx, batch_id, _LIVE)
+            if not live:
                 raise Conflict("nothing of the batch waits or runs")
-            cancelled = update(batches).where(batches.c.id == batch_id).values(cancelled_at=self._database.now())
-            await tx.execute(cancelled)
-            await self._note(tx, caller, batch_id, "batch_cancelled", "cancel a batch")
+            if await self._end(tx, batch_id):
+                await self._note(tx, caller, batch_id, "batch_cancelled", "cancel a batch")
         return live
 
-    async def delete(self, batch_id: str, caller: Caller) -> tuple[str, ...]:
-        """Remove a batch.
+    async def wind_up(self, batch_id: str, caller: Caller) -> tuple[str, ...]:
+        """Let no more of a batch's jobs go, because it is to be deleted.
 
         Returns:
-            Ids of the jobs that it had, to be deleted.
+            Ids of all its jobs, to be deleted before it.
 
         Raises:
             NotFound: There is none, or it is somebody else's.
         """
         async with self._database.write() as tx:
             await self._owned(tx, batch_id, caller)
-            found = await tx.execute(select(jobs.c.id).where(jobs.c.batch_id == batch_id))
-            ids = tuple(found.scalars())
+            _ = await self._end(tx, batch_id)
+            return await self._jobs_of(tx, batch_id)
+
+    async def delete(self, batch_id: str, caller: Caller) -> None:
+        """Remove a batch that is wound up, and whose jobs are deleted.
+
+        Raises:
+            NotFound: There is none, or it is somebody else's.
+        """
+        async with self._database.write() as tx:
+            await self._owned(tx, batch_id, caller)
             await tx.execute(delete(batches).where(batches.c.id == batch_id))
             await self._note(tx, caller, batch_id, "batch_deleted", "delete a batch")
-        return ids
 
     async def summary(self, caller: Caller) -> Summary:
         """All batches of the caller's, in figures; an administrator's are all."""
@@ -232,8 +240,14 @@ class Batches:
             raise NotFound("batch", batch_id)
         return row
 
-    async def _live(self, tx: AsyncConnection, batch_id: str) -> tuple[str, ...]:
-        found = await tx.execute(select(jobs.c.id).where(jobs.c.batch_id == batch_id, _LIVE))
+    async def _end(self, tx: AsyncConnection, batch_id: str) -> bool:
+        """Mark it as cancelled; whether it was not."""
+        this = (batches.c.id == batch_id, batches.c.cancelled_at.is_(None))
+        ended = await tx.execute(update(batches).where(*this).values(cancelled_at=self._database.now()))
+        return ended.rowcount > 0
+
+    async def _jobs_of(self, tx: AsyncConnection, batch_id: str, *so: ColumnElement[bool]) -> tuple[str, ...]:
+        found = await tx.execute(select(jobs.c.id).where(jobs.c.batch_id == batch_id, *so))
         return tuple(found.scalars())
 
     async def _note(

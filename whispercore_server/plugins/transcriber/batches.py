@@ -125,13 +125,17 @@ class BatchesHandlers:
 
     @serves(Batches.delete)
     async def delete(self, request: BatchRef, caller: Caller) -> BatchMessage:
-        """First the batch, so that none of its jobs begins any more; then they go, and their recordings."""
+        """None of its jobs begins any more; then they go, and their recordings, and the batch as the last.
+
+        So whoever asks again, because the server died in the middle of it, finishes it.
+        """
         ports = self.ports
-        for job_id in await ports.batches.delete(request.batch_id, caller):
+        for job_id in await ports.batches.wind_up(request.batch_id, caller):
             with suppress(NotFound):  # somebody else has deleted it meanwhile
                 job = await ports.jobs.delete(job_id, caller, with_file=ports.files.delete)
                 if job.file_id is not None:
                     await ports.files.erase(job.file_id)
+        await ports.batches.delete(request.batch_id, caller)
         return BatchMessage(batch_id=request.batch_id, status="deleted", message="Batch deleted")
 
     async def _detail(self, batch_id: str, caller: Caller) -> BatchDetail:
