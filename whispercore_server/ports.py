@@ -160,6 +160,20 @@ class Ports:
             max_queue=settings.max_queue,
         )
         batches = Batches(database, ids=ids, audit=audit)
+        uploads = Uploads.of(
+            database,
+            blobs,
+            files,
+            submissions=submissions,
+            jobs=jobs,
+            audit=audit,
+            clock=clock,
+            ids=ids,
+            lasts=settings.upload_lasts,
+            most_open=settings.max_open_uploads,
+            most_parallel=settings.max_parallel_parts,
+            quota_bytes=settings.user_quota_bytes,
+        )
         pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
         token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
         deliveries = Deliveries(database, ids=ids, audit=audit)
@@ -220,21 +234,9 @@ class Ports:
                 unpacking=Unpacking(
                     files, limit_bytes=settings.max_direct_upload_bytes, screens=settings.screening == "block"
                 ),
+                quota=uploads.quota,
             ),
-            uploads=Uploads.of(
-                database,
-                blobs,
-                files,
-                submissions=submissions,
-                jobs=jobs,
-                audit=audit,
-                clock=clock,
-                ids=ids,
-                lasts=settings.upload_lasts,
-                most_open=settings.max_open_uploads,
-                most_parallel=settings.max_parallel_parts,
-                quota_bytes=settings.user_quota_bytes,
-            ),
+            uploads=uploads,
             webhooks=Webhooks(
                 database,
                 ids=ids,

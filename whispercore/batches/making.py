@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import evolve, field, frozen
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.batches.batch import MOST_FILES, NewBatch, NewItem
 from whispercore.batches.batches import Batches
@@ -18,6 +20,7 @@ from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.tasks.submission import Submissions
+from whispercore.uploads.quota import Quota
 
 
 @frozen(kw_only=True)
@@ -55,16 +58,25 @@ class BatchMaker:
         batches: Where they go.
         submissions: Makes their jobs.
         unpacking: Takes recordings out of archives.
+        quota: What each user may store.
     """
 
     def __init__(
-        self, database: Database, *, files: Files, batches: Batches, submissions: Submissions, unpacking: Unpacking
+        self,
+        database: Database,
+        *,
+        files: Files,
+        batches: Batches,
+        submissions: Submissions,
+        unpacking: Unpacking,
+        quota: Quota,
     ) -> None:
         self._database = database
         self._files = files
         self._batches = batches
         self._submissions = submissions
         self._unpacking = unpacking
+        self._quota = quota
 
     async def make(
         self, recordings: Recordings, new: NewBatch, options: TranscribeOptions, caller: Caller, finish: Finish
@@ -82,9 +94,14 @@ class BatchMaker:
             InvalidRequest: There is no recording, or there are too many; or the archive is none.
             KeyReused: The idempotency key came with another request before.
             StorageFull: There is no room for what is in the archive.
+            QuotaExceeded: The caller may not keep so much.
         """
         if new.idempotency_key is not None:
             new = evolve(new, request_sha256=_digest(recordings, new, options))
+            async with self._database.read() as connection:  # before anything comes of what is in the request
+                known = await self._known(connection, new)
+            if known is not None:
+                return known
         unpacked: list[Unpacked] = []
         try:
             if recordings.archive is not None:
@@ -117,10 +134,11 @@ class BatchMaker:
     ) -> Made:
         items: list[NewItem] = []
         async with self._database.write() as tx:
-            if new.idempotency_key is not None and new.request_sha256 is not None:
-                known = await self._batches.with_key(tx, caller.user_id, new.idempotency_key, new.request_sha256)
-                if known is not None:
-                    return Made(batch_id=known, repeated=True)
+            known = await self._known(tx, new)  # another request may have been faster
+            if known is not None:
+                return known
+            kept = (*recordings.files, *(one.staged for one in unpacked if one.staged is not None))
+            await self._quota.check_in(tx, caller.user_id, sum(one.size_bytes for one in kept))
             batch_id = await self._batches.begin(tx, new, caller)
 
             async def add(recording: Staged | str, filename: str) -> None:
@@ -146,6 +164,12 @@ class BatchMaker:
             await self._batches.fill(tx, batch_id, [*items, *finished])
         return Made(batch_id=batch_id)
 
+    async def _known(self, connection: AsyncConnection, new: NewBatch) -> Made | None:
+        if new.idempotency_key is None or new.request_sha256 is None:
+            return None
+        found = await self._batches.with_key(connection, new.owner_id, new.idempotency_key, new.request_sha256)
+        return Made(batch_id=found, repeated=True) if found is not None else None
+
 
 async def _finished(upload_id: str, finish: Finish) -> NewItem:
     try:
@@ -156,8 +180,12 @@ async def _finished(upload_id: str, finish: Finish) -> NewItem:
 
 
 def _digest(recordings: Recordings, new: NewBatch, options: TranscribeOptions) -> str:
-    """Checksum of all that a request asked for, in lines that none of them can contain."""
+    """Checksum of all that a request asked for."""
     archive = (recordings.archive,) if recordings.archive is not None else ()
-    asked = [options.dump(), repr(evolve(new, idempotency_key=None)), *recordings.urls, *recordings.uploads]
-    asked += [f"{one.sha256} {one.name}" for one in (*recordings.files, *archive)]
-    return hashlib.sha256("\n".join(asked).encode(errors="surrogateescape")).hexdigest()
+    asked = (
+        options.dump(),
+        repr(evolve(new, idempotency_key=None)),
+        *(list(recordings.urls), list(recordings.uploads)),
+        *([(one.sha256, one.name) for one in some] for some in (recordings.files, archive)),
+    )
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

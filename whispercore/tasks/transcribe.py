@@ -38,6 +38,9 @@ KIND = "transcribe"
 REPORT_S = 1.0
 """Progress is written at most so often: all who write wait for each other."""
 
+Admit = Callable[[AsyncConnection, str, int], Awaitable[None]]
+"""Looks whether an owner may keep so many bytes more."""
+
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -79,6 +82,7 @@ class Transcribe:
         readers: Decoder children that may wait for an owner's next recording; best those of the probe.
         clock: Says when progress is due.
         fetch: Gets recordings from addresses; jobs that name one fail if not given.
+        admit: Raises where an owner may not keep so many bytes more, in the transaction that would keep them.
         reuse: Whether the result of an earlier job of the same owner is taken where it must be the same.
     """
 
@@ -91,6 +95,7 @@ class Transcribe:
         readers: ReadersByOwner | None = None,
         clock: Clock | None = None,
         fetch: Callable[[str], Awaitable[Staged]] | None = None,
+        admit: Admit | None = None,
         reuse: bool = False,
     ) -> None:
         self._files = files
@@ -100,6 +105,7 @@ class Transcribe:
         self._clock = clock if clock is not None else SystemClock()
         self._models = ModelStore(settings)
         self._fetch = fetch
+        self._admit = admit
         self._reuse = reuse
         self._paths: dict[str, Path] = {}
 
@@ -149,10 +155,14 @@ class Transcribe:
             raise NotFound("file", f"of job {claim.job.id}")
         await claim.report(stage="fetching")
         staged = await self._fetch(options.url)
+
+        async def keep(tx: AsyncConnection) -> None:
+            if self._admit is not None:
+                await self._admit(tx, claim.job.owner_id, staged.size_bytes)
+            await self._files.keep(tx, staged, claim.job.owner_id)
+
         try:
-            await claim.received(
-                lambda tx: self._files.keep(tx, staged, claim.job.owner_id), file_id=staged.id, name=staged.name
-            )
+            await claim.received(keep, file_id=staged.id, name=staged.name)
         finally:
             await self._files.discard(staged)  # unless it was kept
         await self._files.publish(staged)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
-import struct
 import threading
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,33 +14,22 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import MakeServer
+from tests.batches import over, stored, zipped
 from tests.both_clients import Both, both
 from tests.speech import truth
 from tests.visitor import Visitor, registered
 from whispercore.api.transcriber.batches import BatchDetail
-from whispercore.errors import Conflict, InvalidRequest, KeyReused, NotFound, WhispercoreError
+from whispercore.errors import Conflict, InvalidRequest, KeyReused, NotFound, QuotaExceeded
+from whispercore.jobs.claim import Claim
+from whispercore.people.auth import Credentials
+from whispercore.people.caller import Caller
+from whispercore_client import Client
 
 
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return made.getvalue()
-
-
-def stored(visitor: Visitor) -> int:
-    """Bytes of recordings that are in the store."""
-    folder = visitor.server.ports.settings.data / "files"
-    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
-
-
-async def over(client: Both, batch_id: str) -> BatchDetail:
-    while True:
-        found: BatchDetail = await client.call(lambda c: c.batches.get(batch_id))
-        if found.processed_files == found.total_files:
-            return found
-        await asyncio.sleep(0.05)
+def caller_of(visitor: Visitor) -> Caller:
+    """As the server knows him."""
+    server = visitor.server
+    return server.run(server.ports.auth.authenticate(Credentials(bearer=visitor.token, api_key=None)))
 
 
 async def test_a_failure_of_one_does_not_stop_the_others(client: Both, audio: Path) -> None:
@@ -71,141 +56,6 @@ async def test_a_failure_of_one_does_not_stop_the_others(client: Both, audio: Pa
     assert (summary.total_batches, summary.total_files, summary.successful_files) == (1, 3, 2)
     page = await client.call(lambda c: c.batches.list())
     assert [row.batch_id for row in page.batches] == [made.batch_id]
-
-
-async def test_an_archive_is_unpacked(client: Both, audio: Path) -> None:
-    clip = (audio / "clip01-en.wav").read_bytes()
-    archive = zipped(
-        {
-            "folder/clip01-en.wav": clip,
-            "../../etc/évil.wav": clip,
-            "__MACOSX/._clip01-en.wav": b"x",
-            "inner.zip": zipped({"clip.wav": clip}),
-            "empty.wav": b"",
-        }
-    )
-    made: BatchDetail = await client.call(lambda c: c.batches.create(archive=archive, model="micro", language="en"))
-    assert [one.filename for one in made.files] == ["clip01-en.wav", "évil.wav", "inner.zip", "empty.wav"]
-    done = await over(client, made.batch_id)
-    assert [one.status for one in done.files] == ["completed", "completed", "failed", "failed"]
-    assert done.files[2].error == "it is an archive itself, which is not unpacked"
-    assert done.files[3].failure_reason == "not_media"
-
-
-def bomb() -> bytes:
-    return zipped({f"{number}.wav": bytes(30 << 20) for number in range(5)})
-
-
-def lying_bomb() -> bytes:
-    """Entries that say they are small."""
-    made = bytearray(bomb())
-    size = (30 << 20).to_bytes(4, "little")
-    while (at := made.find(size)) >= 0:
-        made[at : at + 4] = (1000).to_bytes(4, "little")
-    return bytes(made)
-
-
-def wordy() -> bytes:
-    """An archive that is nearly all directory, whose entries are all the same one."""
-    made = zipped({"a.wav": b"x"})
-    begin = made.index(b"PK\1\2")
-    directory = made[begin : made.index(b"PK\5\6")] * 100_000
-    number = 100_000
-    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, number, number, len(directory), begin)
-    where = struct.pack("<4sLQL", b"PK\6\7", 0, begin + len(directory), 1)
-    last = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    return made[:begin] + directory + end + where + last
-
-
-def claiming(size_bytes: int) -> bytes:
-    """An archive with an entry that says, in 64 bits, that it is so large."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        entry = zipfile.ZipInfo("a.wav")
-        archive.writestr(entry, b"x")
-        entry.file_size = size_bytes  # of this, the directory tells
-    return made.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("archive", "why"),
-    [
-        (bomb(), "measure|bomb|validation"),
-        (b"PK\x03\x04 and nothing behind", "no ZIP"),
-        (zipped({}), "no file"),
-        (zipped({"folder/": b""}), "no file"),
-        (zipped({f"{number}.wav": b"x" for number in range(101)}), "101 files"),
-        (zipped({f"{number}/": b"" for number in range(10_001)}), "10001 entries"),
-        (wordy(), "directory is too long"),
-    ],
-    ids=["bomb", "broken", "empty", "folder", "many", "folders", "wordy"],
-)
-async def test_archives_that_are_refused(client: Both, newcomer: Visitor, archive: bytes, why: str) -> None:
-    before = stored(newcomer)
-    with pytest.raises(WhispercoreError, match=f"(?i){why}"):
-        await client.call(lambda c: c.batches.create(archive=archive, model="micro"))
-    assert stored(newcomer) == before
-    assert newcomer.get("/api/v1/batch/").json()["total"] == 0
-
-
-@pytest.mark.parametrize("archive", [bomb(), claiming(1 << 40)], ids=["bomb", "claiming"])
-async def test_a_bomb_is_refused_where_nothing_is_screened(make_server: MakeServer, archive: bytes, kind: str) -> None:
-    server = make_server(worker=False, screening="off")
-    ann = registered(server)
-    async with both(kind, server.url, token=ann.token) as client:
-        with pytest.raises(InvalidRequest, match="grows beyond measure"):
-            await client.call(lambda c: c.batches.create(archive=archive, model="micro"))
-    assert stored(ann) == 0
-    assert ann.get("/api/v1/batch/").json()["total"] == 0
-
-
-def encrypted(data: bytes) -> bytes:
-    """An archive whose only entry says that it is encrypted."""
-    made = bytearray(data)
-    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        made[made.index(signature) + flags] |= 1
-    return bytes(made)
-
-
-def odd(clip: bytes) -> bytes:
-    """An archive with names and entries that few programs make."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # two with one name
-        for name in ("same.wav", "same.wav", "", "C:\\boot\\..\\.wav", "..", "a\u202egnp.wav", "n" * 300 + ".wav"):
-            archive.writestr(zipfile.ZipInfo(name), clip)
-        link = zipfile.ZipInfo("link.wav")
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
-    return made.getvalue()
-
-
-async def test_odd_entries_are_files_like_others(client: Both, audio: Path) -> None:
-    clip = (audio / "clip01-en.wav").read_bytes()
-    made: BatchDetail = await client.call(lambda c: c.batches.create(archive=odd(clip), model="micro", language="en"))
-    done = await over(client, made.batch_id)
-    assert [one.filename for one in done.files] == [
-        *("same.wav", "same.wav", "unnamed", ".wav", "unnamed", "agnp.wav"),
-        "n" * 251 + ".wav",
-        "link.wav",
-    ]
-    assert [one.status for one in done.files] == [*["completed"] * 7, "failed"]
-    assert len({one.job_id for one in done.files}) == len(done.files)
-
-
-async def test_what_is_encrypted_stays_in(client: Both) -> None:
-    archive = encrypted(zipped({"a.wav": b"x" * 100}))
-    made: BatchDetail = await client.call(lambda c: c.batches.create(archive=archive, model="micro"))
-    assert [(one.filename, one.failure_reason, one.error) for one in made.files] == [
-        ("a.wav", "not_unpacked", "it is encrypted")
-    ]
-
-
-async def test_an_archive_that_lies_gives_nothing_out(client: Both, newcomer: Visitor) -> None:
-    made: BatchDetail = await client.call(lambda c: c.batches.create(archive=lying_bomb(), model="micro"))
-    assert {one.failure_reason for one in made.files} == {"not_unpacked"}
-    assert made.status == "failed"
-    assert newcomer.get("/api/jobs/").json()["total"] == 0
 
 
 async def test_no_more_are_in_work_than_wanted(make_server: MakeServer, audio: Path, kind: str) -> None:
@@ -252,6 +102,30 @@ async def test_deleting_a_batch_deletes_all_of_it(client: Both, newcomer: Visito
     assert stored(newcomer) == before
 
 
+async def test_a_server_that_dies_while_it_deletes_a_batch(client: Both, newcomer: Visitor, audio: Path) -> None:
+    before, ports = stored(newcomer), newcomer.server.ports
+    made = await client.call(
+        lambda c: c.batches.create(files=[audio / "clip01-en.wav"] * 2, model="micro", auto_start=False)
+    )
+    newcomer.server.run(ports.batches.wind_up(made.batch_id, caller_of(newcomer)))
+    await client.call(lambda c: c.jobs.delete(made.files[0].job_id))
+    left = await client.call(lambda c: c.batches.get(made.batch_id))
+    assert ([one.status for one in left.files], left.status) == (["deleted", "queued"], "cancelled")
+    await client.call(lambda c: c.batches.delete(made.batch_id))
+    assert newcomer.get("/api/jobs/").json()["total"] == 0
+    assert stored(newcomer) == before
+
+
+async def test_a_server_that_dies_while_it_cancels_a_batch(client: Both, newcomer: Visitor, audio: Path) -> None:
+    made = await client.call(
+        lambda c: c.batches.create(files=[audio / "clip01-en.wav"] * 2, model="micro", auto_start=False)
+    )
+    newcomer.server.run(newcomer.server.ports.batches.stop(made.batch_id, caller_of(newcomer)))
+    await client.call(lambda c: c.batches.cancel(made.batch_id))
+    seen = await client.call(lambda c: c.batches.get(made.batch_id))
+    assert [one.status for one in seen.files] == ["cancelled", "cancelled"]
+
+
 async def test_a_batch_that_is_sent_again(client: Both, newcomer: Visitor, audio: Path) -> None:
     async def send(name: str) -> str:
         made = await client.call(
@@ -263,8 +137,56 @@ async def test_a_batch_that_is_sent_again(client: Both, newcomer: Visitor, audio
     assert await send("clip01-en.wav") == first
     with pytest.raises(KeyReused):
         await send("clip02-en.wav")
+    sent = await client.call(lambda c: c.upload_file(audio / "clip02-en.wav"))
+    with pytest.raises(KeyReused):
+        await client.call(
+            lambda c: c.batches.create(uploads=[sent.session_id], model="micro", idempotency_key="monday")
+        )
+    assert (await client.call(lambda c: c.chunked_uploads.status(sent.session_id))).status == "active"
     await over(client, first)
     assert newcomer.get("/api/jobs/").json()["total"] == 1
+
+
+async def test_what_is_asked_for_another_way_is_another_batch(client: Both) -> None:
+    await client.call(lambda c: c.batches.create(urls=["here"], model="micro", idempotency_key="k"))
+    with pytest.raises(KeyReused):
+        await client.call(lambda c: c.batches.create(uploads=["here"], model="micro", idempotency_key="k"))
+
+
+async def test_many_at_once_make_one_batch(newcomer: Visitor, audio: Path) -> None:
+    before = stored(newcomer)
+    clip = (audio / "clip01-en.wav").read_bytes()
+
+    def send() -> tuple[int, str, bool]:
+        answer = newcomer.post(
+            "/api/v1/batch/upload",
+            data={"model": "micro", "auto_start": "false"},
+            files={"archive": zipped({"a.wav": clip})},
+            headers={"Idempotency-Key": "at once"},
+        )
+        return answer.status_code, answer.json()["batch_id"], answer.headers.get("Idempotent-Replayed") == "true"
+
+    answers = await asyncio.gather(*(asyncio.to_thread(send) for _ in range(4)))
+    assert {status for status, _, _ in answers} == {201}
+    assert len({batch for _, batch, _ in answers}) == 1
+    assert sorted(repeated for _, _, repeated in answers) == [False, True, True, True]
+    assert newcomer.get("/api/jobs/").json()["total"] == 1
+    assert newcomer.send("DELETE", f"/api/v1/batch/{answers[0][1]}").status_code == 200
+    assert stored(newcomer) == before  # nothing of the others is left either
+
+
+async def test_started_twice_at_once_it_begins_once(make_server: MakeServer, audio: Path) -> None:
+    server = make_server(worker=False)
+    ann = registered(server)
+    form = {"model": "micro", "auto_start": "false", "max_parallel_jobs": "1"}
+    files = [("files[]", (audio / name).read_bytes()) for name in ("clip01-en.wav", "clip02-en.wav")]
+    batch = ann.post("/api/v1/batch/upload", data=form, files=files).json()["batch_id"]
+    paths = [f"/api/v1/batch/{batch}/start"] * 4
+    answers = await asyncio.gather(*(asyncio.to_thread(ann.post, path) for path in paths))
+    assert sorted(one.status_code for one in answers) == [200, 409, 409, 409]
+    claims = [server.run(server.ports.jobs.queue.claim("w", ["transcribe"])) for _ in range(2)]
+    assert claims[0] is not None
+    assert claims[1] is None
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -293,6 +215,48 @@ async def test_from_addresses(make_server: MakeServer, elsewhere: str, kind: str
             ("failed", "fetch_failed"),
             ("failed", "invalid_option"),
         ]
+
+
+async def test_nobody_stores_more_than_his_share(
+    make_server: MakeServer, elsewhere: str, audio: Path, kind: str
+) -> None:
+    server = make_server(user_quota_mb=1, allow_internal_addresses=True)
+    ann = registered(server)
+    async with both(kind, server.url, token=ann.token) as client:
+        archive = zipped({"long.wav": bytes(2 << 20)})
+        with pytest.raises(QuotaExceeded):
+            await client.call(lambda c: c.batches.create(archive=archive, model="micro"))
+        assert stored(ann) == 0
+        made = await client.call(lambda c: c.batches.create(urls=[f"{elsewhere}/jfk.wav"] * 3, model="micro"))
+        done = await over(client, made.batch_id)
+    assert 2 * (audio / "jfk.wav").stat().st_size < 1 << 20 < 3 * (audio / "jfk.wav").stat().st_size
+    assert sorted((one.status, one.failure_reason) for one in done.files) == [
+        *[("completed", None)] * 2,
+        ("failed", "quota_exceeded"),
+    ]
+
+
+async def test_who_waits_for_another_job_is_held_all_the_same(make_server: MakeServer, audio: Path) -> None:
+    server = make_server(worker=False)
+    ann, queue = registered(server), server.ports.jobs.queue
+    with Client(server.url, token=ann.token) as client:
+        sent = [client.upload_file(audio / "clip01-en.wav").session_id for _ in range(2)]
+        jobs = [client.chunked_uploads.finalize(one, model="micro").job_id for one in sent]
+
+        async def puts_the_second_off() -> Claim:
+            first, second = [await queue.claim("w", ["transcribe"]) for _ in range(2)]
+            assert first is not None
+            assert second is not None
+            assert [first.job.id, second.job.id] == jobs
+            assert await first.reuse("the same") is None
+            assert await second.reuse("the same") is not None
+            await second.postpone(10)
+            return first
+
+        first = server.run(puts_the_second_off())
+        client.batches.create(uploads=sent[1:], model="micro", auto_start=False)
+        server.run(first.fail("fails", "it fails", retry=False))
+        assert server.run(queue.claim("w", ["transcribe"])) is None
 
 
 async def test_from_uploads(client: Both, audio: Path) -> None:

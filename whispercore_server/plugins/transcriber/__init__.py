@@ -77,6 +77,7 @@ def _job_kinds(ports: Ports) -> Mapping[str, Handler]:
             settings=ports.settings.for_jobs,
             readers=ports.probe.readers,
             fetch=ports.fetcher.fetch,
+            admit=ports.uploads.quota.check_in,
             reuse=ports.settings.reuse_results,
         )
     }
