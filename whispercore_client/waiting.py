@@ -62,12 +62,12 @@ def succeeded(job: JobDetail) -> JobDetail:
 
 async def _steps(http: AsyncHttp, job_id: str) -> AsyncGenerator[JobProgress | JobDetail, None]:
     try:
-        events = Progress(http).events(job_id)
-        async for event in events:
-            if isinstance(event, Progressed):
-                yield event.progress
-            elif isinstance(event, Ended):
-                break
+        async with aclosing(Progress(http).events(job_id)) as events:  # type: ignore[type-var]  # it is a generator
+            async for event in events:
+                if isinstance(event, Progressed):
+                    yield event.progress
+                elif isinstance(event, Ended):
+                    break
     except (Unreachable, UnexpectedReply, TimedOut):
         pass  # Something in between holds events back; a plain question may still come through.
     last: JobProgress | None = None
