@@ -211,9 +211,9 @@ class Decoder:
         self._deaths += ended.signal != _SIGKILL
         self._kills += ended.signal == _SIGKILL
         if self._deaths >= CHILDREN or self._kills >= KILLS:
-            raise DamagedMedia(
-                self.name, f"its decoder died {self._deaths + self._kills} times ({ended.reason})", self.read_s
-            )
+            wrote = f"; it wrote: {ended.last_words}" if ended.last_words else ""
+            died = f"its decoder died {self._deaths + self._kills} times ({ended.reason}{wrote})"
+            raise DamagedMedia(self.name, died, self.read_s)
         self._open()
 
     def _next(self) -> tuple[object, bytes]:

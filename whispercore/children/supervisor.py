@@ -52,6 +52,11 @@ class Exit:
     signal: int | None = None
     """The signal that killed it, if one did."""
 
+    @property
+    def last_words(self) -> str:
+        """The last line that it wrote."""
+        return self.stderr.strip().rpartition("\n")[2]
+
 
 class Child:
     """A running child.

@@ -277,6 +277,15 @@ def test_a_file_that_always_kills_its_child(minute: Path) -> None:
             os.kill(decoder._reader.child.pid, signal.SIGSEGV)
 
 
+def test_a_decoder_that_cannot_work_says_why(minute: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'Traceback:' >&2\necho 'ImportError: no av' >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("WHISPERCORE_PYTHON", str(python))
+    with pytest.raises(DamagedMedia, match=r"3 times \(exit code 1; it wrote: ImportError: no av\)"):
+        Decoder(minute)
+
+
 def test_leaving_early_ends_the_child(minute: Path) -> None:
     before = {process.pid for process in descendants()}
     with Decoder(minute) as decoder:
