@@ -300,6 +300,9 @@ def test_kill_9_of_a_child_three_times_over_changes_nothing(
 ) -> None:
     path = audio / "talk.wav" if kind == "clean" else _noisy_talk(tmp_path)
     undisturbed = whispercore.transcribe(path, model="micro", language="en")
+    if kind == "noisy":
+        single = whispercore.transcribe(path, model="micro", language="en", temperature_step=0)
+        assert single.segments != undisturbed.segments, "the temperature did not fall back"
     default_readers().close()  # so that the only decoder is the one that reads this recording
     service = {"engine": "engines.whispercpp.child", "decoder": "audio.child"}[victim]
     killed: set[int] = set()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import psutil
 import pytest
 
@@ -32,27 +33,32 @@ def window(name: str = "clip01-en.wav", start_s: float = 0.0) -> Window:
     return Window(index=0, start_s=start_s, samples=samples(name).tobytes())
 
 
-@pytest.mark.parametrize(
-    ("options", "received"),
-    [
-        (
-            Options(language="en"),
-            {"language": "en", "strategy": 0, "n_threads": 2, "n_max_text_ctx": 0, "translate": False},
-        ),
-        (Options(language="German"), {"language": "de"}),
-        (Options(), {"language": ""}),
-        (Options(language="de", translate=True), {"translate": True}),
-        (Options(language="en", prompt="Zoë, Łukasz"), {"initial_prompt": "Zoë, Łukasz", "carry_initial_prompt": True}),
-        (Options(language="en", temperature=0.4), {"temperature": 0.4, "temperature_inc": 0.2}),
-        (Options(language="en", temperature_step=0), {"temperature": 0.0, "temperature_inc": 0.0}),
-        (Options(language="en", beam_size=5), {"strategy": 1, "beam_size": 5}),
-        (Options(language="en", words=True), {"token_timestamps": True}),
-        (Options(language="en"), {"token_timestamps": False, "no_context": True, "no_timestamps": False, "vad": False}),
-    ],
-)
+RECEIVED: list[tuple[Options, dict[str, Scalar]]] = [
+    (
+        Options(language="en"),
+        {"language": "en", "strategy": 0, "n_threads": 2, "n_max_text_ctx": 0, "translate": False},
+    ),
+    (Options(language="German"), {"language": "de"}),
+    (Options(), {"language": ""}),
+    (Options(language="de", translate=True), {"translate": True}),
+    (Options(language="en", prompt="Zoë, Łukasz"), {"initial_prompt": "Zoë, Łukasz", "carry_initial_prompt": True}),
+    (Options(language="en", temperature=0.4), {"temperature": 0.4, "temperature_inc": 0.2}),
+    (Options(language="en", temperature_step=0), {"temperature": 0.0, "temperature_inc": 0.0}),
+    (Options(language="en", beam_size=5), {"strategy": 1, "beam_size": 5}),
+    (Options(language="en", words=True), {"token_timestamps": True}),
+    (Options(language="en"), {"token_timestamps": False, "no_context": True, "no_timestamps": False, "vad": False}),
+]
+
+
+@pytest.mark.parametrize(("options", "received"), RECEIVED)
 def test_c_receives_each_option(engine: WhisperCpp, options: Options, received: dict[str, Scalar]) -> None:
     (decoded,) = engine.decode([window()], options, Control())
     assert received == {name: decoded.parameters[name] for name in received}
+
+
+@pytest.mark.parametrize("option", [field.name for field in attrs.fields(Options)])
+def test_no_option_is_left_out_above(option: str) -> None:
+    assert any(getattr(options, option) != getattr(Options(), option) for options, _ in RECEIVED)
 
 
 def test_options_do_not_stay_for_the_next_call(engine: WhisperCpp) -> None:
@@ -156,12 +162,10 @@ def test_a_model_that_kills_c_does_not_kill_the_caller(damage: str, micro_path: 
 
 
 def test_english_only_models_refuse_other_languages(micro_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from attrs import evolve
-
     engine = WhisperCpp(micro_path, sha256="f" * 64)
     engine.load()
     assert engine._loaded is not None
-    monkeypatch.setattr(engine, "_loaded", evolve(engine._loaded, multilingual=False))
+    monkeypatch.setattr(engine, "_loaded", attrs.evolve(engine._loaded, multilingual=False))
     assert engine.capabilities.languages == {"en"}
     for options in (Options(language="de"), Options(language="en", translate=True)):
         with pytest.raises(InvalidOption):
@@ -198,6 +202,8 @@ def test_noise_that_falls_back_is_the_same_after_other_windows(engine: WhisperCp
     engine.decode([window("clip05-en.wav")], Options(language="en", temperature=0.8), Control())
     again = engine.decode([noisy], Options(language="en"), Control())[0]
     assert first.segments == again.segments
+    once = engine.decode([noisy], Options(language="en", temperature_step=0), Control())[0]
+    assert once.segments != first.segments, "it did not fall back"
 
 
 def test_a_killed_child_is_reported_and_replaced(engine: WhisperCpp) -> None:
