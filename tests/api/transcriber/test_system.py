@@ -118,7 +118,9 @@ def test_requests_are_counted_and_failures_are_ours_only(idle: Live, monkeypatch
     assert after["throughput"] > before["throughput"]
     assert after["avg_response_time"] > 0
     fail(idle, monkeypatch, 22)
-    assert 45 < data(admin, "metrics")["error_rate"] <= 50
+    seen = data(admin, "resources/application")
+    assert seen["failures"] == 22
+    assert seen["error_rate"] == round(100 * 22 / seen["requests"], 2)
 
 
 # ---------------------------------------------------------------- over time
