@@ -149,7 +149,7 @@ class WhisperProbe:
         Raises:
             WhispercoreError: It cannot be loaded, or not within the limit.
         """
-        engine = self.make(await asyncio.to_thread(self.models.named, MICRO.name))
+        engine = await asyncio.to_thread(lambda: self.make(self.models.named(MICRO.name)))
         loading = asyncio.create_task(asyncio.to_thread(engine.load))
         try:
             done, _ = await asyncio.wait((loading,), timeout=self.limit_s)

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.both_clients import both
 from tests.golden import differences, sample
 from tests.live import Live
 from tests.visitor import Visitor, administrator, registered
+from whispercore.database.session import _READERS
 from whispercore.measures.whisper_probe import WhisperProbe
 from whispercore.models.catalogue import MICRO_PATH
 from whispercore.settings import Settings
@@ -191,11 +192,44 @@ def test_a_database_that_is_gone_is_unhealthy_until_it_is_back(make_server: Make
     assert health(server)["status"] == "healthy"
 
 
-def test_a_database_that_does_not_answer_is_unhealthy_within_the_limit(
-    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def held(server: Live) -> Iterator[None]:
+    """A database whose connections others have, and do not give back."""
+    is_held, done = threading.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(_READERS):
+                _ = await stack.enter_async_context(server.ports.database.read())
+            is_held.set()
+            await done.wait()
+
+    holding = asyncio.run_coroutine_threadsafe(hold(), server.loop)
+    assert is_held.wait(30)
+    try:
+        yield
+    finally:
+        server.loop.call_soon_threadsafe(done.set)
+        holding.result(30)
+
+
+def test_a_database_that_hangs_is_unhealthy_and_nothing_waits_for_it(make_server: MakeServer) -> None:
     server = make_server(worker=False)
     server.ports.measures.services.limit_s = 0.2
+    assert health(server)["services"]["database"] == "healthy"
+    with held(server):
+        seen = health(server)
+    assert (seen["status"], services(seen)) == (
+        "unhealthy",
+        {**HEALTHY, "database": "unhealthy", "worker": "unhealthy"},
+    )
+    assert _detail(seen, "database") == "no answer within 0.2 s"
+    assert _detail(seen, "worker") == "no answer within 0.2 s", "it is the database that knows of workers"
+    assert health(server)["services"]["database"] == "healthy"
+
+
+def test_a_database_that_fails_is_unhealthy(make_server: MakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = make_server(worker=False)
     assert health(server)["services"]["database"] == "healthy"  # the key is known from now on
 
     def broken() -> None:

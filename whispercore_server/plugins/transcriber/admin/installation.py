@@ -26,7 +26,7 @@ from whispercore.database.session import Database
 from whispercore.errors import WhispercoreError
 from whispercore.jobs.job import State
 from whispercore.measures.counts import Busy, count_busy, count_files, count_jobs, count_users
-from whispercore.measures.services import LIMIT_S, Service, whole
+from whispercore.measures.services import Service, whole
 from whispercore.people.caller import Caller
 from whispercore.tasks.transcribe import KIND
 from whispercore_server.plugin import serves
@@ -91,7 +91,7 @@ async def system_health(ports: Ports) -> SystemHealth:
     measures = ports.measures
     services, busy, cpu, memory = await asyncio.gather(
         measures.services.look(),
-        _busy(ports.database),
+        _busy(ports.database, measures.services.limit_s),
         asyncio.to_thread(measures.machine.cpu),
         asyncio.to_thread(measures.machine.memory),
     )
@@ -131,10 +131,10 @@ def detail(service: Service) -> ServiceDetail:
     )
 
 
-async def _busy(database: Database) -> Busy:
+async def _busy(database: Database, limit_s: float) -> Busy:
     """Nothing is known of the queue where the database does not answer; that it does not is told beside it."""
     try:
-        async with asyncio.timeout(LIMIT_S), database.read() as tx:
+        async with asyncio.timeout(limit_s), database.read() as tx:
             return await count_busy(tx)
     except (TimeoutError, WhispercoreError, OSError):
         return Busy(queued=0, processing=0)
