@@ -156,6 +156,20 @@ def test_a_cookie_for_tls_has_another_name(make_server: MakeServer) -> None:
         assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("proxies", "proto", "is_secure"),
+    [("127.0.0.1", "https", True), ("127.0.0.1", "http", False), ("10.0.0.0/8", "https", False), ("", "https", False)],
+)
+def test_a_cookie_is_for_tls_where_a_trusted_proxy_says_so(
+    proxies: str, proto: str, is_secure: bool, make_server: MakeServer
+) -> None:
+    server = make_server(worker=False, secure_cookies="auto", trusted_proxies=tuple(proxies.split()))
+    with Browser(server) as browser:
+        cookie = browser.login(registered(server), **{"X-Forwarded-Proto": proto}).headers["Set-Cookie"]
+    assert cookie.startswith("__Host-") is is_secure
+    assert cookie.endswith("; Secure") is is_secure
+
+
 def test_two_cookies_are_none(browser: Browser, newcomer: Visitor) -> None:
     secret = browser.login(newcomer).headers["Set-Cookie"].partition("=")[2].partition(";")[0]
 

@@ -92,6 +92,22 @@ async def test_hashing_holds_nobody_up_and_few_run_at_once(hasher: Passwords) ->
     assert most <= max(1, cores() // 2)
 
 
+async def test_comparing_is_done_in_another_thread(hasher: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    verify = argon2.PasswordHasher.verify
+
+    def noting(self: argon2.PasswordHasher, kept: str, password: str | bytes) -> bool:
+        threads.append(threading.current_thread())
+        return verify(self, kept, password)
+
+    kept = await hasher.hash("correct horse")
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", noting)
+    for hashed in (kept, None):
+        await hasher.verify("correct horse", hashed)
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
+
+
 async def test_too_many_at_once_are_told_so(hasher: Passwords) -> None:
     """And who comes from elsewhere waits for none of them to be done."""
     storm = [asyncio.create_task(hasher.verify("x", None, place="storm")) for _ in range(80)]
