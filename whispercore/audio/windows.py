@@ -114,7 +114,7 @@ def _best_pause(pauses: list[tuple[int, int]], earliest: int, n_frames: int) -> 
 
 
 def _threshold(loudness: np.ndarray[tuple[int], np.dtype[np.float32]]) -> float:
-    """Below this many decibels a frame is quiet: a fifth of the way from the noise floor up to the speech."""
+    """Below this many decibels a frame is quiet: a quarter of the way from the noise floor up to the speech."""
     floor, speech = np.percentile(loudness, (5, 95))
     return float(max(floor + 0.25 * (speech - floor), -80.0))
 

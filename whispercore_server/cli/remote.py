@@ -49,12 +49,22 @@ def connected(url: str, api_key: str | None) -> Iterator[Client]:
     Raises:
         InvalidOption: The address is none, the key cannot be sent, or the server wants one and none was given.
     """
+    with client_of(url, api_key) as client, asking_for_a_key(has_key=bool(api_key)):
+        yield client
+
+
+@contextmanager
+def asking_for_a_key(*, has_key: bool) -> Iterator[None]:
+    """Where a server knows nobody without a key, say how one is given.
+
+    Raises:
+        InvalidOption: The server wants one, and none was given.
+    """
     from whispercore.errors import InvalidOption, NotAuthenticated  # noqa: PLC0415 - the help does without the library
 
-    with client_of(url, api_key) as client:
-        try:
-            yield client
-        except NotAuthenticated:
-            if api_key:
-                raise
-            raise InvalidOption("--api-key", "this server wants one; WHISPERCORE_API_KEY will do too") from None
+    try:
+        yield
+    except NotAuthenticated:
+        if has_key:
+            raise
+        raise InvalidOption("--api-key", "this server wants one; WHISPERCORE_API_KEY will do too") from None

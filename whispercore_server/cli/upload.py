@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from whispercore_server.cli.remote import ApiKey, ServerUrl, connected
+
 if TYPE_CHECKING:
     from whispercore_client import Client
     from whispercore_server.cli.terminal import Screen
@@ -19,16 +21,8 @@ _MOST_REMEMBERED: Final = 100
 def upload(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings: audio or video of any format.")],
     *,
-    server: Annotated[str, typer.Option("--server", metavar="URL", help="The server to send them to.")],
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            "--api-key",
-            metavar="KEY",
-            envvar="WHISPERCORE_API_KEY",
-            help="A key of that server; in the environment, no other user sees it.",
-        ),
-    ] = None,
+    server: ServerUrl,
+    api_key: ApiKey = None,
     model: Annotated[
         str | None,
         typer.Option("-m", "--model", metavar="MODEL", help="A model of the server.", show_default="the server's"),
@@ -47,11 +41,10 @@ def upload(
     What was interrupted goes on where it was when the same command is given again. The id of each job is written to
     standard output.
     """
-    from whispercore_client import Client  # noqa: PLC0415 - the help does without it
-    from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - as above
+    from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - the help does without it
 
     screen = Screen(bars=not quiet)
-    with Client(server, api_key=api_key or None) as client:
+    with connected(server, api_key) as client:
         for path in files:
             session_id, sums = _sent(client, path, server, parallel, screen)
             made = client.chunked_uploads.finalize(

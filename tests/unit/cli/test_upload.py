@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from tests.live import ADMIN_KEY, Live, live, settings_for
 from whispercore_client import Client
 from whispercore_server.cli import app
+from whispercore_server.cli.exits import ExitCode
 
 from .conftest import AUDIO
 
@@ -70,3 +71,5 @@ def test_what_cannot_be_sent(running: Live, state: Path, monkeypatch: pytest.Mon
     assert upload(running, "missing.wav").exit_code != 0
     monkeypatch.setenv("WHISPERCORE_API_KEY", "no key of that server")
     assert upload(running, AUDIO / "clip01-en.wav").exit_code != 0
+    without = upload(running, AUDIO / "clip01-en.wav", "--api-key", "")
+    assert (without.exit_code, "--api-key: this server wants one" in without.stderr) == (ExitCode.USAGE, True)

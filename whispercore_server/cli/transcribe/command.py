@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from whispercore_server.cli.format_options import OptionTexts
+from whispercore_server.cli.remote import ApiKey
 from whispercore_server.command import start_children
 
 if TYPE_CHECKING:
@@ -111,15 +112,7 @@ def transcribe(
         str | None,
         typer.Option("--server", metavar="URL", help="Have it done by a whispercore server, with its models."),
     ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            "--api-key",
-            metavar="KEY",
-            envvar="WHISPERCORE_API_KEY",
-            help="A key of that server; in the environment, no other user sees it.",
-        ),
-    ] = None,
+    api_key: ApiKey = None,
 ) -> None:
     """Write down what is said in recordings.
 

@@ -20,7 +20,6 @@ from whispercore.errors import (
     Cancelled,
     InvalidOption,
     JobFailed,
-    NotAuthenticated,
     TimedOut,
     UnexpectedReply,
     Unreachable,
@@ -30,13 +29,15 @@ from whispercore.formats.json import read
 from whispercore.transcript import Segment, Transcript, Word
 from whispercore_client import Client
 from whispercore_server.cli.bars import Bar
-from whispercore_server.cli.remote import client_of
+from whispercore_server.cli.remote import asking_for_a_key, client_of
 from whispercore_server.cli.terminal import Screen
 from whispercore_server.cli.transcribe.inputs import Pipe, Recording
 from whispercore_server.cli.transcribe.speech import Speech
 
 _FAREWELL_S: Final = 2.0
 """How long a server may take to hear that a job is not wanted any more."""
+_RETRIES: Final = 7
+"""How often one that has a job is asked again where it does not answer: for half a minute it may be starting anew."""
 
 
 @frozen(kw_only=True)
@@ -110,7 +111,7 @@ class Errand:
         self._job_id = self._sent()
         given = 0
         try:
-            for event in self.place.client.progress.events(self._job_id):
+            for event in self._patient.progress.events(self._job_id):
                 self._stop_if_cancelled()
                 match event:
                     case Progressed():
@@ -127,10 +128,14 @@ class Errand:
         self._over = True
         yield from self.transcript.segments[given:]
 
+    @property
+    def _patient(self) -> Client:
+        return self.place.client.with_options(retries=_RETRIES)
+
     def _sent(self) -> str:
         self._stop_if_cancelled()
         speech, client = self.place.speech, self.place.client.with_options(on_upload=self._uploaded)
-        try:
+        with asking_for_a_key(has_key=self.place.has_key):
             created = client.jobs.create(
                 file=self.upload,
                 model=speech.model,
@@ -143,10 +148,6 @@ class Errand:
                 channels=speech.channels,
                 keep_damaged=speech.keep_damaged,
             )
-        except NotAuthenticated:
-            if self.place.has_key:
-                raise
-            raise InvalidOption("--api-key", "this server wants one; WHISPERCORE_API_KEY will do too") from None
         if self._cancelled.is_set():  # too late for whoever cancelled: he did not know the id
             self._job_id = created.job_id
             self._call_off()
@@ -168,7 +169,7 @@ class Errand:
 
     def _wait(self) -> None:
         assert self._job_id is not None
-        job = self.place.client.wait(self._job_id, on_progress=self._show)
+        job = self._patient.wait(self._job_id, on_progress=self._show)
         self._stop_if_cancelled()
         if job.status != "completed":
             self._over = True
@@ -177,7 +178,7 @@ class Errand:
     def _fetched(self) -> Transcript:
         """The transcript with all fields, as its own JSON has them."""
         assert self._job_id is not None
-        with self.place.client.exports.download(self._job_id, "json") as file:
+        with self._patient.exports.download(self._job_id, "json") as file:
             text = file.read().decode(errors="replace")
         try:
             return read(text)
