@@ -273,6 +273,14 @@ async def test_from_uploads(client: Both, audio: Path) -> None:
     ]
 
 
+async def test_what_others_have_uploaded_is_not_there(client: Both, newcomer: Visitor, audio: Path) -> None:
+    sent = await client.call(lambda c: c.upload_file(audio / "clip01-en.wav"))
+    form = {"model": (None, "micro"), "uploads[]": (None, sent.session_id)}
+    made = registered(newcomer.server).post("/api/v1/batch/upload", files=form).json()
+    assert [(one["job_id"], one["failure_reason"]) for one in made["files"]] == [(None, "not_found")]
+    assert (await client.call(lambda c: c.chunked_uploads.status(sent.session_id))).status == "active"
+
+
 async def test_what_is_no_batch(client: Both, newcomer: Visitor, audio: Path) -> None:
     with pytest.raises(InvalidRequest, match="0 recordings"):
         await client.call(lambda c: c.batches.create(model="micro"))
