@@ -83,7 +83,7 @@ class Delivery:
     status: DeliveryStatus
     attempts: int
     response_status: int | None
-    """Of the last attempt that was answered."""
+    """Of the answer to the last attempt; None when there was none."""
     error: str | None
     """Why the last attempt failed."""
     created_at: datetime

@@ -143,6 +143,17 @@ async def test_a_failure_is_tried_again_and_can_be_replayed(
         assert hook.received[1].verified(made.secret)
 
 
+async def test_the_log_has_pages(client: Both) -> None:
+    made = await client.call(lambda c: c.webhooks.create(url="http://127.0.0.1:9999/hook"))
+    sent = [(await client.call(lambda c: c.webhooks.test(made.webhook_id))).delivery_id for _ in range(3)]
+    listed = await client.all(lambda c: c.webhooks.deliveries.each(made.webhook_id, limit=2))
+    assert [one.delivery_id for one in listed] == sent[::-1]
+    page = await client.call(lambda c: c.webhooks.deliveries(made.webhook_id, limit=1, offset=1))
+    assert ([one.delivery_id for one in page.deliveries], page.total) == ([sent[1]], 3)
+    beyond = await client.call(lambda c: c.webhooks.deliveries(made.webhook_id, offset=3))
+    assert (beyond.deliveries, beyond.total) == ([], 3)
+
+
 async def test_a_webhook_is_changed_and_deleted(client: Both, newcomer: Visitor) -> None:
     made = await client.call(lambda c: c.webhooks.create(url="https://example.com/a", events=["job.failed"]))
     changed = await client.call(

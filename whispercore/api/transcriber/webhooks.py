@@ -139,7 +139,7 @@ class WebhookDelivery:
     status: DeliveryState
     attempts: int
     response_status: int | None
-    """Of the last answer."""
+    """Of the answer to the last attempt; null when there was none."""
     error: str | None
     """Why the last attempt failed."""
     created_at: datetime
