@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from whispercore.clock import Clock
 from whispercore.database.session import Database
@@ -33,8 +33,8 @@ class Installation:
     files: Files
     jobs: Jobs
 
-    async def submit(self, recording: Path, options: TranscribeOptions | None = None) -> Job:
-        """A job of Eve's."""
+    async def submit(self, recording: Path, options: TranscribeOptions | None = None, owner: Caller = EVE) -> Job:
+        """A job of somebody's."""
         options = options if options is not None else TranscribeOptions(model="micro")
 
         data = await asyncio.to_thread(recording.read_bytes)
@@ -44,11 +44,11 @@ class Installation:
 
         staged = await self.files.stage(chunks(), name=recording.name)
         async with self.database.write() as tx:
-            await self.files.keep(tx, staged, EVE.user_id)
+            await self.files.keep(tx, staged, owner.user_id)
             job = await self.jobs.enqueue(
                 tx,
                 NewJob(
-                    owner_id=EVE.user_id,
+                    owner_id=owner.user_id,
                     kind=KIND,
                     options=options.dump(),
                     payload_version=VERSION,
@@ -63,8 +63,9 @@ class Installation:
 
     async def when(self, job: Job, so: Callable[[Job], bool]) -> Job:
         """The job as soon as it is so."""
+        owner = evolve(EVE, user_id=job.owner_id)
         with self.jobs.events.subscribe(job.id) as events:
-            while not so(found := await self.jobs.owned(job.id, EVE)):
+            while not so(found := await self.jobs.owned(job.id, owner)):
                 await asyncio.wait_for(events.moved(), 60)
         return found
 

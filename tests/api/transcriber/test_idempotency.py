@@ -6,10 +6,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from tests.both_clients import Both
+from tests.api.conftest import MakeServer
+from tests.both_clients import Both, both
+from tests.cutting_proxy import cutting_proxy
 from tests.visitor import Visitor, registered
-from whispercore.errors import InvalidRequest, KeyReused
+from whispercore.contract.fields import Upload
+from whispercore.database.tables import results
+from whispercore.errors import InvalidRequest, KeyReused, Unreachable
 
 
 def staged(visitor: Visitor) -> set[Path]:
@@ -54,6 +59,53 @@ async def test_many_at_once_make_one_job(audio: Path, newcomer: Visitor) -> None
     newcomer.finished(answers[0][1])
 
 
+async def test_an_answer_that_is_lost_makes_no_second_job(kind: str, audio: Path, newcomer: Visitor) -> None:
+    """The connection breaks off when the server answers, so it has made the job."""
+
+    def made(brought: bytes) -> int | None:
+        return 0 if b" 201 " in brought else None
+
+    async with (
+        cutting_proxy(newcomer.server.url, made, times=2) as proxy,
+        both(kind, proxy.url, token=newcomer.token, retries=2) as client,
+    ):
+        job = await client.call(lambda c: c.transcribe(audio / "clip01-en.wav", model="micro"))
+    assert proxy.cuts == 2
+    listed = newcomer.get("/api/jobs/").json()
+    assert ([one["job_id"] for one in listed["jobs"]], listed["total"]) == ([job.job_id], 1)
+
+
+async def test_without_a_key_it_is_not_sent_again(kind: str, audio: Path, newcomer: Visitor) -> None:
+    def made(brought: bytes) -> int | None:
+        return 0 if b" 201 " in brought else None
+
+    async with (
+        cutting_proxy(newcomer.server.url, made, times=2) as proxy,
+        both(kind, proxy.url, token=newcomer.token, retries=2) as client,
+    ):
+        with pytest.raises(Unreachable):
+            await client.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav", model="micro"))
+    assert (proxy.cuts, newcomer.get("/api/jobs/").json()["total"]) == (1, 1)
+
+
+async def test_a_key_is_for_all_that_was_asked(client: Both, audio: Path, newcomer: Visitor) -> None:
+    url = "http://127.0.0.1:9999/a.wav"
+
+    async def made(**asked: object) -> str:
+        job = await client.call(lambda c: c.jobs.create(model="micro", idempotency_key="k", **asked))
+        return str(job.job_id)
+
+    first = await made(url=url)
+    assert await made(url=url) == first
+    same_bytes = Upload(source=(audio / "clip01-en.wav").read_bytes(), name="a.wav")
+    for other in ({"url": f"{url}?x"}, {"url": url, "priority": "high"}, {"file": same_bytes}):
+        with pytest.raises(KeyReused):
+            await made(**other)
+    await client.call(lambda c: c.jobs.delete(first))
+    assert await made(url=url) != first, "keys are good for as long as the job is there"
+    assert newcomer.get("/api/jobs/").json()["total"] == 1
+
+
 async def test_a_key_is_its_owners(client: Both, audio: Path, newcomer: Visitor) -> None:
     other = registered(newcomer.server)
     made = await client.call(
@@ -77,3 +129,13 @@ async def test_a_key_is_its_owners(client: Both, audio: Path, newcomer: Visitor)
 async def test_a_key_has_a_length(client: Both, audio: Path, key: str) -> None:
     with pytest.raises(InvalidRequest, match="Idempotency-Key"):
         await client.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav", model="micro", idempotency_key=key))
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_setting_says_whether_results_are_given_again(make_server: MakeServer, audio: Path, reuse: bool) -> None:
+    server = make_server(reuse_results=reuse)
+    ann, database = registered(server), server.ports.database
+    first, second = [ann.finished(ann.job(audio / "clip01-en.wav")) for _ in range(2)]
+    assert first["transcript"]["text"] == second["transcript"]["text"] != ""
+    kept = server.run(database.rows(select(results.c.job_id)))
+    assert [row.job_id for row in kept] == ([first["job_id"]] if reuse else [])

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from tests.installation import EVE, Installation, installation
 from whispercore.engines.engine import Window
@@ -65,7 +66,19 @@ async def test_what_somebody_has_corrected_is_no_result_of_the_engine(here: Inst
 
 
 @pytest.mark.parametrize(
-    "other", [TranscribeOptions(model="micro", words=True), TranscribeOptions(model="micro", language="de")]
+    "other",
+    [
+        TranscribeOptions(model="micro", **one)
+        for one in (
+            {"words": True},
+            {"language": "de"},
+            {"prompt": "names"},
+            {"temperature": 0.2},
+            {"temperature_step": 0.4},
+            {"beam_size": 2},
+            {"keep_damaged": True},
+        )
+    ],
 )
 async def test_other_options_are_other_work(here: Installation, audio: Path, other: TranscribeOptions) -> None:
     engine = ScriptedEngine()
@@ -75,6 +88,15 @@ async def test_other_options_are_other_work(here: Installation, audio: Path, oth
             decoded = len(engine.calls)
             _ = await here.over(await here.submit(audio / "clip01-en.wav", other))
     assert len(engine.calls) == 2 * decoded
+
+
+async def test_what_others_have_sent_does_not_show(here: Installation, audio: Path) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+            _ = await here.over(await here.submit(audio / "clip01-en.wav", owner=evolve(EVE, user_id="mallory")))
+    assert len(engine.calls) == 2
 
 
 async def test_switched_off_all_is_computed(here: Installation, audio: Path) -> None:
