@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 
 from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -105,8 +106,10 @@ class BatchMaker:
         unpacked: list[Unpacked] = []
         try:
             if recordings.archive is not None:
-                async for one in self._unpacking.unpack(recordings.archive):
-                    unpacked.append(one)  # noqa: PERF401 (those before an error have to be discarded)
+                async with aclosing(self._unpacking.unpack(recordings.archive)) as found:
+                    async for one in found:
+                        unpacked.append(one)  # those before an error have to be discarded
+                        await self._quota.check(caller, _size(unpacked))
             count = sum(map(len, (recordings.files, recordings.urls, recordings.uploads, unpacked)))
             if not 0 < count <= MOST_FILES:
                 raise InvalidRequest.one("files", f"there are {count} recordings; a batch has 1 to {MOST_FILES}")
@@ -137,8 +140,8 @@ class BatchMaker:
             known = await self._known(tx, new)  # another request may have been faster
             if known is not None:
                 return known
-            kept = (*recordings.files, *(one.staged for one in unpacked if one.staged is not None))
-            await self._quota.check_in(tx, caller.user_id, sum(one.size_bytes for one in kept))
+            needed_bytes = sum(one.size_bytes for one in recordings.files) + _size(unpacked)
+            await self._quota.check_in(tx, caller.user_id, needed_bytes)
             batch_id = await self._batches.begin(tx, new, caller)
 
             async def add(recording: Staged | str, filename: str) -> None:
@@ -169,6 +172,10 @@ class BatchMaker:
             return None
         found = await self._batches.with_key(connection, new.owner_id, new.idempotency_key, new.request_sha256)
         return Made(batch_id=found, repeated=True) if found is not None else None
+
+
+def _size(unpacked: Sequence[Unpacked]) -> int:
+    return sum(one.staged.size_bytes for one in unpacked if one.staged is not None)
 
 
 async def _finished(upload_id: str, finish: Finish) -> NewItem:

@@ -10,7 +10,7 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import IO, Final, TypeVar
@@ -71,7 +71,7 @@ class Unpacking:
         self._limit_bytes = limit_bytes
         self._screens = screens
 
-    async def unpack(self, archive: Staged) -> AsyncIterator[Unpacked]:
+    async def unpack(self, archive: Staged) -> AsyncGenerator[Unpacked, None]:
         """All files of an archive. Those that are staged have to be kept, or discarded.
 
         Args:
