@@ -27,7 +27,7 @@ from whispercore.errors import (
 )
 from whispercore.uploads.bounds import LARGEST_CHUNK_BYTES, MOST_CHUNKS, USUAL_CHUNK_BYTES
 from whispercore_client.recording import Recording, Source, given
-from whispercore_client.retry import backoff_s
+from whispercore_client.retry import LONGEST_WAIT_S, backoff_s
 from whispercore_client.transport import AsyncHttp
 
 CHUNKED_ABOVE_BYTES: Final = 25_000_000
@@ -207,9 +207,9 @@ class _Sending:
             try:
                 await ChunkedUploads(self.http).send(self.session_id, number, chunk_data=data, content_digest=told)
             except _PASSING as error:
-                if attempt == _TRIES:
-                    raise
                 asked_s = error.retry_after if isinstance(error, TooManyRequests | Unavailable) else None
+                if attempt == _TRIES or (asked_s or 0.0) > LONGEST_WAIT_S:
+                    raise
                 await self.http.clock.sleep(backoff_s(attempt, asked_s))
             else:
                 return

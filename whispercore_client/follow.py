@@ -17,11 +17,10 @@ from whispercore.contract.wire import loads
 from whispercore.errors import NotAuthenticated, TimedOut, UnexpectedReply, WhispercoreError
 from whispercore_client.events import EventParser, Sent
 from whispercore_client.options import CallOptions
-from whispercore_client.retry import Again, backoff_s
+from whispercore_client.retry import LONGEST_WAIT_S, Again, backoff_s
 
 Connect = Callable[[str | None], Awaitable[aiohttp.ClientResponse]]
 """Opens the stream behind the event of an id, or at its beginning."""
-_LONGEST_WAIT_S: Final = 60.0
 _SHOWN: Final = 200
 _EVENTS: Final = "text/event-stream"
 
@@ -72,7 +71,7 @@ async def follow_stream(
             raise failed.error from failed.__cause__
         wait_s = parser.retry_s if parser.retry_s is not None else wait_s
         asked_s = max((one for one in (failed.asked_s, wait_s) if one is not None), default=None)
-        await clock.sleep(max(min(asked_s or 0.0, _LONGEST_WAIT_S), backoff_s(fruitless)))
+        await clock.sleep(max(min(asked_s or 0.0, LONGEST_WAIT_S), backoff_s(fruitless)))
 
 
 async def _sent(

@@ -29,7 +29,7 @@ _PASSING: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-_LONGEST_WAIT_S: Final = 60.0
+LONGEST_WAIT_S: Final = 60.0
 """Who is asked to wait longer than this is told instead."""
 _LONGEST_BACKOFF_S: Final = 8.0
 _FIRST_BACKOFF_S: Final = 0.5
@@ -82,7 +82,7 @@ class Repeatable:
             retry_after: The header of that name.
         """
         asked_s = seconds_of(retry_after)
-        if status not in _PASSING or (asked_s or 0.0) > _LONGEST_WAIT_S:
+        if status not in _PASSING or (asked_s or 0.0) > LONGEST_WAIT_S:
             return error
         if self._is_safe:
             return Again(error, asked_s)

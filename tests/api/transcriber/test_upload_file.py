@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from tests.both_clients import Both, both
 from tests.visitor import Visitor
 from whispercore.errors import Conflict, InvalidOption
-from whispercore_client import chunked
+from whispercore_client import Client, chunked
 
 CHUNK_BYTES = 64 << 10
 
@@ -94,6 +95,12 @@ async def test_large_recordings_go_in_chunks_by_themselves(
     assert sent[-1] == (size, size)
     listed = await client.call(lambda c: c.chunked_uploads.list())
     assert [one.job_id for one in listed.sessions] == [job.job_id]
+
+
+async def test_the_client_without_asyncio_works_where_a_loop_runs(newcomer: Visitor, path: Path) -> None:
+    assert asyncio.get_running_loop().is_running()
+    with Client(newcomer.server.url, token=newcomer.token) as client:
+        assert client.transcribe(path, model="micro").transcript is not None
 
 
 async def test_what_can_only_be_read_once_goes_at_once(

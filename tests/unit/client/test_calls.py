@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -221,6 +223,14 @@ async def test_who_is_asked_to_wait_waits_and_tries_again(client: Both, hub: Hub
     )
     assert (await client.call(cancel)).status == "cancelled"
     assert [round(one) for one in clock.slept] == [7, 3]
+
+
+async def test_who_is_asked_to_wait_until_a_time_waits_until_then(client: Both, hub: Hub, clock: Rests) -> None:
+    then = format_datetime(datetime.now(UTC) + timedelta(seconds=50), usegmt=True)
+    hub.then(refuses(503, "SERVICE_UNAVAILABLE", {"Retry-After": then}, reason="starting"), says(200, DETAIL))
+    assert (await client.call(get)).job_id == "j1"
+    (slept,) = clock.slept
+    assert 20 < slept < 51
 
 
 async def test_who_is_asked_to_wait_for_too_long_is_told(client: Both, hub: Hub, clock: Rests) -> None:

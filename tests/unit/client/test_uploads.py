@@ -14,9 +14,9 @@ from aiohttp import BodyPartReader, web
 
 from tests.both_clients import Both
 from tests.unit.client.groups import Odd
-from tests.unit.client.hub import CREATED, Act, Hub, cuts, refuses, says
+from tests.unit.client.hub import CREATED, NOW, Act, Hub, Rests, cuts, refuses, says
 from whispercore.contract.fields import Upload
-from whispercore.errors import InvalidRequest, TimedOut, TooLarge, Unreachable
+from whispercore.errors import InvalidRequest, TimedOut, TooLarge, TooManyRequests, Unreachable
 
 BIG = os.urandom(700_001)
 
@@ -160,6 +160,30 @@ async def test_a_refused_upload_is_sent_again_from_its_beginning(client: Both, h
         await client.call(lambda client: client.jobs.create(file=source))
     assert first.parts == second.parts
     assert first.parts[0][3] == (BIG[5:] if kind == "file" else BIG)
+
+
+async def test_a_chunk_waits_as_long_as_it_is_asked_to_and_no_hour(client: Both, hub: Hub, clock: Rests) -> None:
+    begun = {
+        "session_id": "s1",
+        "upload_url": "/api/chunked-uploads/s1",
+        "expires_at": NOW,
+        "total_chunks": 1,
+        "chunk_size": 65536,
+        "file_size": 5,
+        "parallel_chunks": 1,
+    }
+    once = client.with_options(retries=0)
+    for_a_moment, for_an_hour = (
+        refuses(
+            429, "RATE_LIMIT_EXCEEDED", {"Retry-After": str(wait_s)}, retry_after=wait_s, limit_type="parallel_parts"
+        )
+        for wait_s in (7, 3600)
+    )
+    hub.then(says(201, begun), for_a_moment, for_an_hour)
+    with pytest.raises(TooManyRequests) as caught:
+        await once.call(lambda client: client.upload_file(b"sound"))
+    assert caught.value.retry_after == 3600
+    assert [round(one) for one in clock.slept] == [7]
 
 
 async def test_what_cannot_go_back_is_sent_once(client: Both, hub: Hub) -> None:
