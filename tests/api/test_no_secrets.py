@@ -139,6 +139,7 @@ def happens(session: Session) -> None:
     keys(session, by_token, wrong)
     links(session, by_token)
     webhooks(session, by_token)
+    addresses(session, by_token)
     administrators(session)
     faults(session, account)
 
@@ -252,6 +253,27 @@ def webhooks(session: Session, by_token: dict[str, str]) -> None:
         send("GET", shown, headers=by_token, expect=200)
 
 
+def addresses(session: Session, by_token: dict[str, str]) -> None:
+    """Keys and passwords in addresses: of recordings that cannot be had, and of what is no address."""
+    key = session.secret("address with a key", "the-key-of-a-bucket")
+    password = session.secret("address with a password", "the-password-of-a-host")
+    unheard = f"http://127.0.0.1:9999/a.wav?key={key}"
+    refused = [f"http://eve:{password}@example.com/a.wav", f"http://[{key}/a.wav", f"http://example.com:22/?{key}"]
+
+    def send(path: str, field: str, url: str, expect: int) -> Any:
+        form = {field: (None, url), "model": (None, "micro")}
+        return session.send("POST", path, files=form, headers=by_token, expect=expect)
+
+    made = send("/api/jobs/", "url", unheard, 201)
+    batches = [send("/api/v1/batch/upload", "urls[]", url, 201) for url in (unheard, *refused)]
+    for url in refused:
+        send("/api/jobs/", "url", url, 400)
+        session.send("POST", "/api/webhooks/", json={"url": url}, headers=by_token, expect=400)
+    session.send("GET", f"/api/progress/{made['job_id']}/events", headers=by_token, expect=200)
+    for path in (f"/api/jobs/{made['job_id']}", *(f"/api/v1/batch/{one['batch_id']}" for one in batches)):
+        session.send("GET", path, headers=by_token, expect=200)
+
+
 def administrators(session: Session) -> None:
     send = session.send
     by_admin = {"X-API-Key": ADMIN_KEY}
@@ -312,7 +334,7 @@ def test_the_session_had_all_kinds_of_secrets(session: Session) -> None:
 
 
 def test_no_secret_is_in_what_the_server_says(session: Session) -> None:
-    kept = {"table signing_keys": "signing key", "table users": "password hash"}
+    kept = {"table signing_keys": "signing key", "table users": "password hash", "table jobs": "address"}
     found = []
     for told in session.told:
         allowed = kept.get(told.where)
