@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from email.message import Message
-from email.utils import collapse_rfc2231_value
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
 from whispercore.contract.transport import AsyncDownload
 from whispercore.errors import WhispercoreError
+from whispercore.files.names import name_in
 
 _PIECE_BYTES: Final = 1 << 18
 _LONGEST_NAME: Final = 150
@@ -44,7 +43,7 @@ class ReceivedFile(AsyncDownload):
     @property
     def filename(self) -> str | None:
         """As the server says, made safe to be used in any folder."""
-        return safe_name(_said_name(self._response.headers.get("Content-Disposition", "")))
+        return safe_name(name_in(self._response.headers.get("Content-Disposition", "")))
 
     @property
     def size_bytes(self) -> int | None:
@@ -106,16 +105,3 @@ def safe_name(said: str | None) -> str | None:
     if (stem or ending).partition(".")[0].lower() in _RESERVED:
         stem, ending = (f"_{stem}", ending) if dot else (stem, f"_{ending}")
     return f"{stem[:_LONGEST_NAME]}{dot}{ending[:_LONGEST_NAME]}" or None
-
-
-def _said_name(disposition: str) -> str | None:
-    message = Message()
-    try:
-        message["Content-Disposition"] = disposition
-        said: Any = message.get_params(None, "Content-Disposition") or []
-        given = [value for name, value in said if name.lower() == "filename"]
-        # The form with a character set, `filename*`, comes first wherever it stands (RFC 6266).
-        best = next((value for value in given if isinstance(value, tuple)), given[0] if given else None)
-        return None if best is None else collapse_rfc2231_value(best)
-    except (ValueError, LookupError):  # line breaks, or a character set that does not exist
-        return None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+from typing import Any
 
 LONGEST = 255
 """Characters of a name that are kept."""
@@ -35,6 +38,20 @@ def clean_name(name: str | None) -> str:
         ending = dot + suffix if stem and len(suffix) <= _LONGEST_SUFFIX else ""
         shown = shown[: LONGEST - len(ending)] + ending
     return shown if shown.strip(".") else NAMELESS
+
+
+def name_in(disposition: str) -> str | None:
+    """What a header ``Content-Disposition`` calls a file (RFC 6266), as it is said; None when it says nothing."""
+    message = Message()
+    try:
+        message["Content-Disposition"] = disposition
+        said: Any = message.get_params(None, "Content-Disposition") or []
+        given = [value for name, value in said if name.lower() == "filename"]
+        # The form with a character set, `filename*`, comes first wherever it stands.
+        best = next((value for value in given if isinstance(value, tuple)), given[0] if given else None)
+        return None if best is None else collapse_rfc2231_value(best)
+    except (ValueError, LookupError, TypeError):  # line breaks, character sets that do not exist, half a continuation
+        return None
 
 
 def clean_content_type(content_type: str | None) -> str:

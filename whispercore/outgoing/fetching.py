@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from email.message import Message
 from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Final
@@ -15,6 +14,7 @@ from yarl import URL
 from whispercore.errors import FetchFailed, InvalidOption, TooLarge
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
+from whispercore.files.names import name_in
 from whispercore.outgoing import calls
 from whispercore.outgoing.addresses import checked_url
 from whispercore.screening.rule import BLOCKING_SCORE, reasons, risk_score
@@ -130,10 +130,8 @@ async def _pieces(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
 
 
 def _name(url: URL, answer: aiohttp.ClientResponse) -> str:
-    """What the sender calls it (RFC 6266), or the last part of its address."""
-    header = Message()
-    header["Content-Disposition"] = answer.headers.get("Content-Disposition", "")
-    return header.get_filename() or name_of(str(url))
+    """What the sender calls it, or the last part of its address."""
+    return name_in(answer.headers.get("Content-Disposition", "")) or name_of(str(url))
 
 
 def name_of(url: str) -> str:

@@ -153,6 +153,7 @@ def test_names_are_made_safe(said: str | None, expected: str | None) -> None:
         ("attachment; filename*=UTF-8''t%C3%A4lk.srt", "tälk.srt"),
         ("attachment; filename=\"t_lk.srt\"; filename*=UTF-8''t%C3%A4lk.srt", "tälk.srt"),
         ("attachment; filename*=nonsense''x.srt", "x.srt"),
+        ("attachment; filename*1*=a; filename*=b", None),
         ("attachment", None),
         ('attachment; filename="../x.srt"', "x.srt"),
     ],

@@ -79,8 +79,13 @@ async def test_a_recording_is_taken_in(here: Installation, serve: Any) -> None:
 
 
 async def test_the_sender_may_name_it(here: Installation, serve: Any) -> None:
-    named = answering(body=SOUND, headers={"Content-Disposition": "attachment; filename*=UTF-8''..%2Fb%C3%BCro.wav"})
-    assert (await fetcher(here).fetch(await serve(named))).name == "büro.wav"
+    for header, name in (
+        ("attachment; filename*=UTF-8''..%2Fb%C3%BCro.wav", "büro.wav"),
+        ("attachment; filename*1*=a; filename*=b", "talk.wav"),
+        ("attachment", "talk.wav"),
+    ):
+        named = answering(body=SOUND, headers={"Content-Disposition": header})
+        assert (await fetcher(here).fetch(await serve(named))).name == name
 
 
 async def test_internal_addresses_are_not_called(here: Installation, serve: Any) -> None:
