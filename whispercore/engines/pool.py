@@ -288,12 +288,8 @@ class _Shared:
         while not self._closed:
             try:
                 self._engine.load()
-            except Preempted:
-                kills += 1
-                if kills >= KILLS:
-                    raise
-            except EngineCrashed as crash:
-                if crash.signal == _SIGKILL:
+            except (Preempted, EngineCrashed) as crash:
+                if isinstance(crash, Preempted) or crash.signal == _SIGKILL:
                     kills += 1
                     if kills >= KILLS:
                         raise
@@ -344,11 +340,9 @@ class _Shared:
                 work.kills += crash.signal == _SIGKILL
                 work.deaths += crash.signal != _SIGKILL
                 if self._closed or work.deaths >= CHILDREN or work.kills >= KILLS:
-                    times = {"start_s": work.window.start_s, "end_s": work.window.end_s}
-                    final = EngineCrashed(
-                        crash.reason, crash.stderr, crash.signal, **times, attempts=work.deaths + work.kills
-                    )
-                    work.future.set_exception(final)
+                    crash.start_s, crash.end_s = work.window.start_s, work.window.end_s
+                    crash.attempts = work.deaths + work.kills
+                    work.future.set_exception(crash)
                     return
             else:
                 return

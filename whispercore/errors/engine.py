@@ -6,6 +6,8 @@ from attrs import define
 
 from whispercore.errors.root import WhispercoreError
 
+_SIGKILL = 9
+
 
 class EngineError(WhispercoreError):
     """The computation failed."""
@@ -38,7 +40,8 @@ class EngineCrashed(EngineError):
         where = f" at {self.start_s:.1f}-{self.end_s:.1f} s" if known else ""
         often = f", {self.attempts} times in a row" if self.attempts > 1 else ""
         last = f" It wrote: {self.stderr.strip().splitlines()[-1]}" if self.stderr.strip() else ""
-        return f"the engine's process died{where}{often}: {self.reason}.{last}"
+        hint = " Memory may be short: a smaller model needs less." if self.signal == _SIGKILL else ""
+        return f"the engine's process died{where}{often}: {self.reason}.{hint}{last}"
 
 
 @define
@@ -50,7 +53,7 @@ class EngineStalled(EngineError):
     waited_s: float
 
     def __str__(self) -> str:
-        return f"{self.what} did not answer for {self.waited_s:.0f} s and was stopped"
+        return f"{self.what} did not answer for {self.waited_s:.0f} s and was stopped; try again when less is going on"
 
 
 @define

@@ -61,9 +61,12 @@ class ModelDamaged(ModelError):
     code = "model_damaged"
     path: str
     reason: str
+    remedy: str = ""
+    """What to do, where we know."""
 
     def __str__(self) -> str:
-        return f"{self.path} cannot be used as a model: {self.reason}"
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.path} cannot be used as a model: {self.reason}{remedy}"
 
 
 @define

@@ -63,8 +63,8 @@ def compared(model: ModelBytes, record: Record | None, actual: str) -> str:
     if record is not None and record.sha256 != actual:
         raise ModelDamaged(
             str(model.path),
-            f"it has changed since it came: its checksum was {record.sha256}, and is {actual}. Add or pull it again "
-            "if that was on purpose; if not, the disk may be failing",
+            f"it has changed since it came: its checksum was {record.sha256}, and is {actual}. If that was not on "
+            "purpose, the disk may be failing",
         )
     return actual
 

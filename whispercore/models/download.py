@@ -34,6 +34,7 @@ _HOPELESS = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.ClientConnectorSSLError,
 )
+_ELSEWHERE = "look at WHISPERCORE_HUB, and at a proxy in between"
 _WORDS = (
     (aiohttp.ConnectionTimeoutError, "no connection within the time limit"),
     (TimeoutError, "the server stopped sending"),
@@ -114,7 +115,7 @@ def _verify(part: Part, sha1: str | None, sha256: str | None) -> None:
         inspect(part.path)
     except ModelDamaged as error:
         part.discard()
-        raise ModelDamaged(part.url, error.reason) from error
+        raise ModelDamaged(part.url, error.reason, _ELSEWHERE) from error
 
 
 class _Transfer:
@@ -200,7 +201,7 @@ class _Transfer:
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             if part.position == 0 and len(chunk) >= _HEAD_BYTES and (words := foreign(chunk[:_HEAD_BYTES])):
                 part.discard()
-                raise ModelDamaged(part.url, words)
+                raise ModelDamaged(part.url, words, _ELSEWHERE)
             part.write(chunk)
             if total is not None and part.position > total:
                 part.restart(Offer())

@@ -220,7 +220,8 @@ class ModelStore:
             return self._outside(name, MICRO_PATH)
         if not self._file(name).is_file():
             raise UnknownModel(name, self._similar(name))
-        return self._read_again(name, trust_status=False)
+        with self._advising(name):
+            return self._read_again(name, trust_status=False)
 
     def list(self) -> tuple[StoredModel, ...]:
         """Every model that is here or can be downloaded, the local ones included, in the catalogue's order."""
@@ -234,12 +235,25 @@ class ModelStore:
 
     def _stored(self, name: str) -> ModelFile:
         path = self._file(name)
-        with ModelBytes(path) as model:
-            info = inspected_once(model)
-            record = records.read(records.record_path(path), Record)
-            if record is not None and record.matches(model.status):
-                return _model_file(name, model, record.sha256, info)
-        return self._read_again(name, trust_status=True)
+        with self._advising(name):
+            with ModelBytes(path) as model:
+                info = inspected_once(model)
+                record = records.read(records.record_path(path), Record)
+                if record is not None and record.matches(model.status):
+                    return _model_file(name, model, record.sha256, info)
+            return self._read_again(name, trust_status=True)
+
+    @contextmanager
+    def _advising(self, name: str) -> Iterator[None]:
+        """Where a file of the store is damaged, say how to have a whole one."""
+        try:
+            yield
+        except ModelDamaged as error:
+            if name in self._catalogue:
+                error.remedy = f"`whispercore models pull {name} --force` downloads it again"
+            else:
+                error.remedy = f"`whispercore models add {name} FILE --replace` puts another file in its place"
+            raise
 
     def _read_again(self, name: str, *, trust_status: bool) -> ModelFile:
         path = self._file(name)

@@ -151,6 +151,7 @@ def test_a_window_that_always_kills_fails_and_takes_nobody_along(deaths: list[Ba
         with pytest.raises(EngineCrashed) as raised:
             futures[1].result(10)
         assert (raised.value.start_s, raised.value.attempts) == (10.0, attempts)
+        assert ("a smaller model" in str(raised.value)) == (attempts == KILLS)
         assert [futures[n].result(10).segments[0].text for n in (0, 2, 3)] == ["window 0", "window 2", "window 3"]
 
 

@@ -208,8 +208,14 @@ def test_changed_bytes_are_noticed(store: ModelStore, model_path: Path) -> None:
 def test_a_cut_off_file_is_noticed(store: ModelStore, model_path: Path) -> None:
     path = store.add("mine", model_path).path
     os.truncate(path, 500_000)
-    with pytest.raises(ModelDamaged, match=r"it ends after 0\.5 of 0\.9 MB"):
+    with pytest.raises(ModelDamaged, match=r"after 0\.5 of 0\.9 MB; `whispercore models add mine FILE --replace`"):
         store.get("mine")
+    path = store.pull("demo").path
+    os.truncate(path, 500_000)
+    for look in (store.get, store.verify, store.pull):
+        with pytest.raises(ModelDamaged, match="; `whispercore models pull demo --force` downloads it again"):
+            look("demo")
+    assert store.pull("demo", force=True).path == path
 
 
 def test_another_time_is_no_damage(store: ModelStore, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
