@@ -7,19 +7,21 @@ tells nothing of what others have said. The sum is divided by the most that this
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from math import log
 from statistics import fmean
 from typing import Final
 
 from attrs import field, frozen
 
+from whispercore.database.search_tables import POSITION_BITS
 from whispercore.search.query import Every, Parsed, Term
 
 _SATURATION: Final = 1.2
 _LENGTHS: Final = 0.75
-_NOWHERE: Final[Mapping[int, int]] = {}
 _USUAL_S: Final = 60.0
 """Length of a recording where none is known."""
 
@@ -40,12 +42,21 @@ class Document:
 
 @frozen(kw_only=True)
 class Hits:
-    """In how many segments of each document each term was found."""
+    """In which segments of which documents each term was found."""
 
     documents: Mapping[int, Document] = field(factory=dict)
-    times: Mapping[Term, Mapping[int, int]] = field(factory=dict)
+    rows: Mapping[Term, Mapping[int, Sequence[int]]] = field(factory=dict)
+    """Of the index, in order, by the numbers of documents; perhaps also of documents that are none of these."""
     total: int = 0
     """Documents that the caller may read, whatever they say."""
+
+    def of(self, term: Term, number: int) -> Sequence[int]:
+        """The rows of one document."""
+        return self.rows[term].get(number, ())
+
+    def of_all(self, terms: Sequence[Term], number: int) -> set[int]:
+        """The rows of one document that have all of these terms in them."""
+        return set(self.of(terms[0], number)).intersection(*(self.of(term, number) for term in terms[1:]))
 
 
 @frozen
@@ -57,19 +68,25 @@ class Ranked:
     """0 to 1."""
 
 
-def together(query: Parsed) -> Term | None:
-    """The term that is all words of a query in one segment; None when it asks for one word, or for alternatives."""
-    top = query.query
-    terms = [part for part in top.parts if isinstance(part, Term)] if isinstance(top, Every) else []
-    unique = list(dict.fromkeys(terms))
-    return Term(" AND ".join(term.expression for term in unique)) if len(unique) > 1 else None
+def by_document(rows: Sequence[int]) -> dict[int, Sequence[int]]:
+    """Rows of the index, which are in order, by the numbers of their documents."""
+    found: dict[int, Sequence[int]] = {}
+    first = 0
+    while first < len(rows):
+        number = rows[first] >> POSITION_BITS
+        end = bisect_left(rows, (number + 1) << POSITION_BITS, first)
+        found[number] = rows[first:end]
+        first = end
+    return found
 
 
 def ranked(query: Parsed, hits: Hits) -> list[Ranked]:
     """The documents that fit, the best first; of equals, the newest."""
-    numbers = query.query.found({term: found.keys() for term, found in hits.times.items()})
-    weights = _weights(query, hits)
-    most = sum(weights.values())
+    numbers = query.query.found({term: found.keys() & hits.documents.keys() for term, found in hits.rows.items()})
+    words = _side_by_side(query)
+    weights = {term: _rarity(term, hits) for term in query.wanted}
+    together = sum(weights.values()) if len(words) > 1 else 0.0
+    most = sum(weights.values()) + together
     known = [one.duration_s for one in hits.documents.values() if one.duration_s]
     usual_s = fmean(known) if known else _USUAL_S
     made = []
@@ -77,28 +94,29 @@ def ranked(query: Parsed, hits: Hits) -> list[Ranked]:
         document = hits.documents[number]
         length = (document.duration_s or usual_s) / usual_s
         slowness = _SATURATION * (1 - _LENGTHS + _LENGTHS * length)
-        score = sum(
-            weight * times / (times + slowness)
-            for term, weight in weights.items()
-            if (times := hits.times.get(term, _NOWHERE).get(number, 0))
-        )
+        counts = [(weight, len(hits.of(term, number))) for term, weight in weights.items()]
+        if together:
+            counts.append((together, len(hits.of_all(words, number))))
+        score = sum(weight * times / (times + slowness) for weight, times in counts)
         made.append(Ranked(document, score / most))
     made.sort(key=lambda one: (one.score, one.document.created_at, one.document.job_id), reverse=True)
     return made
 
 
-def _weights(query: Parsed, hits: Hits) -> dict[Term, float]:
-    weights = {term: _rarity(len(hits.times.get(term, ())), hits.total) for term in query.wanted}
-    both = together(query)
-    if both is not None and both in hits.times:
-        weights[both] = sum(weights.values())
-    return weights
+def best_rows(query: Parsed, hits: Hits, number: int) -> list[int]:
+    """What may be shown as a match in a document: rows of all words first, then those of rare ones."""
+    words = _side_by_side(query)
+    of_all = sorted(hits.of_all(words, number)) if words else []
+    by_rarity = sorted(query.wanted, key=lambda term: len(hits.rows[term]))
+    return list(dict.fromkeys(chain(of_all, *(hits.of(term, number) for term in by_rarity))))
 
 
-def _rarity(found: int, total: int) -> float:
-    return log(1 + (max(total, found) - found + 0.5) / (found + 0.5))
+def _side_by_side(query: Parsed) -> list[Term]:
+    """The terms that a query wants all of, which are best when they are in one segment."""
+    top = query.query
+    return list(dict.fromkeys(part for part in top.parts if isinstance(part, Term))) if isinstance(top, Every) else []
 
 
-def by_rarity(terms: Sequence[Term], hits: Hits) -> list[Term]:
-    """The terms, those first that are in few documents."""
-    return sorted(terms, key=lambda term: len(hits.times.get(term, ())))
+def _rarity(term: Term, hits: Hits) -> float:
+    found = len(hits.rows[term].keys() & hits.documents.keys())
+    return log(1 + (max(hits.total, found) - found + 0.5) / (found + 0.5))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from typing import Any, Final, Literal, Protocol
 
+import orjson
 from attrs import frozen
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.selectable import CompoundSelect
 
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
@@ -21,12 +20,10 @@ from whispercore.search import statements
 from whispercore.search.excerpt import Marks, excerpt, spans_of
 from whispercore.search.letters import is_spaceless, plainly
 from whispercore.search.query import Parsed, Term, parsed, term_of
-from whispercore.search.ranking import Document, Hits, Ranked, by_rarity, ranked, together
+from whispercore.search.ranking import Document, Hits, Ranked, best_rows, by_document, ranked
 from whispercore.search.statements import Rows, SearchFilter
 from whispercore.transcript import Word
 
-_COMMON: Final = 20_000
-"""Segments that a word is in when it is taken to be everywhere."""
 _LOOKED_AT: Final = 400
 """Segments, and names of recordings, that suggestions are taken from."""
 _CONTINUED: Final = 4
@@ -163,39 +160,24 @@ async def _rows(tx: AsyncConnection, caller: Caller) -> Rows | None:
 
 
 async def _hits(tx: AsyncConnection, asked: Parsed, rows: Rows | None, caller: Caller, wanted: SearchFilter) -> Hits:
-    documents, times = await _found(tx, statements.hits_of(asked.terms, rows, caller, wanted), asked.terms)
-    if wanted.filename is not None:
-        part_of_name = plainly(wanted.filename)
-        documents = {at: one for at, one in documents.items() if part_of_name in plainly(one.filename or "")}
-        times = {term: {at: one for at, one in found.items() if at in documents} for term, found in times.items()}
-    both = together(asked)
-    # Of words that are everywhere it says little that they are together, and takes long to find out.
-    if both is not None and min(sum(times[term].values()) for term in asked.wanted) <= _COMMON:
-        times |= (await _found(tx, statements.hits_of((both,), rows, caller, wanted), (both,)))[1]
-    total = (await tx.execute(statements.total_of(caller))).scalar_one()
-    return Hits(documents=documents, times=times, total=total)
-
-
-async def _found(
-    tx: AsyncConnection, query: CompoundSelect[*tuple[Any, ...]], terms: tuple[Term, ...]
-) -> tuple[dict[int, Document], dict[Term, dict[int, int]]]:
-    """The documents that some of the terms are in, and in how many of their segments each term is."""
-    documents: dict[int, Document] = {}
-    times: dict[Term, dict[int, int]] = {term: {} for term in terms}
-    for place, count, number, *values in await tx.execute(query):
-        times[terms[place]][number] = count
-        if number not in documents:
-            documents[number] = Document(number, *values)
-    return documents, times
+    lists = (await tx.execute(statements.rows_of_each(asked.terms, rows))).all()
+    found = await asyncio.to_thread(lambda: {asked.terms[at]: by_document(orjson.loads(rows)) for at, rows in lists})
+    numbers = set[int]().union(*found.values())
+    documents = [Document(*row) for row in await tx.execute(statements.documents(numbers, caller, wanted))]
+    part_of_name = plainly(wanted.filename or "")
+    return Hits(
+        documents={one.number: one for one in documents if part_of_name in plainly(one.filename or "")},
+        rows=found,
+        total=(await tx.execute(statements.total_of(caller))).scalar_one(),
+    )
 
 
 async def _results(
     tx: AsyncConnection, asked: Parsed, hits: Hits, shown: list[Ranked], max_matches: int
 ) -> tuple[SearchResult, ...]:
+    best = {one.document.number: best_rows(asked, hits, one.document.number) for one in shown}
+    chosen = {number: sorted(rows[:max_matches]) for number, rows in best.items()}
     anything = Term(" OR ".join(term.expression for term in asked.wanted))
-    numbers = [one.document.number for one in shown]
-    counts = {row.number: row.times for row in await tx.execute(statements.count_of_each(anything, numbers))}
-    chosen = await _chosen(tx, asked, hits, numbers, max_matches)
     marks = Marks.new()
     wanted = [row for rows in chosen.values() for row in rows]
     matches = {row.row: _match(row, marks) for row in await tx.execute(statements.marked(anything, wanted, marks))}
@@ -203,27 +185,11 @@ async def _results(
         SearchResult(
             document=one.document,
             score=round(one.score, 4),
-            match_count=counts[one.document.number],
-            matches=tuple(matches[row] for row in sorted(chosen[one.document.number]) if row in matches),
+            match_count=len(best[one.document.number]),
+            matches=tuple(matches[row] for row in chosen[one.document.number] if row in matches),
         )
         for one in shown
     )
-
-
-async def _chosen(
-    tx: AsyncConnection, asked: Parsed, hits: Hits, numbers: list[int], max_matches: int
-) -> dict[int, list[int]]:
-    """The best rows of each document: those with all words first, then those with rare ones."""
-    chosen: dict[int, list[int]] = {number: [] for number in numbers}
-    both = together(asked)
-    for term in (*((both,) if both is not None else ()), *by_rarity(asked.wanted, hits)):
-        missing = [number for number, rows in chosen.items() if len(rows) < max_matches]
-        if not missing:
-            break
-        for row in await tx.execute(statements.first_of_each(term, missing, 2 * max_matches)):
-            rows = chosen[row.number]
-            rows += [one for one in json.loads(row.found) if one not in rows][: max_matches - len(rows)]
-    return chosen
 
 
 def _match(row: Row[Any], marks: Marks) -> Match:

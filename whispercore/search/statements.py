@@ -8,9 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, Select, func, literal, literal_column, select, union_all
-from sqlalchemy import text as sql
-from sqlalchemy.sql.elements import TextClause
+from sqlalchemy import ColumnElement, Integer, Select, func, literal, literal_column, select, union_all
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from whispercore.database.search_tables import (
@@ -27,7 +25,6 @@ from whispercore.people.caller import Caller
 from whispercore.search.excerpt import Marks
 from whispercore.search.query import Term
 
-_POSITIONS: Final = 1 << POSITION_BITS
 _PER_OWNER: Final = 1 << DOCUMENT_BITS + POSITION_BITS
 """Rows of one person."""
 
@@ -74,27 +71,26 @@ def total_of(caller: Caller) -> Select[int]:
     return select(func.count()).select_from(jobs).where(*readable(caller))
 
 
-def hits_of(
-    terms: Sequence[Term], rows: Rows | None, caller: Caller, wanted: SearchFilter
-) -> CompoundSelect[*tuple[Any, ...]]:
-    """For each term, by its place, the documents that it is in and in how many of their segments."""
-    where = (*readable(caller), *_conditions(wanted))
-    return union_all(*(_hits(place, term, rows, where) for place, term in enumerate(terms)))
+def rows_of_each(terms: Sequence[Term], rows: Rows | None) -> CompoundSelect[*tuple[Any, ...]]:
+    """The number of each term, and the rows that it is in: in order, as a JSON list.
+
+    To group them by document would take SQLite longer, which cannot know that they are in order of that, too.
+    """
+    every = func.json_group_array(search_index.c.rowid)
+    return union_all(
+        *(select(literal(number), every).where(*_matches(term, rows)) for number, term in enumerate(terms))
+    )
 
 
-def _hits(
-    place: int, term: Term, rows: Rows | None, where: tuple[ColumnElement[bool], ...]
-) -> Select[*tuple[Any, ...]]:
+def documents(numbers: Iterable[int], caller: Caller, wanted: SearchFilter) -> Select[*tuple[Any, ...]]:
+    """Of these documents, those that the caller may read and that are where he wants to look."""
+    these = select(func.json_each(json.dumps(list(numbers))).table_valued("value").c.value)
+    # By itself: SQLite would begin with all jobs of the caller.
     found = (
-        select(search_index.c.rowid.op(">>")(POSITION_BITS).label("number"), func.count().label("times"))
-        .where(*_matches(term, rows))
-        .group_by(search_index.c.rowid.op(">>")(POSITION_BITS))
-        .subquery()
+        select(search_documents).where(search_documents.c.number.in_(these)).cte("found").prefix_with("MATERIALIZED")
     )
     return (
         select(
-            literal(place).label("place"),
-            found.c.times,
             found.c.number,
             jobs.c.id,
             jobs.c.filename,
@@ -103,9 +99,8 @@ def _hits(
             jobs.c.audio_duration_s,
             jobs.c.created_at,
         )
-        .join(search_documents, search_documents.c.number == found.c.number)
-        .join(jobs, jobs.c.id == search_documents.c.job_id)
-        .where(*where)
+        .join(jobs, jobs.c.id == found.c.job_id)
+        .where(*readable(caller), *_conditions(wanted))
     )
 
 
@@ -125,38 +120,6 @@ def _conditions(wanted: SearchFilter) -> Iterable[ColumnElement[bool]]:
         yield jobs.c.language.in_(wanted.languages)
 
 
-# SQLAlchemy does not correlate over two levels. What is put in here are numbers and names of ours.
-_FIRST_OF_EACH: Final = sql(f"""
-SELECT wanted.value AS number, (
-    SELECT json_group_array(found) FROM (
-        SELECT rowid AS found FROM {INDEX}
-        WHERE {INDEX} MATCH :expression
-        AND rowid BETWEEN wanted.value * {_POSITIONS} AND wanted.value * {_POSITIONS} + {_POSITIONS - 1}
-        LIMIT :most
-    )
-) AS found
-FROM json_each(:numbers) AS wanted
-""")  # noqa: S608 (see above)
-_COUNT_OF_EACH: Final = sql(f"""
-SELECT wanted.value AS number, (
-    SELECT count(*) FROM {INDEX}
-    WHERE {INDEX} MATCH :expression
-    AND rowid BETWEEN wanted.value * {_POSITIONS} AND wanted.value * {_POSITIONS} + {_POSITIONS - 1}
-) AS times
-FROM json_each(:numbers) AS wanted
-""")  # noqa: S608 (see above)
-
-
-def first_of_each(term: Term, numbers: Collection[int], most: int) -> TextClause:
-    """The first rows of each of these documents that a term is in, as JSON lists."""
-    return _FIRST_OF_EACH.bindparams(expression=term.expression, numbers=json.dumps(list(numbers)), most=most)
-
-
-def count_of_each(term: Term, numbers: Collection[int]) -> TextClause:
-    """In how many segments of each of these documents a term is."""
-    return _COUNT_OF_EACH.bindparams(expression=term.expression, numbers=json.dumps(list(numbers)))
-
-
 def marked(term: Term, rows: Collection[int], marks: Marks) -> Select[*tuple[Any, ...]]:
     """These rows as they are written in the index, with marks where the term is; and their segments."""
     # By itself: SQLite marks only what it is just reading, and a join may be done in another order.
@@ -165,7 +128,11 @@ def marked(term: Term, rows: Collection[int], marks: Marks) -> Select[*tuple[Any
             search_index.c.rowid.label("row"),
             func.highlight(literal_column(INDEX), 0, marks.opening, marks.closing).label("marked"),
         )
-        .where(*_matches(term, None), search_index.c.rowid.in_(rows))
+        .where(
+            *_matches(term, Rows(min(rows, default=0), max(rows, default=0))),
+            # Not by the index, which would begin to look for the term again for each of them.
+            literal_column("+rowid", Integer).in_(rows),
+        )
         .cte("found")
         .prefix_with("MATERIALIZED")
     )
@@ -185,7 +152,7 @@ def marked(term: Term, rows: Collection[int], marks: Marks) -> Select[*tuple[Any
         .join(
             segments,
             (segments.c.job_id == search_documents.c.job_id)
-            & (segments.c.position == found.c.row.op("&")(_POSITIONS - 1)),
+            & (segments.c.position == found.c.row.op("&")((1 << POSITION_BITS) - 1)),
         )
     )
 

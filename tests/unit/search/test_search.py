@@ -107,6 +107,19 @@ async def test_the_best_matches_are_shown_in_order_of_time(archive: Archive) -> 
     assert [one.position for one in found.matches] == [0, 1, 2, 3, 4, 5, 6]
 
 
+async def test_matches_of_alternatives_are_counted_once_and_the_rare_ones_shown_first(archive: Archive) -> None:
+    both = await archive.put("the", "the", "the zebra", "nothing", "a zebra", "the")
+    other = await archive.put("the")
+    found = {one.document.job_id: one for one in await archive.find("the OR zebra", max_matches=3)}
+    assert found.keys() == {both, other}
+    assert [one.position for one in found[both].matches] == [0, 2, 4]
+    assert (found[both].match_count, found[other].match_count) == (5, 1)
+    (one,) = await archive.find("the (zebra OR nothing) -horse", max_matches=20)
+    assert one.document.job_id == both
+    assert [one.position for one in one.matches] == [0, 1, 2, 3, 4, 5]
+    assert one.match_count == 6
+
+
 async def test_scores_are_between_0_and_1_and_say_who_is_better(archive: Archive) -> None:
     often = await archive.put(*["budget"] * 5)
     once = await archive.put("budget", *["something"] * 4)
