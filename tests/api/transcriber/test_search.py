@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 from tests.both_clients import Both, both
 from tests.live import Live, live, settings_for
 from tests.speech import AUDIO
 from tests.visitor import Visitor, administrator, limited, registered
 from whispercore.api.transcriber.search import DateRange, SearchFilters
-from whispercore.database.tables import segments
 from whispercore.errors import InvalidRequest
 
 
@@ -128,19 +126,35 @@ def test_suggestions(reader: Visitor, made: list[str]) -> None:
     assert reader.get("/api/search/suggestions?prefix=").status_code == 400
 
 
-def test_an_edit_is_found_and_a_deleted_job_is_not(library: Live, reader: Visitor) -> None:
+def test_search_follows_edits_restored_versions_and_deletion(reader: Visitor) -> None:
     job_id = reader.job(AUDIO / "clip02-en.wav", language="en")
-    reader.finished(job_id)
+    first = reader.finished(job_id)["transcript"]["segments"][0]["text"]
+    rare = max(first.split(), key=len)
+    path, here = f"/api/transcripts/{job_id}", {"filename": "clip02"}
+    assert found(reader, rare, filters=here)["total"] == 1
 
-    async def edit() -> None:
-        async with library.ports.database.write() as tx:
-            await tx.execute(update(segments).where(segments.c.job_id == job_id).values(text="a <b>xylophone</b>"))
-
-    library.run(edit())
+    edit = {"version": 1, "operations": [{"op": "text", "segment": 0, "text": "a <b>xylophone</b>"}]}
+    assert reader.send("PATCH", path, json=edit).json()["version"] == 2
     (result,) = found(reader, "xylophone")["results"]
     assert result["matches"][0]["highlighted"] == "a &lt;b&gt;<mark>xylophone</mark>&lt;/b&gt;"
+    assert found(reader, rare, filters=here)["total"] == 0
+    assert reader.get("/api/search/suggestions?prefix=xylo").json()["suggestions"][0]["text"] == "xylophone"
+
+    split = {"version": 2, "operations": [{"op": "split", "segment": 0, "at": 5}]}
+    assert reader.send("PATCH", path, json=split).json()["segments"] > 1
+    assert found(reader, "xylophone")["total"] == 1
+
+    restored = reader.post(f"{path}/versions/1/restore", json={"version": 3})
+    assert restored.status_code == 200, restored.text
+    assert found(reader, "xylophone")["total"] == 0
+    (result,) = found(reader, rare, filters=here)["results"]
+    assert result["matches"][0]["text"] == first
+
+    assert reader.post(f"{path}/versions/2/restore", json={"version": 4}).status_code == 200
+    assert found(reader, "xylophone")["total"] == 1
     assert reader.send("DELETE", f"/api/jobs/{job_id}").status_code == 200
     assert found(reader, "xylophone")["total"] == 0
+    assert reader.get("/api/search/suggestions?prefix=xylo").json() == {"suggestions": []}
 
 
 @pytest.fixture
