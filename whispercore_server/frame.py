@@ -6,6 +6,7 @@ endpoint, in that of the API with the longest matching prefix. No stack trace le
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -177,9 +178,13 @@ class Frame:
         work = handle(request, caller)
         made = await (while_there(http, work) if operation.stop_on_disconnect else work)
         reply = made if isinstance(made, Reply) else Reply(body=made)
-        body = plain(reply.body)
-        if operation.envelope:
-            body = operation.dialect.wrap(body, self._meta(http))
+        meta = self._meta(http)
+
+        def written() -> bytes:
+            body = plain(reply.body)
+            return orjson.dumps(operation.dialect.wrap(body, meta) if operation.envelope else body)
+
+        body = await asyncio.to_thread(written) if reply.is_long else written()
         return _json(body, reply.status or operation.status, reply.headers)
 
     async def _stream(
@@ -243,7 +248,7 @@ class Frame:
         """The answer to what is no request: it came to no route, and passed nothing of what stands around them."""
         meta = Meta(request_id=self.ids.new(), at=self.clock.now())
         body = TRANSCRIBER.render(error, status_of(error), meta)
-        return _json(body, status_of(error), {**SECURITY_HEADERS, "X-Request-ID": meta.request_id})
+        return _json(orjson.dumps(body), status_of(error), {**SECURITY_HEADERS, "X-Request-ID": meta.request_id})
 
     async def prepare(self, http: web.Request, response: web.StreamResponse) -> None:
         """Headers of every answer; a signal handler for ``on_response_prepare``."""
@@ -285,7 +290,7 @@ class Frame:
             headers["WWW-Authenticate"] = "Bearer"
         if isinstance(error, errors.MethodNotAllowed):
             headers["Allow"] = ", ".join(error.allowed)
-        return _json(self._rendered(http, self._dialect(http), error), status, headers)
+        return _json(orjson.dumps(self._rendered(http, self._dialect(http), error)), status, headers)
 
     def _rendered(self, http: web.Request, dialect: Dialect, error: WhispercoreError) -> Json:
         return dialect.render(error, status_of(error), self._meta(http))
@@ -309,8 +314,8 @@ def _bodiless(http: web.Request) -> Sources:
     return Sources(path=http.match_info, query=query, headers=http.headers)
 
 
-def _json(body: Json, status: int, headers: Mapping[str, str]) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, headers={**_AS_JSON, **headers})
+def _json(body: bytes, status: int, headers: Mapping[str, str]) -> web.Response:
+    return web.Response(body=body, status=status, headers={**_AS_JSON, **headers})
 
 
 def _broken_off(http: web.Request, begun: web.StreamResponse) -> web.StreamResponse:

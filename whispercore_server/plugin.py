@@ -53,11 +53,13 @@ class PluginError(Exception):
 
 @frozen(kw_only=True)
 class Reply(Generic[Res]):
-    """An answer with another status than the declared one, or with headers."""
+    """An answer with another status than the declared one, or with headers, or a long one."""
 
     body: Res
     status: int | None = None
     headers: Mapping[str, str] = field(factory=dict)
+    is_long: bool = False
+    """It is written outside of the event loop, which would be held by it."""
 
 
 class Socket(Protocol, Generic[Sent_contra, Received_co]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from whispercore.jobs.rows import channel_key, from_json, segment_of, segment_ro
 from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
 
 _PREVIEW_CHARACTERS = 200
+_MANY = 100
+"""Segments."""
 
 
 async def put_segments(tx: AsyncConnection, job_id: str, new: Sequence[Segment], first: int) -> None:
@@ -67,8 +70,12 @@ def segments_after(job_id: str, after: int, limit: int | None) -> Select[Any]:
     )
 
 
-def placed(rows: Iterable[Row[Any]]) -> tuple[tuple[int, Segment], ...]:
-    """Segments, each with its place in the transcript."""
+async def placed(rows: Sequence[Row[Any]]) -> tuple[tuple[int, Segment], ...]:
+    """Segments, each with its place in the transcript. Many would hold the event loop, and are made outside of it."""
+    return await asyncio.to_thread(_placed, rows) if len(rows) > _MANY else _placed(rows)
+
+
+def _placed(rows: Sequence[Row[Any]]) -> tuple[tuple[int, Segment], ...]:
     return tuple((row.position, segment_of(row)) for row in rows)
 
 
@@ -128,8 +135,9 @@ async def whole_transcript(tx: AsyncConnection, job_id: str) -> Transcript | Non
     row = (await tx.execute(select(transcripts).where(transcripts.c.job_id == job_id))).one_or_none()
     if row is None:
         return None
+    rows = (await tx.execute(segments_after(job_id, -1, None))).all()
     return Transcript(
-        segments=tuple(segment for _, segment in placed(await tx.execute(segments_after(job_id, -1, None)))),
+        segments=tuple(segment for _, segment in await placed(rows)),
         language=row.language,
         language_probability=row.language_probability,
         duration_s=row.duration_s,

@@ -178,7 +178,7 @@ class Jobs:
             after: The place before the first that is wanted; -1 for all.
             limit: How many at most.
         """
-        return placed(await self.database.rows(segments_after(job.id, after, limit)))
+        return await placed(await self.database.rows(segments_after(job.id, after, limit)))
 
     async def transcript(self, job: Job) -> Transcript | None:
         """The whole transcript; None until the job is completed, and when it is of a kind that makes none.

@@ -21,6 +21,8 @@ from whispercore.transcripts.snapshot import Kept, unpacked
 from whispercore.transcripts.version import Speaker, Version
 
 _META: Final = tuple(one for one in transcript_versions.c if one.name not in ("job_id", "snapshot"))
+_AT_ONCE: Final = 500
+"""Rows that are written with one statement: SQLAlchemy prepares it in the event loop."""
 Rows = tuple[Kept, ...]
 """All segments of a version, in order."""
 
@@ -74,7 +76,8 @@ async def rows_or_snapshot(tx: AsyncConnection, job_id: str, number: int, newest
 
 async def newest_rows(tx: AsyncConnection, job_id: str) -> Rows:
     """The segments of the newest version."""
-    return tuple(Kept.of(row) for row in await tx.execute(segments_after(job_id, -1, None)))
+    found = (await tx.execute(segments_after(job_id, -1, None))).all()
+    return await asyncio.to_thread(lambda: tuple(map(Kept.of, found)))
 
 
 async def original(tx: AsyncConnection, job_id: str) -> Transcript | None:
@@ -137,13 +140,14 @@ async def rewrite(tx: AsyncConnection, job_id: str, count: int, after: Rows, wri
         written: What ``to_be_written`` says.
     """
     mine = segments.c.job_id == job_id
-    if count == len(after):
-        gone = delete(segments).where(mine, segments.c.position == bindparam("place"))
-        await tx.execute(gone, [{"place": place} for place in written])
-    else:
+    each = delete(segments).where(mine, segments.c.position == bindparam("place"))
+    if count != len(after):
         await tx.execute(delete(segments).where(mine, segments.c.position >= len(after) - len(written)))
-    if written:
-        await tx.execute(insert(segments), [after[place].row(job_id, place) for place in written])
+    for first in range(0, len(written), _AT_ONCE):
+        some = written[first : first + _AT_ONCE]
+        if count == len(after):
+            await tx.execute(each, [{"place": place} for place in some])
+        await tx.execute(insert(segments), [after[place].row(job_id, place) for place in some])
 
 
 def to_be_written(before: Rows, after: Rows) -> list[int]:

@@ -23,7 +23,7 @@ from whispercore.database.tables import jobs, transcript_versions
 from whispercore.errors import InvalidRequest, StaleVersion
 from whispercore.formats.line import encodable, one_line
 from whispercore.jobs.job import Job
-from whispercore.jobs.results import count_segments, preview, segments_after
+from whispercore.jobs.results import count_segments, placed, preview, segments_after
 from whispercore.people.caller import Caller
 from whispercore.transcript import Segment
 from whispercore.transcripts.comparison import changes, pieces
@@ -120,17 +120,11 @@ class Transcripts:
             await head_of(tx, job)
             newest = await newest_of(tx, job.id)
             if version in (None, newest):
-                found = await tx.execute(segments_after(job.id, part.offset - 1, part.limit))
-                rows = tuple(Kept.of(row) for row in found)
+                found = (await tx.execute(segments_after(job.id, part.offset - 1, part.limit))).all()
                 total = await count_segments(tx, job.id)
-                snapshot = None
-            else:
-                rows, total, snapshot = (), 0, await snapshot_of(tx, job.id, version)
-        if snapshot is not None:
-            every = await asyncio.to_thread(unpacked, snapshot)
-            rows, total = every[part.offset : part.offset + part.limit], len(every)
-        placed = tuple((part.offset + number, row.segment) for number, row in enumerate(rows))
-        return Read(version=newest if version is None else version, segments=placed, total=total)
+                return Read(version=newest, segments=await placed(found), total=total)
+            snapshot = await snapshot_of(tx, job.id, version)
+        return await asyncio.to_thread(_part, version, snapshot, part)
 
     async def versions(self, job: Job, part: Slice) -> Page[Version]:
         """Those that are kept, newest first.
@@ -193,13 +187,8 @@ class Transcripts:
             StaleVersion: There is a newer version.
         """
 
-        def make(state: _State) -> tuple[Segment, ...]:
-            return edited(
-                [row.segment for row in state.rows],
-                operations,
-                language=state.language,
-                duration_s=state.duration_s,
-            )
+        def make(segments: Sequence[Segment], state: _State) -> Sequence[Segment]:
+            return edited(segments, operations, language=state.language, duration_s=state.duration_s)
 
         action = f"edit a transcript ({len(operations)} operations)"
         return await self._change(job, caller, version, make, _Cause(origin="edited", action=action, note=note))
@@ -224,10 +213,10 @@ class Transcripts:
         """
         new = name_of(name, "name")
 
-        def make(state: _State) -> tuple[Segment, ...]:
-            if all(row.speaker != speaker for row in state.rows):
+        def make(segments: Sequence[Segment], _: _State) -> Sequence[Segment]:
+            if all(one.speaker != speaker for one in segments):
                 raise InvalidRequest.one("speaker", "no segment is of a speaker of this name")
-            return renamed((row.segment for row in state.rows), speaker, new)
+            return renamed(segments, speaker, new)
 
         cause = _Cause(origin="edited", action="rename a speaker", note=note)
         return await self._change(job, caller, version, make, cause)
@@ -260,19 +249,19 @@ class Transcripts:
         job: Job,
         caller: Caller,
         version: int,
-        make: Callable[[_State], Sequence[Segment]],
+        make: Callable[[Sequence[Segment], _State], Sequence[Segment]],
         cause: _Cause,
     ) -> Edited:
         async with self._database.read() as tx:
             state = await _state(tx, job)
         _check(version, state.version)
-        after = await asyncio.to_thread(lambda: tuple(Kept.keep(one) for one in make(state)))
+        after = await asyncio.to_thread(_made, make, state)
         if len(after) > MOST_SEGMENTS:
             raise InvalidRequest.one("operations", f"there would be more than {MOST_SEGMENTS} segments")
         return await self._store(job, caller, state, after, cause)
 
     async def _store(self, job: Job, caller: Caller, before: _State, after: Rows, cause: _Cause) -> Edited:
-        written = to_be_written(before.rows, after)
+        written = await asyncio.to_thread(to_be_written, before.rows, after)
         if not written and len(before.rows) == len(after):
             return Edited(version=before.version, segments=len(after))
         snapshot = await asyncio.to_thread(packed, before.rows)
@@ -334,8 +323,25 @@ async def _state(tx: AsyncConnection, job: Job) -> _State:
     )
 
 
+def _made(make: Callable[[Sequence[Segment], _State], Sequence[Segment]], state: _State) -> Rows:
+    """What becomes of the rows. Those that nobody has touched stay, and are not written in JSON again."""
+    segments = [row.segment for row in state.rows]
+    as_they_were = {id(segment): row for segment, row in zip(segments, state.rows, strict=True)}
+    return tuple(as_they_were.get(id(one)) or Kept.keep(one) for one in make(segments, state))
+
+
 def _rows(found: Rows | bytes) -> Rows:
     return unpacked(found) if isinstance(found, bytes) else found
+
+
+def _part(version: int, snapshot: bytes, part: Slice) -> Read:
+    every = unpacked(snapshot)
+    some = every[part.offset : part.offset + part.limit]
+    return Read(
+        version=version,
+        segments=tuple((place, row.segment) for place, row in enumerate(some, part.offset)),
+        total=len(every),
+    )
 
 
 def _check(version: int, newest: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 from attrs import define
 
 from whispercore.api.transcriber.jobs import (
@@ -85,14 +88,16 @@ class JobsHandlers:
         )
 
     @serves(Jobs.get)
-    async def get(self, request: JobRef, caller: Caller) -> JobDetail:
+    async def get(self, request: JobRef, caller: Caller) -> Reply[JobDetail]:
         """With the transcript, or with what a job had finished when it failed or was cancelled."""
         jobs = self.ports.jobs
         job = await jobs.owned(request.job_id, caller)
         transcript = await jobs.transcript(job) if job.state is State.COMPLETED else None
-        partial = await jobs.segments(job) if job.state in (State.FAILED, State.CANCELLED) else ()
+        done = await jobs.segments(job) if job.state in (State.FAILED, State.CANCELLED) else ()
         tags = await self.ports.tags.of([job.id])
-        return views.detail(job, transcript, (segment for _, segment in partial), tags.get(job.id, ()))
+        shown = partial(views.detail, job, transcript, [segment for _, segment in done], tags.get(job.id, ()))
+        is_long = transcript is not None or bool(done)
+        return Reply(body=await asyncio.to_thread(shown) if is_long else shown(), is_long=is_long)
 
     @serves(Jobs.delete)
     async def delete(self, request: JobRef, caller: Caller) -> JobDeleted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Final
@@ -23,7 +24,8 @@ from whispercore.contract.plan import quoted
 from whispercore.database.page import Slice
 from whispercore.errors import NotFound
 from whispercore.people.caller import Caller, RequestInfo
-from whispercore.transcripts.sharing import Share
+from whispercore.transcript import Transcript
+from whispercore.transcripts.sharing import Opened, Share
 from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber import views
 from whispercore_server.ports import Ports
@@ -71,15 +73,8 @@ class SharesHandlers:
         transcript = await self.ports.jobs.transcript(opened.job)
         if transcript is None:  # it was deleted at this moment
             raise NotFound("shared transcript", "behind this link")
-        body = SharedTranscript(
-            title=opened.job.filename or "",
-            language=transcript.language,
-            duration_s=transcript.duration_s,
-            text=transcript.text,
-            segments=[views.segment(one) for one in transcript.segments],
-            expires_at=opened.share.expires_at,
-        )
-        return Reply(body=body, headers=_UNLISTED)
+        body = await asyncio.to_thread(_shared, opened, transcript)
+        return Reply(body=body, headers=_UNLISTED, is_long=True)
 
     def _shown(self, share: Share) -> ShareInfo:
         return ShareInfo(
@@ -94,6 +89,17 @@ class SharesHandlers:
             last_used_at=share.last_used_at,
             use_count=share.use_count,
         )
+
+
+def _shared(opened: Opened, transcript: Transcript) -> SharedTranscript:
+    return SharedTranscript(
+        title=opened.job.filename or "",
+        language=transcript.language,
+        duration_s=transcript.duration_s,
+        text=transcript.text,
+        segments=[views.segment(one) for one in transcript.segments],
+        expires_at=opened.share.expires_at,
+    )
 
 
 def _url(request: RequestInfo, token: str) -> str:

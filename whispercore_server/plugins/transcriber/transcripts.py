@@ -33,8 +33,8 @@ from whispercore.database.page import Slice
 from whispercore.people.caller import Caller
 from whispercore.transcript import Segment
 from whispercore.transcripts.comparison import Change, Piece, Placed
-from whispercore.transcripts.version import Difference, Edited, Speaker, Version
-from whispercore_server.plugin import serves
+from whispercore.transcripts.version import Difference, Edited, Read, Speaker, Version
+from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber import views
 from whispercore_server.ports import Ports
 
@@ -66,19 +66,12 @@ class TranscriptsHandlers:
         )
 
     @serves(Transcripts.segments)
-    async def segments(self, request: ReadSegments, caller: Caller) -> SegmentPage:
+    async def segments(self, request: ReadSegments, caller: Caller) -> Reply[SegmentPage]:
         """With their places, which operations name."""
         job = await self.ports.jobs.owned(request.job_id, caller)
         part = Slice(request.offset, request.limit)
         read = await self.ports.transcripts.segments(job, part, request.version)
-        return SegmentPage(
-            job_id=job.id,
-            version=read.version,
-            segments=[_placed(position, one) for position, one in read.segments],
-            total=read.total,
-            limit=part.limit,
-            offset=part.offset,
-        )
+        return Reply(body=await asyncio.to_thread(_page, job.id, read, part), is_long=True)
 
     @serves(Transcripts.edit)
     async def edit(self, request: EditTranscript, caller: Caller) -> TranscriptEdited:
@@ -125,12 +118,12 @@ class TranscriptsHandlers:
         return _edited(job.id, made)
 
     @serves(Transcripts.diff)
-    async def diff(self, request: CompareVersions, caller: Caller) -> VersionDifference:
+    async def diff(self, request: CompareVersions, caller: Caller) -> Reply[VersionDifference]:
         """By segment and by word."""
         job = await self.ports.jobs.owned(request.job_id, caller)
         part = Slice(request.offset, request.limit)
         found = await self.ports.transcripts.difference(job, request.before, request.after, part)
-        return await asyncio.to_thread(_difference, job.id, found, part)
+        return Reply(body=await asyncio.to_thread(_difference, job.id, found, part), is_long=True)
 
 
 def _edited(job_id: str, made: Edited) -> TranscriptEdited:
@@ -152,6 +145,17 @@ def _version(one: Version) -> TranscriptVersion:
 
 def _speakers(found: Iterable[Speaker]) -> list[TranscriptSpeaker]:
     return [TranscriptSpeaker(**asdict(one)) for one in found]
+
+
+def _page(job_id: str, read: Read, part: Slice) -> SegmentPage:
+    return SegmentPage(
+        job_id=job_id,
+        version=read.version,
+        segments=[_placed(position, one) for position, one in read.segments],
+        total=read.total,
+        limit=part.limit,
+        offset=part.offset,
+    )
 
 
 def _placed(position: int, one: Segment) -> TranscriptSegment:
