@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
+from itertools import islice
 from typing import NoReturn
 
 from attrs import define, evolve, field
@@ -27,6 +29,8 @@ from whispercore.transcripts.operations import (
 
 _TOLERANCE_S = 0.0005
 """Times are told in milliseconds."""
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+"""Categories of characters that show nothing by themselves."""
 
 
 def edited(
@@ -76,7 +80,7 @@ def name_of(speaker: str | None, at: str) -> str | None:
     """
     if speaker is None:
         return None
-    if not (name := one_line(speaker)):
+    if not _is_seen(name := one_line(speaker)):
         raise InvalidRequest.one(at, "nothing of it can be seen; null is for nobody")
     return name
 
@@ -158,8 +162,13 @@ class _Draft:
     def _(self, operation: Merge) -> None:
         first = self._piece(operation.segment)
         channel = first.segment.channel
-        together = [one for one in self.pieces[operation.segment :] if one.segment.channel == channel]
-        together = together[: operation.count]
+        of_channel = (
+            place
+            for place in range(operation.segment, len(self.pieces))
+            if self.pieces[place].segment.channel == channel
+        )
+        places = list(islice(of_channel, operation.count))
+        together = [self.pieces[place] for place in places]
         if len(together) < operation.count:
             self._refuse("count", f"only {len(together)} are left from there")
         speakers = dict.fromkeys(one.segment.speaker for one in together)
@@ -180,8 +189,8 @@ class _Draft:
             confidence=_mean(segments),
         )
         first.end_by = last.end_by
-        for one in together[1:]:
-            self.pieces.remove(one)
+        for place in reversed(places[1:]):
+            del self.pieces[place]
 
     @do.register
     def _(self, operation: Move) -> None:
@@ -217,7 +226,8 @@ class _Draft:
 
     @do.register
     def _(self, operation: Remove) -> None:
-        self.pieces.remove(self._piece(operation.segment))
+        self._piece(operation.segment)
+        del self.pieces[operation.segment]
 
     # ------------------------------------------------------------ checks
 
@@ -253,7 +263,7 @@ class _Draft:
 
     def _text(self, text: str) -> str:
         made = one_line(text)
-        if not made:
+        if not _is_seen(made):
             self._refuse("text", "nothing of it can be seen; take the segment out if nothing was said")
         return made
 
@@ -272,6 +282,10 @@ class _Draft:
 
     def _refuse(self, name: str, reason: str) -> NoReturn:
         raise InvalidRequest.one(f"{self.at}.{name}", reason)
+
+
+def _is_seen(text: str) -> bool:
+    return any(unicodedata.category(one) not in _UNSEEN for one in text)
 
 
 def _mean(segments: Iterable[Segment]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import html
 import io
 import json
 import re
@@ -19,10 +20,15 @@ import pytest
 import webvtt
 
 from tests.both_clients import Both
+from tests.live import Live
 from tests.visitor import Visitor
 from whispercore.api.transcriber.exports import ExportOptions
 from whispercore.errors import NotFound
 from whispercore.formats import FORMATS
+from whispercore.formats.line import one_line
+from whispercore.jobs.job import NewJob
+from whispercore.testing.making_jobs import transcript
+from whispercore.transcript import Segment
 
 Cues = list[tuple[float, float, str]]
 
@@ -152,6 +158,92 @@ async def test_documents_are_read_by_others(alices: Both, completed: dict[str, A
     written = await received(alices, completed["job_id"], "pdf")
     (page,) = pypdf.PdfReader(io.BytesIO(written)).pages
     assert page.extract_text().split() == ["clip01-en", "00:00:00", *text.split(), "1"]
+
+
+# ---------------------------------------------------------------- awkward texts
+
+AWKWARD = (
+    "",
+    "שלום and back",
+    "👩‍👩‍👧 🏳️‍🌈",
+    "a --> b",
+    "00:00:01,000 --> 00:00:02,000",
+    "<b>bold</b> & &lt;i&gt;",
+    "{\\i1}braces{",
+    "=1+1",
+    "x" * 400,
+    'a "quoted", one\ta\n\n\nline \u2028 more',
+)
+HOUR_100_S = 360_000.0
+
+
+@pytest.fixture(scope="module")
+def awkward(server: Live, alice: Visitor) -> Callable[[float], str]:
+    """The id of a job of Alice's in which awkward things were said from this time on."""
+
+    async def made(start_s: float) -> str:
+        jobs = server.ports.jobs
+        async with server.ports.database.write() as tx:
+            new = NewJob(owner_id=alice.user_id, kind="scripted", filename="clip.wav", model="micro")
+            job = await jobs.enqueue(tx, new)
+        claim = await jobs.queue.claim("tests", ("scripted",))
+        assert claim is not None
+        said = tuple(
+            Segment(text=text, start_s=start_s + 40 * place, end_s=start_s + 40 * place + 39)
+            for place, text in enumerate(AWKWARD)
+        )
+        await claim.complete(attrs.evolve(transcript(0), segments=said, duration_s=said[-1].end_s))
+        return job.id
+
+    return lambda start_s: server.run(made(start_s))
+
+
+def _letters(text: str) -> str:
+    """Without what formats may put in other places, or write in another way so that it is no mark of theirs."""
+    text = text.translate({0xFF5B: "{", 0xFF5D: "}", 0xFF3B: "[", 0xFF1C: "<", 0x2060: "", ord("'"): ""})
+    return re.sub("-{2,}>", "->", "".join(one_line(text).split()))
+
+
+def _as_it_stands(name: str, text: str) -> Cues:
+    """All that is in a file, and not what a reader makes of it: there are marks in what was said."""
+    if name == "srt":
+        captions = webvtt.from_buffer(io.StringIO(text), format="srt").captions
+        return [(_seconds(one.start), _seconds(one.end), one.raw_text) for one in captions]
+    return [(start, end, html.unescape(said) if name == "vtt" else said) for start, end, said in READERS[name](text)]
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "pdf"])
+def test_awkward_text_comes_back(name: str, alice: Visitor, awkward: Callable[[float], str]) -> None:
+    start_s = 0.0 if name == "ass" else HOUR_100_S
+    query = "?layout=plain" if name == "docx" else ""
+    answer = alice.get(f"/api/export/download/{awkward(start_s)}/{name}{query}")
+    assert answer.status_code == 200, answer.text
+    wanted = [_letters(text) for text in AWKWARD]
+    if name in READERS:
+        found = _as_it_stands(name, answer.content.decode())
+        assert "".join(_letters(text) for _, _, text in found) == "".join(wanted)
+        assert {int(start) for start, _, text in found if text} >= {int(start_s) + 40, int(start_s) + 80}
+    elif name == "docx":
+        title, *said = docx.Document(io.BytesIO(answer.content)).paragraphs
+        assert title.text == "clip"
+        assert [_letters(one.text) for one in said] == list(filter(None, wanted))
+    else:
+        assert "".join(wanted) in _letters(re.sub(r"\[.*?\]", "", answer.content.decode()))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("ass", "ass has no times after 9:59:59.99, and this goes on to 100:"),
+        ("pdf", "pdf has no font for 🌈 (U+1F308)"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused(
+    name: str, reason: str, alice: Visitor, awkward: Callable[[float], str]
+) -> None:
+    answer = alice.get(f"/api/export/download/{awkward(HOUR_100_S)}/{name}")
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "VALIDATION_ERROR")
+    assert reason in answer.json()["detail"]
 
 
 # ---------------------------------------------------------------- options

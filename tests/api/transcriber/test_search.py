@@ -72,6 +72,7 @@ def test_filters(reader: Visitor, made: list[str]) -> None:
     assert ids(models=["medium"]) == []
     assert ids(filename="CLIP13") == [made[1]]
     assert set(ids(date_range={"start": day, "end": day})) == set(made)
+    assert set(ids(date_range={"end": day.replace("-", "")})) == set(made), "a day, however it is written"
     assert ids(date_range={"start": "2020-01-01", "end": "2020-12-31"}) == []
     assert ids(date_range={"end": "2020-12-31T10:00:00+02:00"}) == []
     assert set(ids(date_range={"start": "0001-01-01T00:00:00+00:00"}, models=["micro"])) == set(made)

@@ -193,6 +193,8 @@ def test_renaming_a_speaker() -> None:
         ([Remove(segment=2), Remove(segment=2)], "operations[1].segment"),
         ([SetText(segment=0, text=" \u2028\t")], "operations[0].text"),
         ([SetSpeaker(segment=0, speaker="\n")], "operations[0].speaker"),
+        ([SetSpeaker(segment=0, speaker="\u202e")], "operations[0].speaker"),
+        ([SetText(segment=0, text=" \u200b\ufeff ")], "operations[0].text"),
         ([Split(segment=0, at=19)], "operations[0].at"),
         ([Split(segment=0, at=5000)], "operations[0].at"),
         ([Split(segment=0, at=5, time_s=3.0)], "operations[0].time"),

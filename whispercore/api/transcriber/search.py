@@ -30,7 +30,11 @@ def day_or_time(text: str) -> date | datetime:
         ValueError: It is neither.
     """
     try:
-        return date.fromisoformat(text) if len(text) == len("2026-01-31") else datetime.fromisoformat(text)
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
             f"{text[:40]!r} is neither a day, such as 2026-01-31, nor a time in ISO 8601, such as 2026-01-31T12:00:00Z"
