@@ -18,9 +18,8 @@ from whispercore.database.tables import batch_items, batches, jobs
 from whispercore.errors import Conflict, KeyReused, NotFound
 from whispercore.formats.line import encodable
 from whispercore.ids import Ids
-from whispercore.jobs.holding import HELD, let_go
+from whispercore.jobs.holding import hold, let_go
 from whispercore.jobs.job import State
-from whispercore.jobs.rows import QUEUED
 from whispercore.people.caller import Caller
 
 _OWN = tuple(batches.c[one.name] for one in fields(Batch) if one.name != "counts")
@@ -98,9 +97,8 @@ class Batches:
             job_ids: Jobs of its owner, of no batch yet.
         """
         these = (jobs.c.id.in_(job_ids), jobs.c.batch_id.is_(None))
-        # Nor are they woken any more when another job ends that they have waited for.
-        await tx.execute(update(jobs).where(*these, QUEUED).values(next_attempt_at=HELD, stage=None))
-        await tx.execute(update(jobs).where(*these).values(batch_id=batch_id))
+        adopted = await tx.execute(update(jobs).where(*these).values(batch_id=batch_id).returning(jobs.c.id))
+        await hold(tx, adopted.scalars().all())
 
     async def fill(self, tx: AsyncConnection, batch_id: str, items: Sequence[NewItem]) -> None:
         """Put its files into a new batch, and let its first jobs go.

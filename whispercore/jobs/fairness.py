@@ -2,16 +2,23 @@
 
 Each job gets a tag when it is queued, and the smallest tag goes first. A user's first job gets the tag of the job whose
 turn it is now; each further one a tag that is greater by what his job before it costs. So a user with a thousand jobs
-and one with a single job take turns, and nothing has to be counted when a job is claimed.
+and one with a single job take turns, and nothing has to be counted when a job is claimed. A job that is held back gets
+its tag when it is let go.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import jobs
 from whispercore.jobs.rows import LIVE, PROCESSING, QUEUED
+
+NO_TURN: Final = 1e300
+"""The tag of a job that is held back: behind all who wait for their turn."""
+IN_TURN: Final = jobs.c.fair_tag < NO_TURN
 
 
 async def next_tag(tx: AsyncConnection, owner_id: str, priority: int) -> float:
@@ -32,11 +39,11 @@ async def next_tag(tx: AsyncConnection, owner_id: str, priority: int) -> float:
 
 _HERE = jobs.c.priority == bindparam("priority")
 # Of those that wait: a worker that knows few kinds may have taken one from far behind.
-_WAITING = select(func.min(jobs.c.fair_tag)).where(QUEUED, _HERE).scalar_subquery()
+_WAITING = select(func.min(jobs.c.fair_tag)).where(QUEUED, _HERE, IN_TURN).scalar_subquery()
 _RUNNING = select(func.max(jobs.c.fair_tag)).where(PROCESSING, _HERE).scalar_subquery()
 _AFTER_OWN = (
     select(jobs.c.fair_tag + jobs.c.cost)
-    .where(LIVE, _HERE, jobs.c.owner_id == bindparam("owner_id"))
+    .where(LIVE, _HERE, IN_TURN, jobs.c.owner_id == bindparam("owner_id"))
     .order_by(jobs.c.fair_tag.desc())
     .limit(1)
     .scalar_subquery()

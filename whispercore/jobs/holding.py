@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -9,10 +10,23 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import batches, jobs
+from whispercore.jobs.fairness import IN_TURN, NO_TURN, next_tag
 from whispercore.jobs.rows import PROCESSING, QUEUED
 
 HELD: Final = datetime(9999, 1, 1, tzinfo=UTC)
 """When it is the turn of a job that is held: never, until it is let go."""
+
+
+async def hold(tx: AsyncConnection, job_ids: Sequence[str]) -> None:
+    """Take jobs that are in the queue out of it, until they are let go; those in work go on.
+
+    Args:
+        tx: A transaction that writes.
+        job_ids: Which.
+    """
+    # No stage: those that have waited for another job's result would be woken when it ends.
+    values = {"next_attempt_at": HELD, "fair_tag": NO_TURN, "stage": None}
+    await tx.execute(update(jobs).where(jobs.c.id.in_(job_ids), QUEUED).values(values))
 
 
 async def let_go(tx: AsyncConnection, batch_id: str) -> None:
@@ -28,10 +42,11 @@ async def let_go(tx: AsyncConnection, batch_id: str) -> None:
     if most is None:
         return
     of_it = jobs.c.batch_id == batch_id
-    moving = or_(PROCESSING, QUEUED & or_(jobs.c.next_attempt_at.is_(None), jobs.c.next_attempt_at < HELD))
+    moving = or_(PROCESSING, QUEUED & IN_TURN)
     count = (await tx.execute(select(func.count()).select_from(jobs).where(of_it, moving))).scalar_one()
     if count >= most:
         return
-    held = select(jobs.c.id).where(of_it, QUEUED, jobs.c.next_attempt_at == HELD).order_by(jobs.c.id)
-    next_ones = held.limit(most - count).scalar_subquery()
-    await tx.execute(update(jobs).where(jobs.c.id.in_(next_ones)).values(next_attempt_at=None))
+    held = select(jobs.c.id, jobs.c.owner_id, jobs.c.priority).where(of_it, QUEUED, ~IN_TURN).order_by(jobs.c.id)
+    for job in (await tx.execute(held.limit(most - count))).all():
+        tag = await next_tag(tx, job.owner_id, job.priority)
+        await tx.execute(update(jobs).where(jobs.c.id == job.id).values(next_attempt_at=None, fair_tag=tag))

@@ -14,6 +14,7 @@ from whispercore.database import outbox
 from whispercore.database.tables import jobs, workers
 from whispercore.database.types import Moment
 from whispercore.jobs.claim import Claim
+from whispercore.jobs.fairness import IN_TURN
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.ports import JobPorts
 from whispercore.jobs.rows import COLUMNS, PROCESSING, QUEUED, job_of
@@ -169,8 +170,8 @@ class Queue:
             await tx.execute(delete(workers).where(workers.c.name == worker))
 
     async def waiting(self) -> int:
-        """How many jobs wait for a worker, of all people together."""
-        return await self._count(select(func.count()).select_from(jobs).where(QUEUED))
+        """How many jobs wait for a worker, of all people together; not those that are held back."""
+        return await self._count(select(func.count()).select_from(jobs).where(QUEUED, IN_TURN))
 
     async def workers(self) -> int:
         """How many workers were seen of late."""

@@ -9,6 +9,7 @@ from sqlalchemy import and_, case, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import jobs, speeds, workers
+from whispercore.jobs.fairness import IN_TURN
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.rows import PROCESSING, QUEUED
 
@@ -95,7 +96,7 @@ async def _ahead(
     earlier = and_(
         QUEUED,
         or_(
-            jobs.c.priority > own.c.priority,
+            and_(jobs.c.priority > own.c.priority, IN_TURN),
             and_(
                 jobs.c.priority == own.c.priority, tuple_(jobs.c.fair_tag, jobs.c.id) < tuple_(own.c.fair_tag, own.c.id)
             ),

@@ -20,8 +20,8 @@ from whispercore.events import Events, LocalEvents
 from whispercore.formats.line import encodable
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.jobs.dispatch import Dispatch
-from whispercore.jobs.fairness import next_tag
-from whispercore.jobs.holding import let_go
+from whispercore.jobs.fairness import NO_TURN, next_tag
+from whispercore.jobs.holding import HELD, let_go
 from whispercore.jobs.job import Job, JobFilter, JobSummary, NewJob, State
 from whispercore.jobs.listing import conditions, queries, sliced, summary_of
 from whispercore.jobs.local import LocalDispatch
@@ -105,7 +105,7 @@ class Jobs:
             .values(
                 id=self._ports.ids.new(),
                 state=State.QUEUED,
-                fair_tag=await next_tag(tx, new.owner_id, new.priority),
+                fair_tag=NO_TURN if new.next_attempt_at == HELD else await next_tag(tx, new.owner_id, new.priority),
                 created_at=now,
                 **values,
             )

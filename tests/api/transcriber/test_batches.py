@@ -16,6 +16,7 @@ import pytest
 from tests.api.conftest import MakeServer
 from tests.batches import over, stored, zipped
 from tests.both_clients import Both, both
+from tests.live import Live
 from tests.speech import truth
 from tests.visitor import Visitor, registered
 from whispercore.api.transcriber.batches import BatchDetail
@@ -88,6 +89,33 @@ async def test_no_more_are_in_work_than_wanted(make_server: MakeServer, audio: P
         assert [one.status for one in seen.files] == ["cancelled", "deleted", "cancelled", "cancelled"]
         with pytest.raises(Conflict):
             await client.call(lambda c: c.batches.cancel(made.batch_id))
+
+
+def in_turn(server: Live, number: int) -> list[str | None]:
+    """The next jobs that a worker takes."""
+
+    async def taken() -> list[str | None]:
+        claims = [await server.ports.jobs.queue.claim("w", ["transcribe"]) for _ in range(number)]
+        return [claim.job.id if claim is not None else None for claim in claims]
+
+    return server.run(taken())
+
+
+def test_what_is_held_is_in_nobodys_way(make_server: MakeServer, audio: Path) -> None:
+    server = make_server(worker=False, max_queue=5)
+    ann, bob = registered(server), registered(server)
+    clip = audio / "clip01-en.wav"
+    form = {"model": "micro", "auto_start": "false", "max_parallel_jobs": "2"}
+    files = [("files[]", clip.read_bytes())] * 6
+    batch = ann.post("/api/v1/batch/upload", data=form, files=files).json()
+    bobs = [bob.job(clip) for _ in range(2)]
+    anns = ann.job(clip)
+    assert in_turn(server, 4) == [bobs[0], anns, bobs[1], None], "hers is not behind all that she holds"
+    bobs = [bob.job(clip) for _ in range(2)]
+    assert ann.post(f"/api/v1/batch/{batch['batch_id']}/start").status_code == 200
+    first, second = [one["job_id"] for one in batch["files"][:2]]
+    # Nobody has looked at the first one of the batch, so it is taken for longer than both of his.
+    assert in_turn(server, 5) == [first, *bobs, second, None]
 
 
 async def test_deleting_a_batch_deletes_all_of_it(client: Both, newcomer: Visitor, audio: Path) -> None:
