@@ -16,7 +16,7 @@ from whispercore.jobs.rows import channel_key, from_json, segment_of, segment_ro
 from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
 
 _PREVIEW_CHARACTERS = 200
-_MANY = 100
+_MANY = 20
 """Segments."""
 
 

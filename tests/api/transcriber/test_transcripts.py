@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from tests.both_clients import Both, both
 from tests.live import Live
 from tests.visitor import Visitor, registered
 from whispercore.errors import Conflict, InvalidRequest, NotFound, StaleVersion
+from whispercore.jobs import results
 from whispercore.jobs.job import NewJob
 from whispercore.testing.making_jobs import transcript
+from whispercore.transcripts import snapshot
 from whispercore.transcripts.operations import Merge, Move, SetSpeaker, SetText, Split
+from whispercore_server import frame
+from whispercore_server.plugins.transcriber import views
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +204,47 @@ def test_awkward_texts_are_kept_as_they_are(editor: Visitor, job_id: str) -> Non
     body = {"version": 1, "operations": [{"op": "text", "segment": 0, "text": awkward}]}
     assert editor.send("PATCH", f"/api/transcripts/{job_id}", json=body).status_code == 200
     assert editor.get(f"/api/jobs/{job_id}").json()["transcript"]["segments"][0]["text"] == awkward
+
+
+def test_long_transcripts_are_read_and_written_outside_of_the_event_loop(
+    editor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[tuple[str, int]] = []
+
+    def noting(module: Any, name: str) -> None:
+        real = getattr(module, name)
+
+        def noted_first(*values: Any) -> Any:
+            noted.append((name, threading.get_ident()))
+            return real(*values)
+
+        monkeypatch.setattr(module, name, noted_first)
+
+    async def ident() -> int:
+        return threading.get_ident()
+
+    loop = editor.server.run(ident())
+    job_id = editor.server.run(_completed(editor, 150))
+    path = f"/api/transcripts/{job_id}"
+    link = editor.post(f"{path}/shares", json={}).json()["url"].removeprefix(editor.server.url)
+    for module, name in ((results, "segment_of"), (snapshot, "segment_of"), (views, "segment"), (frame, "plain")):
+        noting(module, name)
+    for number, text in enumerate(("more", "and more"), 1):
+        edit = {"version": number, "operations": [{"op": "text", "segment": 7, "text": text}]}
+        assert editor.send("PATCH", path, json=edit).status_code == 200
+    assert ("segment_of", loop) not in noted
+    for its_path in (
+        f"/api/jobs/{job_id}",
+        f"{path}/segments",
+        f"{path}/segments?version=1&limit=1000",
+        f"{path}/diff",
+        f"/api/export/download/{job_id}/srt",
+        link,
+    ):
+        noted.clear()
+        assert editor.get(its_path).status_code == 200
+        assert noted, its_path
+        assert [name for name, thread in noted if thread == loop] == [], its_path
 
 
 def test_an_edit_is_in_the_audit_trail_without_its_text(editor: Visitor, admin: Visitor, job_id: str) -> None:
