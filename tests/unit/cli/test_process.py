@@ -145,6 +145,13 @@ def test_a_terminal_gets_bars_and_live_segments(environment: dict[str, str]) -> 
     assert seen.endswith("\x1b[?25h") or "\x1b[?25h" in seen.rpartition("\x1b[?25l")[2]  # the cursor is back
 
 
+def test_a_bar_says_how_much_is_done_and_when_the_rest_will_be(environment: dict[str, str], tmp_path: Path) -> None:
+    environment = {**environment, "TERM": "xterm", "COLUMNS": "100"}
+    code, seen = in_terminal(environment, "call-stereo.wav", *SPEECH, "-o", str(tmp_path))
+    assert code == 0
+    assert re.search(r"call-stereo\.wav [━╸╺]+ +[1-9]\d*%, \d+:\d\d left", plain(seen))
+
+
 def test_quiet_and_output_in_a_terminal(environment: dict[str, str], tmp_path: Path) -> None:
     environment = {**environment, "TERM": "xterm", "COLUMNS": "100"}
     code, seen = in_terminal(environment, "clip01-en.wav", *SPEECH, "-q")

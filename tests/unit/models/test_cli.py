@@ -1,4 +1,9 @@
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +12,7 @@ from typer.testing import CliRunner
 from whispercore.errors import InvalidOption, UnknownModel
 from whispercore_server.cli.models import app
 
-from .hub import Hub
+from .hub import Act, Hub
 
 
 @pytest.fixture
@@ -55,3 +60,21 @@ def test_pull(folder: Path, hub: Hub) -> None:
     run("pull", "tiny-q5_1")
     run("pull", "tiny-q5_1", "--force")
     assert len(hub.asked) == 2
+
+
+def test_a_terminal_gets_a_bar(folder: Path, hub: Hub) -> None:
+    hub.acts.append(Act(pause_s=0.5))
+    terminal, other = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "whispercore_server.cli", "models", "pull", "tiny-q5_1"],
+        env={**os.environ, "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=other,
+        text=True,
+        check=True,
+    )
+    os.close(other)
+    shown = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", os.read(terminal, 1 << 16).decode())
+    os.close(terminal)
+    assert re.search(r"tiny-q5_1 [━╸╺ ]+ [\d.]+/[\d.]+ [kM]B", shown), shown
+    assert done.stdout == f"tiny-q5_1: {folder / 'tiny-q5_1.bin'}\n"
