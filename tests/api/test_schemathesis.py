@@ -162,7 +162,7 @@ def test_every_operation_is_answered(
         is_closed = operation.scope == "admin" and sender.name == "user"
         if is_closed and answer.status_code == 403:
             counts["refused"] += 1
-        elif not is_closed and answer.status_code in (operation.status, *operation.also):
+        elif not is_closed and answer.status_code == operation.status < 300:
             counts["answered"] += 1
         else:
             failed[method, path] = f"{answer.status_code} {answer.text[:300]}"
