@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,14 @@ def test_there_is_much_honest_text_and_none_of_it_twice() -> None:
     every = [line for some in honest().values() for line in some]
     assert len(every) == len(set(every)) >= 1000
     assert all(len(some) >= 100 for some in honest().values())
+
+
+def test_honest_titles_are_written_in_ten_scripts_and_more() -> None:
+    """What the name of a letter begins with in Unicode is its script; those of a few titles are counted."""
+    titles: Counter[str] = Counter()
+    for title in honest()["titles"]:
+        titles.update({unicodedata.name(letter).split()[0] for letter in title if letter.isalpha()})
+    assert len([script for script, count in titles.items() if count >= 3]) >= 10
 
 
 @pytest.mark.parametrize("kind", honest())
