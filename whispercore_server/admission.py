@@ -81,6 +81,8 @@ class Admission:
             NotAuthenticated: See ``recheck``.
             NotPermitted: See ``recheck``.
         """
+        if operation.scope is None:  # nothing was asked of him that he could lose
+            await asyncio.Event().wait()
         while True:
             await asyncio.sleep(RECHECK_S)
             try:

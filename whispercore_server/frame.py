@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ from whispercore_server.presence import while_there
 from whispercore_server.proxies import Proxies
 from whispercore_server.request_info import REQUEST_INFO, request_info
 from whispercore_server.security_headers import SECURITY_HEADERS
-from whispercore_server.streams import ServerSocket, close_socket, open_socket, send_events, send_file, talk
+from whispercore_server.streams import ServerSocket, close_socket, open_socket, send_events, send_file, watched
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 OPERATION: Final = web.RequestKey("operation", Operation)
@@ -143,8 +143,8 @@ class Frame:
             for look in taken:
                 await look(http, operation, caller, sources)
             await ask_for_body(http)
-            response: web.StreamResponse = await handle(http, caller)
-            return response
+            work: Coroutine[Any, Any, web.StreamResponse] = handle(http, caller)
+            return await watched(work, self.admission.watch(http, operation, caller))
 
         async def read(http: web.Request, caller: Caller) -> web.StreamResponse:
             began_s = self.clock.monotonic()
@@ -176,6 +176,8 @@ class Frame:
         self, http: web.Request, operation: Operation, handle: Handle, request: object, caller: Caller
     ) -> web.StreamResponse:
         work = handle(request, caller)
+        if not isinstance(operation, Raw) and operation.plan.octets is not None:  # it reads the body itself
+            work = watched(work, self.admission.watch(http, operation, caller))
         made = await (while_there(http, work) if operation.stop_on_disconnect else work)
         reply = made if isinstance(made, Reply) else Reply(body=made)
         meta = self._meta(http)
@@ -213,7 +215,7 @@ class Frame:
         failed: WhispercoreError | None = None
         try:
             work = handle(request, caller, ServerSocket(http, socket, operation.incoming))
-            await talk(work, self.admission.watch(http, operation, caller))
+            await watched(work, self.admission.watch(http, operation, caller))
         except Exception as error:  # noqa: BLE001 (told to the other side)
             failed = self._known(http, error)
         await close_socket(http, socket, failed, lambda error: self._rendered(http, operation.dialect, error))

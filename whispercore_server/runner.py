@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
-from whispercore.errors import InternalError, InvalidRequest, Unavailable, WhispercoreError
+from whispercore.errors import InternalError, InvalidRequest, WhispercoreError
 from whispercore_server.frame import Frame
 
 FRAME: Final = web.AppKey("whispercore.frame", Frame)
@@ -75,4 +75,4 @@ def _known(status: int, exc: BaseException | None) -> WhispercoreError:
         return InvalidRequest.one("", reason)
     if status == web.HTTPBadRequest.status_code:
         return InvalidRequest.one("", "it is no HTTP request, or breaks its rules")
-    return Unavailable("it took too long") if status == web.HTTPGatewayTimeout.status_code else InternalError()
+    return InternalError()

@@ -165,11 +165,11 @@ async def open_socket(http: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-async def talk(work: Coroutine[Any, Any, None], watch: Watch) -> None:
-    """Let a handler use a WebSocket until it returns, or until the watch raises."""
-    async with _running(watch) as ending, _running(work) as talking:
-        await asyncio.wait((talking, ending), return_when=asyncio.FIRST_COMPLETED)
-        (ending if ending.done() else talking).result()
+async def watched(work: Coroutine[Any, Any, _T], watch: Watch) -> _T:
+    """What a handler gives, unless the watch raises before."""
+    async with _running(watch) as ending, _running(work) as working:
+        await asyncio.wait((working, ending), return_when=asyncio.FIRST_COMPLETED)
+        return (working if working.done() else ending).result()
 
 
 async def close_socket(

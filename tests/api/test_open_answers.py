@@ -1,10 +1,10 @@
-"""Streams and WebSockets are no way around the end of a session, a key, an account or a right."""
+"""Streams, WebSockets and uploads are no way around the end of a session, a key, an account or a right."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from tests.plugins.demo_plugin import PLUGIN as DEMO
 from tests.visitor import PASSWORD, Visitor, administrator, registered
 from tests.waiting import until
 from whispercore.api.transcriber.progress import Ended, JobEvent
+from whispercore.api.transcriber.tus import HEADERS as TUS_HEADERS
 from whispercore.errors import NotAuthenticated, Unavailable
 from whispercore.people.auth import Credentials
 from whispercore.people.caller import Caller
 from whispercore_server import admission, frame
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
+LENGTH = 20_000
+"""Bytes of an upload that takes long."""
 End = Callable[[Visitor], None]
 """Ends what somebody came with."""
 
@@ -103,7 +106,7 @@ def test_a_stream_ends_with_its_key_which_was_not_used_for_that(server: Live, au
         assert ended.status_code in (200, 201), ended.text
         assert last_event(stream)[1]["error_code"] == "NOT_AUTHENTICATED"
     assert owner.get(path).json()["usage_count"] == 2, "the upload and the stream"
-    seen = {"event_type": "api_key_used_after_revocation"}
+    seen = {"event_type": "api_key_used_after_revocation", "resource_id": key_id}
     assert administrator(server).get("/admin/security/audit-logs", params=seen).json()["total"] == 0
 
 
@@ -211,3 +214,38 @@ def test_an_upload_that_outlives_its_key_makes_no_job(
         answer = visitor.post("/api/jobs/", data=body(), headers=form)
         assert (answer.status_code, answer.json()["error_code"]) == (401, "NOT_AUTHENTICATED")
     assert owner.get("/api/jobs/").json()["total"] == 0
+
+
+@pytest.mark.parametrize("protocol", ["tus", "chunks"])
+async def test_an_upload_that_outlives_its_key_is_cut_off(protocol: str, server: Live) -> None:
+    owner = await asyncio.to_thread(registered, server)
+    visitor, key_id = with_key(owner)
+    if protocol == "tus":
+        length = {"Upload-Length": str(LENGTH)}
+        path = visitor.post("/api/tus/", headers={**TUS_HEADERS, **length}).headers["Location"]
+        method, kind = "PATCH", {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    else:
+        wanted = {"filename": "a.wav", "file_size": LENGTH}
+        made = visitor.post("/api/chunked-uploads/initialize", json=wanted).json()
+        path = f"/api/chunked-uploads/{made['session_id']}/chunks/0"
+        method, kind = "POST", {"Content-Type": "application/octet-stream"}
+    sent_bytes = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent_bytes
+        while sent_bytes < LENGTH:
+            yield b"x"
+            sent_bytes += 1
+            if sent_bytes == 10:
+                revoked = await asyncio.to_thread(owner.send, "DELETE", f"/api/api-keys/{key_id}")
+                assert revoked.status_code == 200
+            await asyncio.sleep(0.001)
+
+    headers = {**visitor.headers, **TUS_HEADERS, **kind}
+    async with (
+        ClientSession() as session,
+        # The body is asked for when he was let in, and not sent before.
+        session.request(method, server.url + path, data=body(), headers=headers, expect100=True) as answer,
+    ):
+        assert (answer.status, (await answer.json())["error_code"]) == (401, "NOT_AUTHENTICATED")
+    assert 10 <= sent_bytes < LENGTH
