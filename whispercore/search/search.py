@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, Protocol
 
 import orjson
@@ -132,23 +133,19 @@ class IndexSearch:
     async def suggest(self, prefix: str, caller: Caller, limit: int = 10) -> list[Suggestion]:
         """See ``Search``."""
         async with self._database.read() as tx:
-            words = await self._words(tx, prefix, caller)
+            marks = Marks.new()
+            words = await self._words(tx, prefix, caller, marks)
             names = [row.filename for row in await tx.execute(statements.filenames(caller, _LOOKED_AT))]
-        return await asyncio.to_thread(_suggestions, prefix, words, names, limit)
+        return await asyncio.to_thread(_suggestions, prefix, _said(words, marks), names, limit)
 
-    async def _words(self, tx: AsyncConnection, prefix: str, caller: Caller) -> list[tuple[str, Row[Any]]]:
+    async def _words(self, tx: AsyncConnection, prefix: str, caller: Caller, marks: Marks) -> Sequence[Row[Any]]:
+        """The newest segments in which something begins like this, with marks around it."""
         term = term_of(prefix, is_beginning=True)
         rows = await _rows(tx, caller)
         if term is None or (rows is None and not caller.is_admin):
             return []
-        marks = Marks.new()
         found = (await tx.execute(statements.recent(term, rows, caller, _LOOKED_AT))).scalars().all()
-        query = statements.marked(term, found, marks)
-        made = []
-        for row in await tx.execute(query):
-            for first, end in spans_of(row.text, row.marked, marks):
-                made.append((_continued(row.text, first, end), row))
-        return made
+        return (await tx.execute(statements.marked(term, found, marks))).all()
 
 
 async def _rows(tx: AsyncConnection, caller: Caller) -> Rows | None:
@@ -180,7 +177,8 @@ async def _results(
     anything = Term(" OR ".join(term.expression for term in asked.wanted))
     marks = Marks.new()
     wanted = [row for rows in chosen.values() for row in rows]
-    matches = {row.row: _match(row, marks) for row in await tx.execute(statements.marked(anything, wanted, marks))}
+    rows = (await tx.execute(statements.marked(anything, wanted, marks))).all()
+    matches = await asyncio.to_thread(lambda: {row.row: _match(row, marks) for row in rows})
     return tuple(
         SearchResult(
             document=one.document,
@@ -221,6 +219,13 @@ def _start_s(row: Row[Any], place: int) -> float:
     return start_s
 
 
+def _said(rows: Sequence[Row[Any]], marks: Marks) -> Iterator[str]:
+    """What is in the marks."""
+    for row in rows:
+        for first, end in spans_of(row.text, row.marked, marks):
+            yield _continued(row.text, first, end)
+
+
 def _continued(text: str, first: int, end: int) -> str:
     """A word; where the script has no spaces, some characters more."""
     if is_spaceless(text[end - 1]):
@@ -230,11 +235,11 @@ def _continued(text: str, first: int, end: int) -> str:
     return text[first:end]
 
 
-def _suggestions(prefix: str, words: list[tuple[str, Row[Any]]], names: list[str], limit: int) -> list[Suggestion]:
+def _suggestions(prefix: str, words: Iterable[str], names: list[str], limit: int) -> list[Suggestion]:
     """By how often they were met; words in the way they are written most often."""
     counts: Counter[str] = Counter()
     ways: dict[str, Counter[str]] = {}
-    for text, _ in words:
+    for text in words:
         key = plainly(text)
         counts[key] += 1
         ways.setdefault(key, Counter())[text] += 1

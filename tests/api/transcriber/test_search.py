@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.speech import AUDIO
 from tests.visitor import Visitor, administrator, limited, registered
 from whispercore.api.transcriber.search import DateRange, SearchFilters
 from whispercore.errors import InvalidRequest
+from whispercore.search import search
+from whispercore.search.excerpt import Marks, Span, spans_of
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,25 @@ def test_search_follows_edits_restored_versions_and_deletion(reader: Visitor) ->
     assert reader.send("DELETE", f"/api/jobs/{job_id}").status_code == 200
     assert found(reader, "xylophone")["total"] == 0
     assert reader.get("/api/search/suggestions?prefix=xylo").json() == {"suggestions": []}
+
+
+def test_what_is_shown_is_made_outside_of_the_event_loop(
+    reader: Visitor, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def noting(text: str, marked: str, marks: Marks) -> tuple[Span, ...]:
+        threads.append(threading.get_ident())
+        return spans_of(text, marked, marks)
+
+    async def ident() -> int:
+        return threading.get_ident()
+
+    monkeypatch.setattr(search, "spans_of", noting)
+    assert found(reader, "teacher OR sonntag")["total"] == len(made)
+    assert reader.get("/api/search/suggestions?prefix=teach").json()["suggestions"]
+    assert len(threads) == 3
+    assert reader.server.run(ident()) not in threads
 
 
 @pytest.fixture

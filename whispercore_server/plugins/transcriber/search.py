@@ -26,7 +26,7 @@ from whispercore.languages import CODES
 from whispercore.people.caller import Caller
 from whispercore.search import search
 from whispercore.search.statements import SearchFilter
-from whispercore_server.plugin import serves
+from whispercore_server.plugin import Reply, serves
 from whispercore_server.ports import Ports
 
 _INSTANT = timedelta(microseconds=1)
@@ -39,7 +39,7 @@ class SearchHandlers:
     ports: Ports
 
     @serves(Search.find)
-    async def find(self, request: SearchTranscripts, caller: Caller) -> SearchResults:
+    async def find(self, request: SearchTranscripts, caller: Caller) -> Reply[SearchResults]:
         """In what the caller may read."""
         began = time.perf_counter()
         page = await self.ports.search.find(
@@ -50,7 +50,7 @@ class SearchHandlers:
             max_matches=request.max_matches,
         )
         took_s = time.perf_counter() - began
-        return SearchResults(
+        body = SearchResults(
             results=[_result(one) for one in page.rows],
             total=page.total,
             limit=request.limit,
@@ -58,6 +58,7 @@ class SearchHandlers:
             query_time=f"{took_s:.2f}s",
             query_time_s=round(took_s, 6),
         )
+        return Reply(body=body, is_long=True)
 
     @serves(Search.suggestions)
     async def suggestions(self, request: SuggestQueries, caller: Caller) -> QuerySuggestions:
