@@ -25,7 +25,7 @@ from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.database.tables import login_failures, users
 from whispercore.database.undisturbed import undisturbed
-from whispercore.database.upsert import upsert
+from whispercore.database.upsert import statement, upsert
 from whispercore.errors import NotAuthenticated, TooManyRequests
 from whispercore.people.back_off import ACCOUNT, FORGOTTEN_AFTER, FROM_NETWORK, KNOWN_FOR, NETWORK, BackOff
 from whispercore.people.caller import Caller
@@ -193,11 +193,9 @@ class Lockout:
                     "network": None if policy is ACCOUNT else network,
                 }
                 failures = await _counted(tx, row, now)
-                wait_s = policy.wait_s(failures)
-                until = now + timedelta(seconds=wait_s) if wait_s else None
-                this = login_failures.c.key == key
-                await tx.execute(update(login_failures).where(this).values(locked_until=until))
-                if wait_s:
+                if wait_s := policy.wait_s(failures):
+                    this = update(login_failures).where(login_failures.c.key == key)
+                    await tx.execute(this.values(locked_until=now + timedelta(seconds=wait_s)))
                     await self._audit.append(tx, _as(caller, name), _locked(policy, network, failures, wait_s))
 
     async def _succeeded(self, keys: _Keys, username: str, caller: Caller) -> None:
@@ -222,10 +220,11 @@ class Lockout:
 
 async def _counted(tx: AsyncConnection, row: Mapping[str, Any], now: datetime) -> int:
     """Count a failure, and give the new count. Its row is locked from now on: others who fail in this moment wait."""
-    table = login_failures.c
+    table, values = login_failures.c, {"last_at": now, "locked_until": None}
     failures = case((table.last_at < now - FORGOTTEN_AFTER, 1), else_=table.failures + 1)
-    await upsert(tx, login_failures, {**row, "failures": 1, "last_at": now}, {"failures": failures, "last_at": now})
-    return int((await tx.execute(select(table.failures).where(table.key == row["key"]))).scalar_one())
+    first, more = {**row, **values, "failures": 1}, {**values, "failures": failures}
+    counted = statement(tx.dialect.name, login_failures, first, more).returning(table.failures)
+    return int((await tx.execute(counted)).scalar_one())
 
 
 async def _name(tx: AsyncConnection, username: str) -> str | None:
