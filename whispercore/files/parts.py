@@ -7,20 +7,19 @@ the two it may lie in either place, and a reader looks in both.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import BlobMissing, FileDamaged, StorageFull
 from whispercore.files.blobs import Blobs
-from whispercore.files.checksums import checksum_of, matches, matches_file
+from whispercore.files.checksums import matches, matches_file
 from whispercore.files.manifest import Part, Staged
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash  # it has no public name
 
 PART_BYTES = 8 << 20
 """Bytes of every part but the last."""
@@ -28,6 +27,9 @@ STAGING = "staging"
 PUBLISHED = "files"
 _AT_ONCE = 8
 """Parts that are moved side by side."""
+_PLENTY_BYTES: Final = 8 << 30
+"""More room than can be filled before it is looked again how much is left."""
+_LOOK_AGAIN_S: Final = 1.0
 
 
 class Parts:
@@ -41,33 +43,38 @@ class Parts:
     def __init__(self, blobs: Blobs, *, reserve_bytes: int) -> None:
         self.blobs = blobs
         self._reserve_bytes = reserve_bytes
+        self._plenty_until_s = -math.inf
 
     async def check_room(self, needed_bytes: int) -> None:
-        """Refuse what would fill the store up.
+        """Refuse what would fill the store up. It is not asked about each part, as long as it has plenty of room.
 
         Raises:
             StorageFull: It would.
         """
+        now_s = time.monotonic()
+        if needed_bytes <= PART_BYTES and now_s < self._plenty_until_s:
+            return
         free_bytes = await self.blobs.free_bytes()
-        if free_bytes is not None and free_bytes - needed_bytes < self._reserve_bytes:
+        if free_bytes is None:
+            return
+        if free_bytes - needed_bytes < self._reserve_bytes:
             raise StorageFull(needed_bytes, free_bytes)
+        if free_bytes - self._reserve_bytes > _PLENTY_BYTES:
+            self._plenty_until_s = now_s + _LOOK_AGAIN_S
 
-    async def write(self, file_id: str, number: int, data: memoryview, whole: Hash) -> Part:
+    async def write(self, file_id: str, number: int, data: memoryview) -> None:
         """Keep a part of a file that is coming in. It must not change until that is done.
 
         Args:
             file_id: Of the file.
             number: The place of the part in it.
             data: The part.
-            whole: The SHA-256 of all before it, which goes on with this part.
 
         Raises:
             StorageFull: There is no room for it.
         """
-        checksum, _ = await asyncio.gather(
-            asyncio.to_thread(_hashed, data, whole), self.blobs.put(_staged_key(file_id, number), data)
-        )
-        return Part(number=number, size_bytes=len(data), checksum=checksum, stored_bytes=len(data))
+        await self.check_room(len(data))
+        await self.blobs.put(_staged_key(file_id, number), data)
 
     async def read(self, file_id: str, part: Part) -> bytes:
         """All bytes of a part, compared with what came in.
@@ -180,8 +187,3 @@ def _key(file_id: str, number: int) -> str:
 
 def _staged_key(file_id: str, number: int) -> str:
     return f"{STAGING}/{file_id}/{number}"
-
-
-def _hashed(data: memoryview, whole: Hash) -> str:
-    whole.update(data)
-    return checksum_of(data)

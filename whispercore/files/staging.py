@@ -1,19 +1,29 @@
 """Files that come in: counted, hashed, cut into parts and written while the rest is still on its way.
 
-Two parts of a file are in memory: one that is received, and the one before it, which is hashed and written meanwhile.
+Three parts of a file are in memory: one that is received, and the two before it, which are hashed and written
+meanwhile. With one of these only, whoever receives would have to wait for each, since disks take now more time, now
+less.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Final, Self
 
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import TooLarge
+from whispercore.files.checksums import checksum_of
 from whispercore.files.manifest import Part, Staged
 from whispercore.files.parts import PART_BYTES, Parts
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash  # it has no public name
+
+_IN_FLIGHT: Final = 2
+"""Parts of one file that are hashed and written while another one is received."""
 
 
 class Stage:
@@ -51,11 +61,12 @@ class Stage:
         self._buffer = bytearray()
         self._filled = 0
         """What of the buffer is of the part that is being received; the rest is of an older one."""
-        self._spare = bytearray()
-        """The buffer of the part that is being written while another one is received: the two change places, and
-        both keep their memory. Fresh memory for each part would cost more than its checksum."""
+        self._spare: list[bytearray] = []
+        """The buffers of parts that are written. They are filled again, and keep their memory: fresh memory for each
+        part would cost more than its checksum."""
         self._whole = hashlib.sha256()
-        self._writing: asyncio.Task[Part] | None = None
+        self._in_order = asyncio.Lock()
+        self._writing: deque[asyncio.Task[Part]] = deque()
         self._written: list[Part] = []
         self._finished = False
 
@@ -97,7 +108,8 @@ class Stage:
         """
         if self._filled:
             await self._cut()
-        await self._settle()
+        while self._writing:
+            await self._settle()
         self._finished = True
         return Staged(
             id=self.id,
@@ -109,26 +121,40 @@ class Stage:
         )
 
     async def _cut(self) -> None:
-        """Hand the buffer to the store, once the part before it is written, and take the other one."""
-        await self._settle()
-        data = memoryview(self._buffer)[: self._filled]
-        self._buffer, self._spare, self._filled = self._spare, self._buffer, 0
-        self._writing = asyncio.create_task(self._store(len(self._written), data))
+        """Hand the buffer to the store, as soon as that has few enough, and take another one."""
+        while len(self._writing) >= _IN_FLIGHT:
+            await self._settle()
+        number = len(self._written) + len(self._writing)
+        self._writing.append(asyncio.create_task(self._store(number, self._buffer, self._filled)))
+        self._buffer, self._filled = self._spare.pop() if self._spare else bytearray(), 0
 
     async def _settle(self) -> None:
-        """Wait for the part that is being written. Writing is never broken off: it would go on behind our back."""
-        if self._writing is not None:
-            await asyncio.wait((self._writing,))
-            self._written.append(self._writing.result())
-            self._writing = None
+        """Wait for the oldest part that is being written. That is never broken off: it would go on behind our back."""
+        await asyncio.wait((self._writing[0],))
+        self._written.append(self._writing.popleft().result())
 
-    async def _store(self, number: int, data: memoryview) -> Part:
-        await self._parts.check_room(len(data))
+    async def _store(self, number: int, buffer: bytearray, filled: int) -> Part:
+        data = memoryview(buffer)[:filled]
+        checksum, _ = await asyncio.gather(self._hash(data), self._write(number, data))
+        self._spare.append(buffer)
+        return Part(number=number, size_bytes=filled, checksum=checksum, stored_bytes=filled)
+
+    async def _hash(self, data: memoryview) -> str:
+        async with self._in_order:  # who came first is let in first, and parts come in their order
+            return await asyncio.to_thread(_hashed, data, self._whole)
+
+    async def _write(self, number: int, data: memoryview) -> None:
         async with self._writers:
-            return await self._parts.write(self.id, number, data, self._whole)
+            await self._parts.write(self.id, number, data)
 
     async def _abandon(self) -> None:
-        if self._writing is not None:
-            await asyncio.wait((self._writing,))
-            self._writing.exception()  # it was looked at: the file is given up anyway
+        if self._writing:
+            await asyncio.wait(self._writing)
+            for task in self._writing:
+                task.exception()  # it was looked at: the file is given up anyway
         await self._parts.remove_staged(self.id)
+
+
+def _hashed(data: memoryview, whole: Hash) -> str:
+    whole.update(data)
+    return checksum_of(data)
