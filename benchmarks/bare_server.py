@@ -14,6 +14,7 @@ import orjson
 from aiohttp import BodyPartReader, web
 from attrs import asdict
 
+from benchmarks.chunk_sender import CHUNK_BYTES
 from whispercore.database.page import Slice
 from whispercore.database.session import Database
 from whispercore.jobs.job import JobFilter
@@ -54,7 +55,7 @@ async def _serve(database_url: str, owner: str, folder: Path) -> None:
         return web.json_response({"size_bytes": size})
 
     async def chunk(http: web.Request) -> web.Response:
-        at = int(http.match_info["number"]) << 20
+        at = int(http.match_info["number"]) * CHUNK_BYTES
         handle = os.open(folder / "chunks.bin", os.O_WRONLY | os.O_CREAT)
         try:
             async for piece in http.content.iter_any():

@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 from attrs import define, field
 
 from benchmarks.results import NotMeasured
+from whispercore.uploads.bounds import suitable_chunk_bytes
 
-CHUNK_BYTES: Final = 1 << 20
+CHUNK_BYTES: Final = suitable_chunk_bytes(1_000 << 20)
+"""As our client sends a recording of this size."""
 _CONNECTIONS: Final = 4
-_TRIES: Final = 200
+_TRIES: Final = 600
 
 
 @define

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from attrs import frozen
 
@@ -85,6 +87,17 @@ def our_server(data: Path, *options: str, environment: dict[str, str] | None = N
     ours = {"WHISPERCORE_ADMIN_KEY": ADMIN_KEY, "WHISPERCORE_RATE_PROFILE": "none", **(environment or {})}
     with _process(command, ours, stderr=True) as (url, pid):
         yield Ours(url, pid)
+
+
+def settled(ours: Ours) -> None:
+    """Wait until the server has tried an engine, as it does soon after its start: that takes memory for a moment."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with urlopen(Request(f"{ours.url}/admin/health", headers=ours.headers)) as answer:  # noqa: S310 (our own)
+            if json.load(answer)["services"]["whisper"] == "healthy":
+                return
+        time.sleep(0.5)
+    raise NotMeasured("the server found no engine")
 
 
 @contextmanager

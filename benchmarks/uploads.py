@@ -15,7 +15,7 @@ from attrs import define, field
 from benchmarks.place import Place
 from benchmarks.processes import peak_memory
 from benchmarks.results import Figure, NotMeasured, Result
-from benchmarks.servers import Ours, bare_server, our_server, prepared
+from benchmarks.servers import Ours, bare_server, our_server, prepared, settled
 
 _BOUNDARY = "a-boundary-of-a-benchmark"
 _RATE = 16_000
@@ -53,6 +53,7 @@ def run(place: Place) -> Result:
         ):
             large = {**_LARGE, "WHISPERCORE_DURABLE_UPLOADS": flag}
             with our_server(data, "--no-worker", environment=large) as ours:
+                settled(ours)
                 _ = _upload(f"{ours.url}/api/jobs/", 1_000_000, ours.headers)  # loads what is loaded once
                 rounds.grown_mb = _grown_mb(ours, size_bytes)
                 for _ in range(count):

@@ -25,7 +25,7 @@ from whispercore.errors import (
     UploadIncomplete,
     WrongChecksum,
 )
-from whispercore.uploads.bounds import LARGEST_CHUNK_BYTES, MOST_CHUNKS, USUAL_CHUNK_BYTES
+from whispercore.uploads.bounds import suitable_chunk_bytes
 from whispercore_client.recording import Recording, Source, given
 from whispercore_client.retry import LONGEST_WAIT_S, backoff_s
 from whispercore_client.transport import AsyncHttp
@@ -228,7 +228,7 @@ async def _begun(http: AsyncHttp, source: Source, session_id: str | None, chunk_
         begun = await uploads.initialize(
             filename=source.upload.name[-255:] or "upload",
             file_size=source.size_bytes,
-            chunk_size=chunk_bytes if chunk_bytes is not None else _suitable(source.size_bytes),
+            chunk_size=chunk_bytes if chunk_bytes is not None else suitable_chunk_bytes(source.size_bytes),
             content_type=source.upload.content_type,
         )
         missing: Sequence[int] = range(begun.total_chunks)
@@ -247,14 +247,6 @@ async def _begun(http: AsyncHttp, source: Source, session_id: str | None, chunk_
             "session_id", f"it is the upload of {found.file_size:,} bytes, and the recording has {source.size_bytes:,}"
         )
     return _Sending(http, source, session_id, found.chunk_size, found.total_chunks, set(found.missing_chunks), PARALLEL)
-
-
-def _suitable(size_bytes: int) -> int:
-    """A chunk's size with which a recording has not too many."""
-    size = USUAL_CHUNK_BYTES
-    while size < LARGEST_CHUNK_BYTES and -(-size_bytes // size) > MOST_CHUNKS:
-        size *= 2
-    return size
 
 
 def _large(file: Recording) -> Source | None:

@@ -126,12 +126,13 @@ class Specimen:
             self.take(piece)
             yield piece
 
-    def take(self, piece: bytes) -> None:
+    def take(self, piece: bytes | bytearray) -> None:
         """More of the upload."""
         self.size_bytes += len(piece)
         if len(self.head) < _HEAD_BYTES:
             self.head += piece[: _HEAD_BYTES - len(self.head)]
-        self.tail = piece[-_TAIL_BYTES:] if len(piece) >= _TAIL_BYTES else (self.tail + piece)[-_TAIL_BYTES:]
+        end = bytes(piece[-_TAIL_BYTES:])
+        self.tail = end if len(end) == _TAIL_BYTES else (self.tail + end)[-_TAIL_BYTES:]
 
 
 def screened(at: str, specimen: Specimen) -> list[Finding]:

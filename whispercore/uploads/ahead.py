@@ -47,7 +47,7 @@ class Progress:
     def take(self, data: bytes | bytearray) -> None:
         """The next piece. Blocks."""
         self.whole.update(data)
-        self.specimen.take(bytes(data))
+        self.specimen.take(data)
 
 
 class Ahead:

@@ -10,3 +10,17 @@ LARGEST_CHUNK_BYTES: Final = 8 << 20
 USUAL_CHUNK_BYTES: Final = 1 << 20
 MOST_CHUNKS: Final = 20_000
 """Of one upload."""
+_MANY_CHUNKS: Final = 256
+"""More make an upload slower: each is a request, and a row."""
+
+
+def suitable_chunk_bytes(size_bytes: int) -> int:
+    """The size of the chunks in which a file is best sent: larger ones for larger files.
+
+    Args:
+        size_bytes: Of the file.
+    """
+    chunk_bytes = USUAL_CHUNK_BYTES
+    while chunk_bytes < LARGEST_CHUNK_BYTES and -(-size_bytes // chunk_bytes) > _MANY_CHUNKS:
+        chunk_bytes *= 2
+    return chunk_bytes

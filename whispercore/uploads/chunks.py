@@ -28,6 +28,8 @@ class Received:
     """With this chunk in it."""
     was_there: bool
     """Whether it had come before."""
+    replaced: str | None = None
+    """The name of the doubted bytes in whose place it is."""
 
 
 class Chunks:
@@ -89,11 +91,14 @@ class Chunks:
             return await self._keep(session, number, content, sums)
 
     async def _keep(self, session: Session, number: int, content: bytearray, sums: Sums) -> Received:
-        found = await self._database.rows(rows.CHUNK_BY_NUMBER, {"session_id": session.id, "number": number})
-        before = rows.chunk_of(found[0]) if found else None
-        if before is not None and not before.is_doubted:
-            return Received(chunk=_same(before, sums.sha256), session=session, was_there=True)
-        blob = await self._pieces.put(session.id, number, content)
+        before: Chunk | None = None
+        # Most chunks come once, so it is not asked before whether this one is there.
+        if (blob := await self._pieces.put_first(session.id, number, content)) is None:
+            found = await self._database.rows(rows.CHUNK_BY_NUMBER, {"session_id": session.id, "number": number})
+            before = rows.chunk_of(found[0]) if found else None
+            if before is not None and not before.is_doubted:
+                return Received(chunk=_same(before, sums.sha256), session=session, was_there=True)
+            blob = await self._pieces.put_beside(session.id, number, content)
         new = Chunk(number=number, size_bytes=len(content), sha256=sums.sha256, checksum=sums.checksum, blob=blob)
         try:
             received = await (self._write(session, new) if before is None else self._write_again(session, new))
@@ -102,11 +107,11 @@ class Chunks:
             raise
         if received.chunk.blob != blob:  # another request with the same bytes was faster
             await self._pieces.remove(session.id, blob)
-        elif before is not None:
+        elif received.replaced is not None:
             self._ahead.forget(session.id)
-            if before.blob != blob:  # else it was gone, and the new bytes are under its name
-                await self._pieces.remove(session.id, before.blob)
-        else:
+            if received.replaced != blob:  # else it was gone, and the new bytes are under its name
+                await self._pieces.remove(session.id, received.replaced)
+        elif not received.was_there:  # else its bytes were gone, and are under their name again
             self._ahead.came(received.session, received.chunk, content)
         return received
 
@@ -146,7 +151,9 @@ class Chunks:
             )
             after = await rows.find_session(tx, session.id)
             assert after is not None
-            return Received(chunk=new, session=after, was_there=False)
+            return Received(
+                chunk=new, session=after, was_there=False, replaced=before.blob if before is not None else None
+            )
 
 
 def _same(before: Chunk, sha256: str) -> Chunk:

@@ -50,13 +50,21 @@ class Pieces:
         Raises:
             StorageFull: There is no room for them.
         """
+        return await self.put_first(session_id, number, data) or await self.put_beside(session_id, number, data)
+
+    async def put_first(self, session_id: str, number: int, data: bytes | bytearray | memoryview) -> str | None:
+        """The same; None, and nothing is kept, where something lies under the number."""
         await self._files.check_room(len(data))
-        name = str(number)
         try:
-            await self.blobs.put(_key(session_id, name), data, durable=False)
+            await self.blobs.put(_key(session_id, str(number)), data, durable=False)
         except BlobExists:
-            name = f"{number}.{token_hex(8)}"
-            await self.blobs.put(_key(session_id, name), data, durable=False)
+            return None
+        return str(number)
+
+    async def put_beside(self, session_id: str, number: int, data: bytes | bytearray | memoryview) -> str:
+        """The same, under another name than the number."""
+        name = f"{number}.{token_hex(8)}"
+        await self.blobs.put(_key(session_id, name), data, durable=False)
         return name
 
     async def durable(self, session_id: str) -> None:

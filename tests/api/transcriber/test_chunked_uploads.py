@@ -67,6 +67,11 @@ class Upload:
     def finish(self, **body: Any) -> requests.Response:
         return self.visitor.post(f"{self.path}/finalize", json={"model": "micro", **body})
 
+    @property
+    def folder(self) -> Path:
+        """Where its bytes lie."""
+        return self.visitor.server.ports.settings.data / "files" / "staging" / self.path.rpartition("/")[2]
+
     def status(self) -> dict[str, Any]:
         seen: dict[str, Any] = self.visitor.get(f"{self.path}/status").json()
         return seen
@@ -379,15 +384,32 @@ def test_bytes_that_got_lost_are_asked_for_again(begun: Upload) -> None:
     begun.send_all()
     server = begun.visitor.server
     server.run(server.ports.uploads.close())  # another process would not know the checksum either
-    folder = server.ports.settings.data / "files" / "staging" / begun.path.rpartition("/")[2]
-    (folder / "1").unlink()
-    (folder / "0").write_bytes(b"")
+    (begun.folder / "1").unlink()
+    (begun.folder / "0").write_bytes(b"")
     refused = begun.finish()
     assert (refused.status_code, refused.json()["bad_chunks"]) == (400, [0, 1])
     assert [begun.send(number).json()["status"] for number in (0, 1)] == ["uploaded"] * 2
     made = begun.finish()
     assert made.json()["file_hash"] == hashlib.sha256(begun.data).hexdigest()
     assert begun.visitor.finished(made.json()["job_id"])["status"] == "completed"
+
+
+def test_bytes_that_got_lost_come_back_with_the_same_chunk(begun: Upload) -> None:
+    begun.send_all()
+    (begun.folder / "1").unlink()
+    other = begun.send(1, b"0" * len(begun.chunk(1)))
+    assert (other.status_code, (begun.folder / "1").exists()) == (409, False)
+    assert begun.send(1).json()["status"] == "already_uploaded"
+    assert begun.finish().status_code == 201
+
+
+def test_doubted_bytes_leave_nothing_behind(begun: Upload) -> None:
+    begun.send_all()
+    for _ in range(3):  # each time the new bytes get another name than those that they replace
+        assert begun.finish(chunk_checksums=["0" * 64, *begun.sums[1:]]).json()["bad_chunks"] == [0]
+        assert begun.send(0).json()["status"] == "uploaded"
+        assert len(list(begun.folder.iterdir())) == begun.count
+    assert begun.finish(chunk_checksums=begun.sums).status_code == 201
 
 
 def test_limits_of_uploads(make_server: MakeServer, recording: bytes) -> None:
