@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import MakeServer
 from tests.both_clients import both
+from tests.file_server import file_server
 from tests.live import Live
 from tests.speech import truth
 from tests.visitor import Visitor, registered
 from whispercore.errors import InvalidRequest, JobFailed
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -30,12 +23,8 @@ def elsewhere(audio: Path, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "web" / "clip01-en.wav").write_bytes((audio / "clip01-en.wav").read_bytes())
     (tmp_path / "web" / "notes.txt").write_text("nothing to hear")
     (tmp_path / "web" / "page.html").write_text("<p>nothing to hear</p>")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web"))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with file_server(tmp_path / "web") as url:
+        yield url
 
 
 @pytest.fixture

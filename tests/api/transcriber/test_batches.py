@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ import pytest
 from tests.api.conftest import MakeServer
 from tests.batches import over, stored, zipped
 from tests.both_clients import Both, both
+from tests.file_server import file_server
 from tests.live import Live
 from tests.speech import truth
 from tests.visitor import Visitor, registered
@@ -217,19 +214,10 @@ async def test_started_twice_at_once_it_begins_once(make_server: MakeServer, aud
     assert claims[1] is None
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def elsewhere(audio: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=os.fspath(audio))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with file_server(audio) as url:
+        yield url
 
 
 async def test_from_addresses(make_server: MakeServer, elsewhere: str, kind: str) -> None:
