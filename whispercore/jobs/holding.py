@@ -29,6 +29,17 @@ async def hold(tx: AsyncConnection, job_ids: Sequence[str]) -> None:
     await tx.execute(update(jobs).where(jobs.c.id.in_(job_ids), QUEUED).values(values))
 
 
+async def paces(tx: AsyncConnection, batch_id: str) -> bool:
+    """Whether a batch says when its jobs may begin; one that was cancelled, or is no more, does not.
+
+    Args:
+        tx: A transaction that writes.
+        batch_id: Its id.
+    """
+    there = select(batches.c.id).where(batches.c.id == batch_id, batches.c.cancelled_at.is_(None))
+    return (await tx.execute(there)).scalar() is not None
+
+
 async def let_go(tx: AsyncConnection, batch_id: str) -> None:
     """Put as many of a batch's held jobs into the queue as may be in work beside those that are there.
 

@@ -21,7 +21,7 @@ from whispercore.formats.line import encodable
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.fairness import NO_TURN, next_tag
-from whispercore.jobs.holding import HELD, let_go
+from whispercore.jobs.holding import HELD, hold, let_go, paces
 from whispercore.jobs.job import Job, JobFilter, JobSummary, NewJob, State
 from whispercore.jobs.listing import conditions, queries, sliced, summary_of
 from whispercore.jobs.local import LocalDispatch
@@ -254,6 +254,9 @@ class Jobs:
                 completed_at=None,
                 cancelled_at=None,
             )
+            if job.batch_id is not None and await paces(tx, job.batch_id):
+                await hold(tx, (job.id,))
+                await let_go(tx, job.batch_id)
             await self.dispatch.announce(tx, job)
         self.events.publish(job.id)
         return job

@@ -98,6 +98,29 @@ def in_turn(server: Live, number: int) -> list[str | None]:
     return server.run(taken())
 
 
+def test_who_is_tried_again_waits_for_the_batch_too(make_server: MakeServer, audio: Path) -> None:
+    server = make_server(worker=False, reuse_results=False)
+    ann = registered(server)
+    form = {"model": "micro", "auto_start": "false", "max_parallel_jobs": "1"}
+    files = [("files[]", (audio / "clip01-en.wav").read_bytes())] * 2
+    batch = ann.post("/api/v1/batch/upload", data=form, files=files).json()
+    path, (first, second) = f"/api/v1/batch/{batch['batch_id']}", [one["job_id"] for one in batch["files"]]
+
+    def again(job_id: str) -> None:
+        for act in ("cancel", "retry"):
+            assert ann.post(f"/api/jobs/{job_id}/{act}").status_code == 200
+
+    again(first)
+    assert in_turn(server, 1) == [None]
+    assert ann.post(f"{path}/start").status_code == 200
+    assert in_turn(server, 2) == [first, None]
+    again(second)
+    assert in_turn(server, 1) == [None]
+    assert ann.post(f"{path}/cancel").status_code == 200
+    assert ann.post(f"/api/jobs/{second}/retry").status_code == 200
+    assert in_turn(server, 1) == [second], "there is no batch to wait for any more"
+
+
 def test_what_is_held_is_in_nobodys_way(make_server: MakeServer, audio: Path) -> None:
     server = make_server(worker=False, max_queue=5)
     ann, bob = registered(server), registered(server)
