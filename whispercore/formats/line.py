@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from whispercore.transcript import Segment
 
 # All that some reader takes for the end of a line is in here: CR, LF, VT, FF, FS to RS, NEL, LS and PS. Spaces that
 # typography needs (U+00A0, U+202F, U+3000) are not.
 _BREAKS_AND_CONTROLS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -27,6 +29,11 @@ def encodable(text: str) -> str:
     They come with names of files and speakers that are not UTF-8.
     """
     return _SURROGATES.sub("\ufffd", text)
+
+
+def is_seen(text: str) -> bool:
+    """Whether there is anything but spaces, controls and characters that show nothing by themselves."""
+    return any(unicodedata.category(one) not in _UNSEEN for one in text)
 
 
 def attributed(segment: Segment) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from itertools import islice
@@ -11,7 +10,7 @@ from typing import NoReturn
 from attrs import define, evolve, field
 
 from whispercore.errors import InvalidRequest
-from whispercore.formats.line import one_line
+from whispercore.formats.line import is_seen, one_line
 from whispercore.languages import joined
 from whispercore.transcript import Segment, Word
 from whispercore.transcripts.alignment import aligned, cut, fitted
@@ -29,8 +28,6 @@ from whispercore.transcripts.operations import (
 
 _TOLERANCE_S = 0.0005
 """Times are told in milliseconds."""
-_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
-"""Categories of characters that show nothing by themselves."""
 
 
 def edited(
@@ -80,7 +77,7 @@ def name_of(speaker: str | None, at: str) -> str | None:
     """
     if speaker is None:
         return None
-    if not _is_seen(name := one_line(speaker)):
+    if not is_seen(name := one_line(speaker)):
         raise InvalidRequest.one(at, "nothing of it can be seen; null is for nobody")
     return name
 
@@ -263,7 +260,7 @@ class _Draft:
 
     def _text(self, text: str) -> str:
         made = one_line(text)
-        if not _is_seen(made):
+        if not is_seen(made):
             self._refuse("text", "nothing of it can be seen; take the segment out if nothing was said")
         return made
 
@@ -282,10 +279,6 @@ class _Draft:
 
     def _refuse(self, name: str, reason: str) -> NoReturn:
         raise InvalidRequest.one(f"{self.at}.{name}", reason)
-
-
-def _is_seen(text: str) -> bool:
-    return any(unicodedata.category(one) not in _UNSEEN for one in text)
 
 
 def _mean(segments: Iterable[Segment]) -> float | None:

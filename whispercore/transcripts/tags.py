@@ -15,7 +15,7 @@ from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
 from whispercore.database.tables import job_tags, jobs
 from whispercore.errors import InvalidRequest, NotFound, Problem
-from whispercore.formats.line import one_line
+from whispercore.formats.line import is_seen, one_line
 from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
 
@@ -132,7 +132,7 @@ def checked(names: Iterable[str]) -> dict[str, str]:
     wrong: list[Problem] = []
     for number, given in enumerate(names):
         name = unicodedata.normalize("NFC", one_line(given))
-        if not 1 <= len(name) <= LONGEST_TAG:
+        if len(name) > LONGEST_TAG or not is_seen(name):
             wrong.append(Problem(f"tags[{number}]", f"it needs 1 to {LONGEST_TAG} characters that can be seen"))
         else:
             found.setdefault(key_of(name), name)

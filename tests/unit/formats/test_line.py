@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whispercore.formats.line import attributed, encodable, one_line
+from whispercore.formats.line import attributed, encodable, is_seen, one_line
 from whispercore.transcript import Segment
 
 
@@ -36,6 +36,21 @@ def test_a_line_has_no_control_characters_and_no_margins(text: str) -> None:
 )
 def test_what_becomes_a_space(text: str, line: str) -> None:
     assert one_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("", False),
+        (" \t\u3000", False),
+        ("\u200b\ufeff\u202e", False),
+        ("\u200b.", True),
+        ("👩\u200d👧", True),
+        ("م", True),
+    ],
+)
+def test_what_is_seen(text: str, seen: bool) -> None:
+    assert is_seen(text) is seen
 
 
 def test_surrogates_are_replaced_and_nothing_else() -> None:

@@ -52,6 +52,12 @@ def test_words_in_between_share_out_the_pause() -> None:
     assert words_of("the cat sat down. now")[4] == ("now", 4.0, 5.0, None)
 
 
+def test_words_begin_behind_those_whose_times_are_finer_than_milliseconds() -> None:
+    said = (word("the", 0.0, 1 / 3), word("cat", 2 / 3, 0.9))
+    assert words_of("the big cat", said)[1] == ("big", 1 / 3, 2 / 3, None)
+    assert words_of("the cat sat", said)[2] == ("sat", 0.9, 5.0, None)
+
+
 def test_a_text_of_other_words_has_the_time_of_the_old_ones() -> None:
     assert words_of("x yyy") == [("x", 1.0, 1.75, None), ("yyy", 1.75, 4.0, None)]
 

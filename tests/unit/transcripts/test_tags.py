@@ -52,6 +52,7 @@ async def test_jobs_are_found_by_their_tags(world: World) -> None:
     ("tags", "field"),
     [
         (["ok", " \t"], "tags[1]"),
+        (["\u200b"], "tags[0]"),
         (["x" * (LONGEST_TAG + 1)], "tags[0]"),
         ([f"tag {number}" for number in range(MOST_TAGS + 1)], "tags"),
     ],
