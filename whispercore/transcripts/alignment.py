@@ -65,8 +65,10 @@ def shared(low_s: float, high_s: float, over: Sequence[Token]) -> Iterator[tuple
     high_s = max(low_s, high_s)
     lengths = [len(token.text) for token in over]
     borders = [low_s + (high_s - low_s) * done / (sum(lengths) or 1) for done in accumulate(lengths, initial=0)]
-    # Rounded, and yet within, also where these times are not in milliseconds.
-    return pairwise([min(max(round(border_s, 3), low_s), high_s) for border_s in borders])
+    rounded = [min(max(round(border_s, 3), low_s), high_s) for border_s in borders]
+    # Where others end and begin, whose times may be finer.
+    rounded[0], rounded[-1] = low_s, high_s
+    return pairwise(rounded)
 
 
 def fitted(words: Sequence[Word], old: tuple[float, float], new: tuple[float, float]) -> tuple[Word, ...]:

@@ -56,6 +56,7 @@ def test_words_begin_behind_those_whose_times_are_finer_than_milliseconds() -> N
     said = (word("the", 0.0, 1 / 3), word("cat", 2 / 3, 0.9))
     assert words_of("the big cat", said)[1] == ("big", 1 / 3, 2 / 3, None)
     assert words_of("the cat sat", said)[2] == ("sat", 0.9, 5.0, None)
+    assert words_of("a cat", (word("", 0.0, 0.5), *said))[0] == ("a", 0.0, 1 / 3, None), "a word may be empty"
 
 
 def test_a_text_of_other_words_has_the_time_of_the_old_ones() -> None:
