@@ -180,12 +180,14 @@ def _wrong_size(wanted: int, found: int) -> InvalidRequest:
 
 
 async def _read(data: AsyncGenerator[bytes, None], wanted: int) -> bytearray:
-    content = bytearray()
+    content = bytearray(wanted)  # of its last size at once: what grows is moved about, and leaves holes in the memory
+    end = 0
     async with aclosing(data) as pieces:
         async for piece in pieces:
-            content += piece
-            if len(content) > wanted:
+            begin, end = end, end + len(piece)
+            if end > wanted:
                 raise TooLarge(wanted)
-    if len(content) < wanted:
-        raise _wrong_size(wanted, len(content))
+            content[begin:end] = piece
+    if end < wanted:
+        raise _wrong_size(wanted, end)
     return content
