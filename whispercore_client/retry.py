@@ -31,6 +31,8 @@ _PASSING: Final = frozenset(
 )
 LONGEST_WAIT_S: Final = 60.0
 """Who is asked to wait longer than this is told instead."""
+WHILE_IT_STARTS: Final = 7
+"""Retries with which a server that has our job may be away for half a minute, as it is when it starts anew."""
 _LONGEST_BACKOFF_S: Final = 8.0
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_NUMBER: Final = 10

@@ -7,9 +7,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
+from attrs import evolve
+
 from whispercore.api.transcriber.jobs import JobDetail, Jobs
 from whispercore.api.transcriber.progress import Ended, JobProgress, Progress, Progressed
 from whispercore.errors import JobFailed, TimedOut, UnexpectedReply, Unreachable
+from whispercore_client.retry import WHILE_IT_STARTS
 from whispercore_client.transport import AsyncHttp
 
 FINISHED: Final = frozenset({"completed", "failed", "cancelled"})
@@ -25,8 +28,10 @@ async def wait_for(
 ) -> AsyncGenerator[JobProgress | JobDetail, None]:
     """How far a job is, whenever that changes, and at last the finished job.
 
+    A server that starts anew is waited for, as its jobs go on then.
+
     Args:
-        http: Asks the server.
+        http: Asks the server; never again where its options say so.
         job_id: The job.
         timeout_s: How long to wait in all; None for as long as it takes.
 
@@ -36,6 +41,8 @@ async def wait_for(
     """
     loop = asyncio.get_running_loop()
     deadline = None if timeout_s is None else loop.time() + timeout_s
+    if http.options.retries:
+        http = http.with_options(evolve(http.options, retries=max(http.options.retries, WHILE_IT_STARTS)))
     steps = _steps(http, job_id)
     async with aclosing(steps):
         while True:

@@ -50,6 +50,14 @@ async def test_where_events_do_not_come_through_it_asks(client: Both, hub: Hub, 
     assert (job.status, seen) == ("completed", [10, 60])
 
 
+async def test_a_server_that_starts_anew_is_waited_for(client: Both, hub: Hub) -> None:
+    away = [shows(502, "<h1>Bad gateway</h1>")] * 5
+    hub.then(sends(told(10)), *away, sends(told(60), ENDED), *away, DONE)
+    seen: list[int] = []
+    job = await client.call(lambda client: client.wait("j1", on_progress=lambda now: seen.append(now.progress)))
+    assert (job.status, seen) == ("completed", [10, 60])
+
+
 async def test_a_job_that_is_not_there(client: Both, hub: Hub) -> None:
     hub.then(refuses(404, "NOT_FOUND", what="job", id="j1"))
     with pytest.raises(NotFound):

@@ -31,7 +31,9 @@ class JobOptions:
     words: bool = field(default=False, metadata=told("Give the time of each word."))
     channels: Literal["mix", "separate"] = field(default="mix", metadata=told("Together, or each by itself."))
     keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
-    priority: Priority = field(default="normal", metadata=told("Before or after your other jobs."))
+    priority: Priority = field(
+        default="normal", metadata=told("Jobs of a higher priority go first, whoever's they are.")
+    )
     webhook_id: str | None = field(
         default=None, validator=length(1, 100), metadata=told("One of your webhooks, to be told when the job is over.")
     )

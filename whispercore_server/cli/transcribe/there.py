@@ -28,6 +28,7 @@ from whispercore.errors import (
 from whispercore.formats.json import read
 from whispercore.transcript import Segment, Transcript, Word
 from whispercore_client import Client
+from whispercore_client.retry import WHILE_IT_STARTS
 from whispercore_server.cli.bars import Bar
 from whispercore_server.cli.remote import asking_for_a_key, client_of
 from whispercore_server.cli.terminal import Screen
@@ -36,8 +37,6 @@ from whispercore_server.cli.transcribe.speech import Speech
 
 _FAREWELL_S: Final = 2.0
 """How long a server may take to hear that a job is not wanted any more."""
-_RETRIES: Final = 7
-"""How often one that has a job is asked again where it does not answer: for half a minute it may be starting anew."""
 
 
 @frozen(kw_only=True)
@@ -130,7 +129,7 @@ class Errand:
 
     @property
     def _patient(self) -> Client:
-        return self.place.client.with_options(retries=_RETRIES)
+        return self.place.client.with_options(retries=WHILE_IT_STARTS)
 
     def _sent(self) -> str:
         self._stop_if_cancelled()
