@@ -92,6 +92,7 @@ class BatchMaker:
             finish: Makes jobs of uploads.
 
         Raises:
+            Unavailable: The queue is full.
             InvalidRequest: There is no recording, or there are too many; or the archive is none.
             KeyReused: The idempotency key came with another request before.
             StorageFull: There is no room for what is in the archive.
@@ -103,6 +104,7 @@ class BatchMaker:
                 known = await self._known(connection, new)
             if known is not None:
                 return known
+        await self._submissions.check_queue()
         unpacked: list[Unpacked] = []
         try:
             if recordings.archive is not None:

@@ -127,7 +127,7 @@ class Submissions:
             staged: What came in.
             options: How it is to be transcribed.
             caller: Whose job it will be.
-            priority: Higher goes first among jobs of the same owner.
+            priority: Higher goes first.
             idempotency_key: The caller's name for the request, if it has one.
 
         Raises:
@@ -173,7 +173,7 @@ class Submissions:
             recording: What came in, to be ``published`` later, or the address to fetch it from.
             options: How it is to be transcribed.
             caller: Whose job it is.
-            priority: Higher goes first among jobs of the same owner.
+            priority: Higher goes first.
             batch_id: Of the batch.
 
         Raises:
@@ -224,18 +224,17 @@ class Submissions:
         """All of it: ``accept``, ``enqueue`` in a transaction of its own, ``publish``.
 
         Raises:
+            Unavailable: The queue is full.
             NotMedia: It is neither audio nor video.
             MediaError: It has no sound, is truncated or damaged.
             StorageFull: There is no room for it.
             Conflict: It is kept already.
             KeyReused: The key came with another request before.
         """
-        if idempotency_key is not None:
-            digest = digest_of((staged.sha256, staged.name), options, priority)
-            async with self._jobs.database.read() as tx:
-                job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
-            if job is not None:
-                return Submitted(job=job, repeated=True)
+        digest = digest_of((staged.sha256, staged.name), options, priority)
+        if (made := await self._made_before(caller, idempotency_key, digest)) is not None:
+            return made
+        await self.check_queue()
         accepted = await self.accept(staged, options, caller, priority=priority, idempotency_key=idempotency_key)
         async with self._jobs.database.write() as tx:
             submitted = await self.enqueue(tx, accepted, caller)
@@ -248,12 +247,16 @@ class Submissions:
         """Queue a job whose recording will be fetched from ``options.url``; what is wrong with it fails the job.
 
         Raises:
+            Unavailable: The queue is full.
             InvalidOption: The address is none of the web.
             KeyReused: The key came with another request before.
         """
         url = self._fetcher.checked(options.url or "")
         options = evolve(options, url=url)
         digest = digest_of((), options, priority)
+        if (made := await self._made_before(caller, idempotency_key, digest)) is not None:
+            return made
+        await self.check_queue()
         async with self._jobs.database.write() as tx:
             if idempotency_key is not None:
                 job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
@@ -266,6 +269,14 @@ class Submissions:
                 request_sha256=digest if idempotency_key is not None else None,
             )
             return Submitted(job=await self._jobs.enqueue(tx, new, caller))
+
+    async def _made_before(self, caller: Caller, idempotency_key: str | None, digest: str) -> Submitted | None:
+        """What the same request has made; it is told that also where no more would be taken."""
+        if idempotency_key is None:
+            return None
+        async with self._jobs.database.read() as tx:
+            job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
+        return Submitted(job=job, repeated=True) if job is not None else None
 
 
 def _new(options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:

@@ -44,6 +44,20 @@ async def test_the_same_request_gets_the_same_job(client: Both, audio: Path, new
     assert staged(newcomer) == before
 
 
+@pytest.mark.parametrize(("path", "name"), [("/api/jobs/", "file"), ("/api/v1/batch/upload", "files[]")])
+def test_a_full_queue_answers_what_was_made_before(make_server: MakeServer, audio: Path, path: str, name: str) -> None:
+    someone = registered(make_server(worker=False, max_queue=1))
+    recording = (audio / "clip01-en.wav").read_bytes()
+
+    def made(key: str) -> tuple[int, bool]:
+        answer = someone.post(
+            path, data={"model": "micro"}, files=[(name, recording)], headers={"Idempotency-Key": key}
+        )
+        return answer.status_code, answer.headers.get("Idempotent-Replayed") == "true"
+
+    assert [made("one"), made("another"), made("one")] == [(201, False), (503, False), (201, True)]
+
+
 async def test_many_at_once_make_one_job(audio: Path, newcomer: Visitor) -> None:
     def send() -> tuple[int, str, bool]:
         with (audio / "clip01-en.wav").open("rb") as file:

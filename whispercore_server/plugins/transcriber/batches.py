@@ -47,7 +47,6 @@ class BatchesHandlers:
     @serves(Batches.create)
     async def create(self, request: CreateBatch, caller: Caller) -> Reply[BatchDetail]:
         """Nobody looks at the recordings now: each fails by itself, later."""
-        await self.ports.submissions.check_queue()
         options = await options_of(self.ports, request, caller)
         recordings = Recordings(
             files=[staged_of(one) for one in request.files],

@@ -41,7 +41,6 @@ class JobsHandlers:
     async def create(self, request: CreateJob, caller: Caller) -> Reply[JobCreated]:
         """Look at the recording, keep it and queue its job, in this order."""
         submissions = self.ports.submissions
-        await submissions.check_queue()
         options = await options_of(self.ports, request, caller, url=request.url)
         priority, key = PRIORITIES[request.priority], request.idempotency_key
         if (request.file is None) == (request.url is None):
