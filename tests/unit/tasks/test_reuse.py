@@ -14,6 +14,9 @@ from whispercore.engines.engine import Window
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import EngineFailed
 from whispercore.jobs.job import Job, State
+from whispercore.models.catalogue import MICRO_PATH
+from whispercore.models.store import ModelStore
+from whispercore.settings import Settings
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.testing import ScriptedEngine
 from whispercore.transcripts.operations import SetText
@@ -88,6 +91,41 @@ async def test_other_options_are_other_work(here: Installation, audio: Path, oth
             decoded = len(engine.calls)
             _ = await here.over(await here.submit(audio / "clip01-en.wav", other))
     assert len(engine.calls) == 2 * decoded
+
+
+async def test_windows_that_are_cut_otherwise_are_other_work(
+    here: Installation, audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+            decoded = len(engine.calls)
+            monkeypatch.setattr("whispercore.tasks.transcribe.CUTTER_VERSION", "another")
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert len(engine.calls) == 2 * decoded
+
+
+async def test_another_model_is_other_work(
+    here: Installation, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model is its bytes, whatever its name."""
+    monkeypatch.setenv("WHISPERCORE_MODELS", str(tmp_path / "models"))
+    store = ModelStore(Settings.from_environment())
+    changed = tmp_path / "changed.bin"
+    data = bytearray(MICRO_PATH.read_bytes())
+    data[-1] ^= 1
+    changed.write_bytes(data)
+    store.add("same", MICRO_PATH)
+    store.add("other", changed)
+    engine = ScriptedEngine()
+    calls: list[int] = []
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            for model in ("micro", "same", "other"):
+                _ = await here.over(await here.submit(audio / "clip01-en.wav", TranscribeOptions(model=model)))
+                calls.append(len(engine.calls))
+    assert calls[0] == calls[1] == calls[2] / 2
 
 
 async def test_what_others_have_sent_does_not_show(here: Installation, audio: Path) -> None:
