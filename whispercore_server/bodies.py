@@ -22,7 +22,7 @@ from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.screening.uploads import Specimen
 from whispercore_server.expectations import ask_for_body
-from whispercore_server.octets import ArrivingOctets
+from whispercore_server.octets import AS_IT_IS, FORM, ArrivingOctets
 
 _PIECE_BYTES: Final = 1 << 18
 _MAX_TEXT_BYTES: Final = 1 << 20
@@ -30,9 +30,6 @@ _MAX_TEXT_BYTES: Final = 1 << 20
 _MAX_FIELDS: Final = 200
 _FORM_OVERHEAD_BYTES: Final = _MAX_TEXT_BYTES + (1 << 16)
 _JSON: Final = "application/json"
-_FORM: Final = "multipart/form-data"
-_AS_IT_IS: Final = frozenset({"", "7bit", "8bit", "binary"})
-"""Transfer encodings that change nothing. Others were never for forms (RFC 7578, 4.7)."""
 
 
 @frozen(kw_only=True)
@@ -128,8 +125,8 @@ class Bodies:
             raise InvalidRequest.one("", f"the body is not JSON: {error}") from error
 
     async def _read(self, http: web.Request, plan: Plan[object], form: Form) -> None:
-        if http.content_type != _FORM:
-            raise WrongContentType(http.content_type, _FORM)
+        if http.content_type != FORM:
+            raise WrongContentType(http.content_type, FORM)
         if (http.content_length or 0) > self.max_upload_bytes + _FORM_OVERHEAD_BYTES:
             raise TooLarge(self.max_upload_bytes)
         await self.files.check_room(http.content_length or 0)
@@ -140,7 +137,7 @@ class Bodies:
             while (part := await reader.next()) is not None:
                 if isinstance(part, MultipartReader) or not part.name:
                     raise InvalidRequest.one("", "a part of the form has no name")
-                if part.headers.get("Content-Transfer-Encoding", "").strip().lower() not in _AS_IT_IS:
+                if part.headers.get("Content-Transfer-Encoding", "").strip().lower() not in AS_IT_IS:
                     raise InvalidRequest.one(part.name, "it has a Content-Transfer-Encoding; send it as it is")
                 if len(form.texts) + len(form.files) >= _MAX_FIELDS:
                     raise InvalidRequest.one("", f"the form has more than {_MAX_FIELDS} parts")

@@ -20,7 +20,7 @@ FORM: Final = "multipart/form-data"
 PATIENCE_S: Final = 60.0
 """How long nothing may come before a sender is taken to be gone."""
 _PIECE_BYTES: Final = 1 << 18
-_AS_IT_IS: Final = frozenset({"", "7bit", "8bit", "binary"})
+AS_IT_IS: Final = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that change nothing. Others were never for forms (RFC 7578, 4.7)."""
 
 
@@ -89,7 +89,7 @@ async def _form(http: web.Request, name: str) -> AsyncGenerator[bytes, None]:
                 raise InvalidRequest.one("", "the form has another one in it")
             if part.name != name:
                 raise InvalidRequest.one((part.name or "")[:100], "it is unknown here")
-            if part.headers.get("Content-Transfer-Encoding", "binary").strip().lower() not in _AS_IT_IS:
+            if part.headers.get("Content-Transfer-Encoding", "binary").strip().lower() not in AS_IT_IS:
                 raise InvalidRequest.one(name, "it has a Content-Transfer-Encoding; send it as it is")
             found += 1
             while piece := await part.read_chunk(_PIECE_BYTES):
