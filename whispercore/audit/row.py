@@ -49,8 +49,13 @@ class Row:
 
     @property
     def likeness(self) -> tuple[object, ...]:
-        """Equal for events that differ only in when, and in which request, they happened."""
-        return (self.event_type, self.outcome, self.action, self.user_id, self.username, self.address, self.blocked)
+        """Equal for events that differ only in when, and in which request, they happened.
+
+        And in what was asked for, where that was refused: ids that do not exist can be thought up without end.
+        """
+        what = self.resource_id if self.outcome == "success" else None
+        who = (self.user_id, self.username, self.address)
+        return (self.event_type, self.outcome, self.action, self.blocked, what, who)
 
 
 def row_of(caller: Caller, event: AuditEvent, *, id: str, at: datetime) -> Row:  # noqa: A002

@@ -144,6 +144,24 @@ async def test_a_storm_is_counted_and_does_not_fill_the_disk(audit: Audit) -> No
     assert sum(row.occurrences for row in found if row.event_type == "auth_failure") == 5000
 
 
+async def test_what_was_done_to_each_thing_stands_by_itself(audit: Audit) -> None:
+    """But not what was refused: ids can be thought up without end."""
+    for outcome in ("success", "failure"):
+        for number in range(50):
+            wanted = AuditEvent(
+                event_type="data_export",
+                action="export a transcript",
+                outcome=outcome,
+                resource_type="job",
+                resource_id=str(number),
+            )
+            audit.note(ALICE, wanted)
+    await audit.flush()
+    found = await rows(audit)
+    assert [row.resource_id for row in found if row.outcome == "success"] == list(map(str, range(50)))
+    assert len(found) == 50 + ALIKE + 1
+
+
 async def test_what_comes_too_fast_is_counted_as_lost(audit: Audit) -> None:
     for number in range(MOST + 7):
         audit.note(ALICE, event(f"act {number}"))
