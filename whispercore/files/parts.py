@@ -43,7 +43,8 @@ class Parts:
     def __init__(self, blobs: Blobs, *, reserve_bytes: int) -> None:
         self.blobs = blobs
         self._reserve_bytes = reserve_bytes
-        self._plenty_until_s = -math.inf
+        self._free_bytes = 0
+        self._look_again_at_s = -math.inf
 
     async def check_room(self, needed_bytes: int) -> None:
         """Refuse what would fill the store up. It is not asked about each part, as long as it has plenty of room.
@@ -52,15 +53,15 @@ class Parts:
             StorageFull: It would.
         """
         now_s = time.monotonic()
-        if needed_bytes <= PART_BYTES and now_s < self._plenty_until_s:
+        left_bytes = self._free_bytes - needed_bytes - self._reserve_bytes
+        if now_s < self._look_again_at_s and left_bytes > _PLENTY_BYTES:
             return
         free_bytes = await self.blobs.free_bytes()
         if free_bytes is None:
             return
         if free_bytes - needed_bytes < self._reserve_bytes:
             raise StorageFull(needed_bytes, free_bytes)
-        if free_bytes - self._reserve_bytes > _PLENTY_BYTES:
-            self._plenty_until_s = now_s + _LOOK_AGAIN_S
+        self._free_bytes, self._look_again_at_s = free_bytes, now_s + _LOOK_AGAIN_S
 
     async def write(self, file_id: str, number: int, data: memoryview) -> None:
         """Keep a part of a file that is coming in. It must not change until that is done.

@@ -65,6 +65,7 @@ def test_jobs_that_wait(client: Client) -> None:
     ids = [one.job_id for one in made.files if one.job_id is not None]
     assert jobs("cancel", *ids).output == "".join(f"{one}: cancelled\n" for one in ids)
     assert jobs("retry", ids[0]).output == f"{ids[0]}: queued\n"
+    client.batches.start(made.batch_id)
     assert jobs("show", ids[0], "--wait").exit_code == 0
     client.batches.delete(made.batch_id)
 
