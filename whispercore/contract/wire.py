@@ -290,7 +290,8 @@ def _is_json(kind: Any) -> bool:
 
 def in_utc(value: datetime) -> str:
     """A time as it travels: ISO 8601, UTC, ending in ``Z``."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    there = value if value.tzinfo is UTC else value.astimezone(UTC)  # most are: lists have hundreds
+    return there.isoformat().removesuffix("+00:00") + "Z"
 
 
 STRICT = _converter(strict=True)

@@ -113,6 +113,8 @@ class JobSummary:
     completed_at: datetime | None
     failure_reason: str | None
     preview: str | None
+    tags: tuple[str, ...]
+    """In no order."""
 
 
 @frozen(kw_only=True)

@@ -13,8 +13,11 @@ from whispercore.database.tables import job_tags, jobs
 from whispercore.jobs.job import JobFilter, JobSummary
 from whispercore.people.caller import Caller
 
-_COLUMNS: Final = tuple(jobs.c[attribute.name] for attribute in fields(JobSummary))
+_COLUMNS: Final = tuple(jobs.c[attribute.name] for attribute in fields(JobSummary) if attribute.name != "tags")
 _WIDTH: Final = len(_COLUMNS)
+_BETWEEN: Final = "\n"
+"""Tags: they are of one line."""
+_TAGS: Final = select(func.aggregate_strings(job_tags.c.name, _BETWEEN)).where(job_tags.c.job_id == jobs.c.id)
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "visible_to": jobs.c.owner_id == bindparam("visible_to"),
@@ -47,7 +50,7 @@ def queries(*names: str) -> Queries:
     where = [_CONDITIONS[name] for name in names]
     total = select(func.count()).select_from(jobs).where(*where)
     page = (
-        select(*_COLUMNS, total.scalar_subquery())
+        select(*_COLUMNS, _TAGS.correlate(jobs).scalar_subquery(), total.scalar_subquery())
         .where(*where)
         .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
         .offset(bindparam("offset"))
@@ -77,4 +80,6 @@ def sliced(part: Slice) -> dict[str, int]:
 
 def summary_of(row: Row[Any]) -> JobSummary:
     """The job of a row of a page."""
-    return JobSummary(*row[:_WIDTH])
+    tags: str | None = row[_WIDTH]
+    values = (*row[:_WIDTH], tuple(tags.split(_BETWEEN)) if tags else ())
+    return JobSummary(*values)

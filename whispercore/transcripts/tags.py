@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import frozen
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
@@ -23,6 +23,7 @@ MOST_TAGS: Final = 20
 """Of one job."""
 LONGEST_TAG: Final = 50
 """Characters."""
+_OF_JOB: Final = select(job_tags.c.name).where(job_tags.c.job_id == bindparam("job_id")).order_by(job_tags.c.key)
 
 
 @frozen(kw_only=True)
@@ -82,23 +83,13 @@ class Tags:
                     await self._audit.append(tx, caller, event)
         return tuple(name for _, name in sorted(wanted.items()))
 
-    async def of(self, job_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """The tags of jobs, in order; those without any are not in it.
+    async def of(self, job_id: str) -> tuple[str, ...]:
+        """The tags of a job, in order.
 
         Args:
-            job_ids: Jobs of the caller.
+            job_id: A job of the caller.
         """
-        if not job_ids:
-            return {}
-        query = (
-            select(job_tags.c.job_id, job_tags.c.name)
-            .where(job_tags.c.job_id.in_(job_ids))
-            .order_by(job_tags.c.job_id, job_tags.c.key)
-        )
-        found: dict[str, tuple[str, ...]] = {}
-        for row in await self._database.rows(query):
-            found[row.job_id] = (*found.get(row.job_id, ()), row.name)
-        return found
+        return tuple(row.name for row in await self._database.rows(_OF_JOB, {"job_id": job_id}))
 
     async def page(self, caller: Caller, part: Slice) -> Page[TagUse]:
         """The tags of the caller's jobs, in order; an administrator's jobs are all.

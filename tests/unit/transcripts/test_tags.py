@@ -15,12 +15,11 @@ from whispercore.transcripts.tags import LONGEST_TAG, MOST_TAGS, TagUse, key_of
 async def test_a_job_has_the_tags_that_it_was_given_last(world: World) -> None:
     job = await enqueued(world.jobs)
     assert await world.tags.put(job, ANN, [" Board\nmeeting", "2026", "board MEETING"]) == ("2026", "Board meeting")
-    assert await world.tags.of([job.id]) == {job.id: ("2026", "Board meeting")}
+    assert await world.tags.of(job.id) == ("2026", "Board meeting")
     assert await world.tags.put(job, ANN, ["Draft"]) == ("Draft",)
     assert await world.tags.put(job, ANN, ["Draft"]) == ("Draft",)
     assert await world.tags.put(job, ANN, []) == ()
-    assert await world.tags.of([job.id]) == {}
-    assert await world.tags.of([]) == {}
+    assert await world.tags.of(job.id) == ()
     assert [who for _, who, _ in await world.noted("tags_changed")] == ["ann", "ann", "ann"], "not what changes nothing"
 
 
@@ -63,7 +62,7 @@ async def test_what_cannot_be_a_tag_is_told_and_changes_nothing(tags: list[str],
     with pytest.raises(InvalidRequest) as caught:
         await world.tags.put(job, ANN, tags)
     assert [one.field for one in caught.value.problems] == [field]
-    assert await world.tags.of([job.id]) == {job.id: ("kept",)}
+    assert await world.tags.of(job.id) == ("kept",)
 
 
 async def test_a_job_that_is_gone_gets_no_tags(world: World) -> None:

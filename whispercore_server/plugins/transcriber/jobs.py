@@ -77,9 +77,8 @@ class JobsHandlers:
             tag=None if request.tag is None else key_of(request.tag),
         )
         page = await self.ports.jobs.listed(caller, wanted, part)
-        tags = await self.ports.tags.of([job.id for job in page.rows])
         return JobList(
-            jobs=[views.row(job, tags.get(job.id, ())) for job in page.rows],
+            jobs=[views.row(job) for job in page.rows],
             total=page.total,
             limit=part.limit,
             offset=part.offset,
@@ -93,8 +92,8 @@ class JobsHandlers:
         job = await jobs.owned(request.job_id, caller)
         transcript = await jobs.transcript(job) if job.state is State.COMPLETED else None
         done = await jobs.segments(job) if job.state in (State.FAILED, State.CANCELLED) else ()
-        tags = await self.ports.tags.of([job.id])
-        shown = partial(views.detail, job, transcript, [segment for _, segment in done], tags.get(job.id, ()))
+        tags = await self.ports.tags.of(job.id)
+        shown = partial(views.detail, job, transcript, [segment for _, segment in done], tags)
         is_long = transcript is not None or bool(done)
         return Reply(body=await asyncio.to_thread(shown) if is_long else shown(), is_long=is_long)
 

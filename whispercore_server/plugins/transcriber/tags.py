@@ -29,8 +29,7 @@ class TagsHandlers:
     async def get(self, request: TagsRef, caller: Caller) -> JobTags:
         """In order."""
         job = await self.ports.jobs.owned(request.job_id, caller)
-        found = await self.ports.tags.of([job.id])
-        return JobTags(job_id=job.id, tags=[*found.get(job.id, ())])
+        return JobTags(job_id=job.id, tags=[*await self.ports.tags.of(job.id)])
 
     @serves(Tags.set)
     async def set(self, request: SetTags, caller: Caller) -> JobTags:

@@ -50,7 +50,7 @@ class TranscriptsHandlers:
         """Enough to begin to edit it."""
         job = await self.ports.jobs.owned(request.job_id, caller)
         outline = await self.ports.transcripts.outline(job)
-        tags = await self.ports.tags.of([job.id])
+        tags = await self.ports.tags.of(job.id)
         return TranscriptOutline(
             job_id=job.id,
             title=job.filename or "",
@@ -61,7 +61,7 @@ class TranscriptsHandlers:
             model=outline.model,
             segments=outline.newest.segments,
             speakers=_speakers(outline.speakers),
-            tags=list(tags.get(job.id, ())),
+            tags=list(tags),
             newest=_version(outline.newest),
         )
 

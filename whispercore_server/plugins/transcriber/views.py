@@ -16,6 +16,7 @@ from whispercore.api.transcriber.progress import JobProgress
 from whispercore.jobs.job import Job, JobSummary, State
 from whispercore.jobs.speed import Standing
 from whispercore.transcript import Segment, Transcript
+from whispercore.transcripts.tags import key_of
 from whispercore_server.plugins.transcriber import wording
 
 
@@ -29,7 +30,7 @@ def work_s(job: Job | JobSummary) -> float | None:
     return (job.completed_at - job.created_at).total_seconds() if job.completed_at is not None else None
 
 
-def row(job: JobSummary, tags: Iterable[str] = ()) -> JobRow:
+def row(job: JobSummary) -> JobRow:
     """A job in a list."""
     took_s = work_s(job)
     return JobRow(
@@ -44,7 +45,7 @@ def row(job: JobSummary, tags: Iterable[str] = ()) -> JobRow:
         duration_s=took_s,
         audio_duration_s=job.audio_duration_s,
         transcript_preview=job.preview,
-        tags=list(tags),
+        tags=sorted(job.tags, key=key_of),
         failure_reason=job.failure_reason,
     )
 
