@@ -141,6 +141,19 @@ async def test_readers_see_one_state_and_wait_for_nobody(tmp_path: Path) -> None
         assert await count(database) == 1
 
 
+async def test_open_connections_are_counted(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'counted.db'}")
+    counts = [database.connections]
+    async with database:
+        counts.append(database.connections)
+        async with database.read():
+            counts.append(database.connections)
+            async with database.read():
+                counts.append(database.connections)
+    counts.append(database.connections)
+    assert counts == [0, 1, 2, 3, 0], "one writes, and two read"
+
+
 async def test_a_transaction_in_a_transaction_is_a_mistake_and_no_deadlock(database: Database) -> None:
     async with database.write():
         with pytest.raises(RuntimeError, match="wait for itself"):
