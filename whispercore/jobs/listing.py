@@ -81,5 +81,5 @@ def sliced(part: Slice) -> dict[str, int]:
 def summary_of(row: Row[Any]) -> JobSummary:
     """The job of a row of a page."""
     tags: str | None = row[_WIDTH]
-    values = (*row[:_WIDTH], tuple(tags.split(_BETWEEN)) if tags else ())
+    values: list[Any] = [*row[:_WIDTH], tuple(tags.split(_BETWEEN)) if tags else ()]
     return JobSummary(*values)
