@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from endpoints import all_entries
 
-from whispercore.contract.endpoint import Operation
 from whispercore.people.scopes import BUNDLES, SCOPES, described
+from whispercore_server.directory import Entry
 from whispercore_server.limiting.profiles import CLASSES, DEFAULT, PROFILES, Budget, Profile
 
 _LIMITED = [one for one in PROFILES.values() if one.known]
@@ -50,12 +50,14 @@ def limits() -> Iterator[str]:
     yield from (f"| method | path | class | {names} |", f"| --- | --- | --- |{' --- |' * len(_LIMITED)}")
     for entry in all_entries():
         for path, _ in entry.paths:
-            yield f"| {entry.operation.method} | `{path}` | `{entry.operation.limit}` | {_row(entry.operation)} |"
+            yield f"| {entry.operation.method} | `{path}` | `{entry.operation.limit}` | {_row(entry)} |"
 
 
-def _row(operation: Operation) -> str:
+def _row(entry: Entry) -> str:
+    operation, own = entry.operation, entry.api.rate_profile
     is_known = operation.scope is not None
-    return " | ".join(_figures(profile, operation.limit, is_known=is_known) for profile in _LIMITED)
+    holding = _LIMITED if own is None else [PROFILES[own]] * len(_LIMITED)
+    return " | ".join(_figures(profile, operation.limit, is_known=is_known) for profile in holding)
 
 
 def _figures(profile: Profile, limit: str, *, is_known: bool) -> str:

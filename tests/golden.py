@@ -13,7 +13,12 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 SEEDS = Path(__file__).parent / "seeds"
 _HEADING = re.compile(r"^#{3,4} (GET|POST|PUT|PATCH|DELETE) (\S+)\s*$", re.MULTILINE)
-_SAMPLE = re.compile(r"\*\*(Request|Response)[^*]*?(?:\((\d{3})\))?:?\*\*:?[^\n]*\n```json\n(.*?)\n```", re.DOTALL)
+_SAMPLE = re.compile(
+    r"^(?:\*\*)?(Request|Response)\b[^*\n]*?(?:\((\d{3})\))?:?(?:\*\*:?[^\n]*)?\n```json\n(.*?)\n```",
+    re.DOTALL | re.MULTILINE,
+)
+_ANY_HEADING = re.compile(r"^#{2,4} (.+?)\s*$", re.MULTILINE)
+_EVENT = re.compile(r"event: (\w+)\ndata: (\{.*\})", re.DOTALL)
 _CODE = re.compile(r"```(\w+)\n(.*?)\n```", re.DOTALL)
 ANYTHING = "…"
 """Stands for what a sample leaves out (``[...]``)."""
@@ -53,6 +58,30 @@ def samples(seed: str) -> Iterator[Sample]:
 def sample(seed: str, method: str, path: str) -> Sample:
     """One endpoint's."""
     return next(one for one in samples(seed) if (one.method, one.path) == (method, path))
+
+
+@frozen
+class Block:
+    """A piece of JSON that a seed shows."""
+
+    heading: str
+    """What it stands under."""
+    event: str | None
+    """Its name, where it is the data of a server-sent event."""
+    value: Json
+
+
+def blocks(seed: str) -> Iterator[Block]:
+    """All JSON of a seed, whatever it is for, events among it."""
+    text = (SEEDS / f"seed-{seed}.txt").read_text()
+    headings = [(found.start(), found[1]) for found in _ANY_HEADING.finditer(text)]
+    for found in _CODE.finditer(text):
+        heading = [title for start, title in headings if start < found.start()][-1]
+        event = _EVENT.match(found[2])
+        if found[1] == "json":
+            yield Block(heading, None, json.loads(found[2]))
+        elif event is not None:
+            yield Block(heading, event[1], json.loads(event[2]))
 
 
 def code(seed: str, language: str, containing: str) -> str:

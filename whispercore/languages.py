@@ -119,6 +119,12 @@ def joined(texts: Iterable[str], language: str) -> str:
     return between.join(text for text in (text.strip() for text in texts) if text)
 
 
+def count_words(text: str) -> int:
+    """How many words a text has; of scripts that write no spaces, each letter counts."""
+    apart = "".join(f" {one} " if is_unspaced(one) else one for one in text)
+    return sum(any(map(str.isalnum, word)) for word in apart.split())
+
+
 def is_unspaced(character: str) -> bool:
     """Whether a character is of a script that writes no spaces (CJK, Thai, Lao, Khmer, Burmese, Tibetan)."""
     code = ord(character) if character else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Generic
 
+from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.api.transcriber.admin.api_keys import AdminApiKeys
 from whispercore.api.transcriber.admin.audit import Audit
 from whispercore.api.transcriber.admin.backups import Backups
@@ -30,11 +31,36 @@ from whispercore.api.transcriber.tags import Tags
 from whispercore.api.transcriber.transcripts import Transcripts
 from whispercore.api.transcriber.tus import Tus
 from whispercore.api.transcriber.webhooks import Webhooks
+from whispercore.api.v1.jobs import Jobs as SharedJobs
 from whispercore.contract.group import T_co
 
 
+class FilesV1(Generic[T_co]):
+    """The groups of the API ``files-v1``."""
+
+    def __init__(self, transport: T_co) -> None:
+        self.transport = transport
+
+    @property
+    def transcriptions(self) -> Transcriptions[T_co]:
+        """Transcriptions."""
+        return Transcriptions(self.transport)
+
+
+class V1(Generic[T_co]):
+    """The groups of the paths that several APIs share."""
+
+    def __init__(self, transport: T_co) -> None:
+        self.transport = transport
+
+    @property
+    def jobs(self) -> SharedJobs[T_co]:
+        """Jobs of all kinds."""
+        return SharedJobs(self.transport)
+
+
 class Apis(Generic[T_co]):
-    """The groups of the transcriber API.
+    """The groups of the transcriber API, and the other APIs.
 
     Args:
         transport: Sends the requests. Groups of others work with it too: ``Theirs(client.transport).create(…)``.
@@ -42,6 +68,16 @@ class Apis(Generic[T_co]):
 
     def __init__(self, transport: T_co) -> None:
         self.transport = transport
+
+    @property
+    def files_v1(self) -> FilesV1[T_co]:
+        """The API ``files-v1``."""
+        return FilesV1(self.transport)
+
+    @property
+    def v1(self) -> V1[T_co]:
+        """The paths that several APIs share."""
+        return V1(self.transport)
 
     @property
     def jobs(self) -> Jobs[T_co]:

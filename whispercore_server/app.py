@@ -87,6 +87,9 @@ def create_app(
     apis = [api for plugin in chosen for api in plugin.apis]
     limits = RateLimits(
         profile=PROFILES[settings.rate_profile],
+        own={
+            one: PROFILES[api.rate_profile] for api in apis if api.rate_profile is not None for one in api.operations()
+        },
         counters=ports.counters,
         quotas=ports.keys.quotas,
         audit=ports.audit,

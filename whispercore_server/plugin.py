@@ -35,6 +35,7 @@ from whispercore.contract.messages import Content
 from whispercore.engines.engine import MakeEngine
 from whispercore.jobs.worker import Handler as JobHandler
 from whispercore.people.caller import Caller
+from whispercore_server.limiting.profiles import PROFILES
 from whispercore_server.ports import Ports
 
 GROUP: Final = "whispercore.plugins"
@@ -168,7 +169,8 @@ def check(plugins: Sequence[Plugin], scopes: Iterable[str]) -> None:
     """Refuse what could only fail later.
 
     Raises:
-        PluginError: A wrong version; a name, route, API, endpoint or engine that exists twice; an unknown scope.
+        PluginError: A wrong version; a name, route, API, endpoint or engine that exists twice; an unknown scope or
+            profile of rate limits.
     """
     names: set[str] = set()
     routes: dict[tuple[str, str], str] = {}
@@ -181,6 +183,9 @@ def check(plugins: Sequence[Plugin], scopes: Iterable[str]) -> None:
             _once(names, f"engine {engine!r}", plugin)
         for api in plugin.apis:
             _once(names, f"API {api.name!r}", plugin)
+            if api.rate_profile is not None and api.rate_profile not in PROFILES:
+                asked = f"the API {api.name} of the plugin {plugin.name!r}"
+                raise PluginError(f"{asked} asks for the unknown profile of rate limits {api.rate_profile!r}")
             for operation in api.operations():
                 _once(names, f"endpoint {api.name}.{operation.name}", plugin)
                 _check_operation(plugin, operation, routes, known)

@@ -16,13 +16,18 @@ from tests.plugins.demo_plugin import PLUGIN as DEMO
 from tests.speech import samples, write_wav
 from tests.visitor import Visitor, administrator, registered, stranger
 from whispercore_server.plugin import Plugin
+from whispercore_server.plugins.files_v1 import PLUGIN as FILES_V1
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
+from whispercore_server.plugins.v1 import PLUGIN as V1
+
+APIS = (TRANSCRIBER, FILES_V1, V1)
+"""All plugins of this distribution."""
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server with the real engine. Tests leave no running jobs behind."""
-    with live(settings_for(tmp_path_factory.mktemp("server")), plugins=(TRANSCRIBER, DEMO)) as server:
+    with live(settings_for(tmp_path_factory.mktemp("server")), plugins=(*APIS, DEMO)) as server:
         yield server
 
 
@@ -96,14 +101,14 @@ def browser(server: Live) -> Iterator[Browser]:
 class MakeServer(Protocol):
     """Starts a server that ends with the test."""
 
-    def __call__(self, *, worker: bool = True, plugins: Sequence[Plugin] = (TRANSCRIBER,), **changes: Any) -> Live: ...
+    def __call__(self, *, worker: bool = True, plugins: Sequence[Plugin] = APIS, **changes: Any) -> Live: ...
 
 
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     with ExitStack() as stack:
 
-        def make(*, worker: bool = True, plugins: Sequence[Plugin] = (TRANSCRIBER,), **changes: Any) -> Live:
+        def make(*, worker: bool = True, plugins: Sequence[Plugin] = APIS, **changes: Any) -> Live:
             settings = settings_for(tmp_path / "data", **changes)
             return stack.enter_context(live(settings, plugins=plugins, worker=worker))
 

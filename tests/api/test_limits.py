@@ -25,6 +25,7 @@ from whispercore.contract.endpoint import Limit
 from whispercore_server.limiting import counters
 from whispercore_server.limiting.profiles import CLASSES, PROFILES
 from whispercore_server.plugins.transcriber import PLUGIN
+from whispercore_server.plugins.v1 import PLUGIN as V1
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOON_S = int(NOON.timestamp())
@@ -50,7 +51,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
         def make(profile: str = "transcriber-001", **changes: Any) -> Live:
             settings = settings_for(tmp_path, rate_profile=profile, trusted_proxies=("127.0.0.1",), **changes)
-            return stack.enter_context(live(settings, plugins=(PLUGIN,), worker=False, clock=Standing()))
+            return stack.enter_context(live(settings, plugins=(PLUGIN, V1), worker=False, clock=Standing()))
 
         yield make
 
@@ -269,6 +270,16 @@ def test_a_key_keeps_its_own_limits_where_there_are_no_others(start: Start) -> N
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].headers["X-Quota-Remaining"] == "99"
     assert answers[2].headers.get("X-Quota-Remaining") is None
+
+
+def test_an_api_keeps_a_profile_of_its_own(counting: Live) -> None:
+    user = registered(counting)
+    answers = at_once(400, lambda: user.get("/api/v1/jobs"))
+    assert {answer.status_code for answer in answers} == {200}
+    assert LIMIT not in answers[0].headers
+    assert left(user.get("/api/jobs/")) == 299
+    program = key_of(counting, user, rate_limit={"requests_per_minute": 2})
+    assert [program.get("/api/v1/jobs").status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_who_is_refused_is_noted(counting: Live) -> None:

@@ -52,6 +52,8 @@ class Api:
     groups: tuple[type[Group[Any]], ...]
     prefixes: tuple[str, ...]
     """Paths below these that lead nowhere are answered in its dialect; the longest prefix decides."""
+    rate_profile: str | None = None
+    """The profile of rate limits that its document asks for; that of the server's settings if there is none."""
 
     def operations(self) -> Iterator[Operation]:
         """All its endpoints."""

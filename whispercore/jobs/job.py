@@ -109,6 +109,7 @@ class JobSummary:
     model: str | None
     language: str | None
     audio_duration_s: float | None
+    progress: float
     created_at: datetime
     completed_at: datetime | None
     failure_reason: str | None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from aiohttp import web
-from attrs import define
+from attrs import define, field
 
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
@@ -46,6 +46,7 @@ class RateLimits(Guard):
 
     Args:
         profile: How many there may be.
+        own: Of endpoints whose API has a profile of its own.
         counters: Where they are counted.
         quotas: Counts for keys that have a daily quota.
         audit: Where it is noted that somebody was refused.
@@ -53,6 +54,7 @@ class RateLimits(Guard):
     """
 
     profile: Profile
+    own: Mapping[Operation, Profile] = field(factory=dict, kw_only=True)
     counters: Counters
     quotas: Quotas
     audit: Audit
@@ -110,7 +112,7 @@ class RateLimits(Guard):
             if limits.granted:
                 return
         limit = "api" if operation.limit == _PARTS else operation.limit
-        budget = self.profile.budget(limit, is_known=is_known)
+        budget = self.own.get(operation, self.profile).budget(limit, is_known=is_known)
         if budget is not None:
             who = f"user {caller.user_id}" if is_known else f"address {site(caller.request.address)}"
             for figure in budget.figures:

@@ -66,5 +66,5 @@ API: Final = Api(
         Metrics,
         Health,
     ),
-    prefixes=("/",),
+    prefixes=("/", "/api/v1/batch"),
 )

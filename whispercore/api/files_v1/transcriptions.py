@@ -1,0 +1,89 @@
+"""Transcriptions (seed 002, *Transcriptions API*)."""
+
+from __future__ import annotations
+
+from typing import Generic
+
+from attrs import field, frozen
+
+from whispercore.api.files_v1.dialect import FilesV1Group
+from whispercore.contract.endpoint import Endpoint
+from whispercore.contract.fields import told
+from whispercore.contract.group import T_co
+from whispercore.errors import Conflict, NotFound
+
+
+@frozen(kw_only=True)
+class TranscriptionRef:
+    """The transcription of one job."""
+
+    job_id: str = field(kw_only=False, metadata=told("Id of the job."))
+
+
+@frozen(kw_only=True)
+class TranscribedWord:
+    """A word; times in seconds from the beginning."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+    speaker: str | None = None
+
+
+@frozen(kw_only=True)
+class TranscribedSegment:
+    """A phrase; times in seconds from the beginning."""
+
+    start: float
+    end: float
+    text: str
+    confidence: float | None = None
+    speaker: str | None = None
+    """One of ``speakers``."""
+    channel: int | None = None
+    words: list[TranscribedWord] = field(factory=list)
+    """Filled when words were asked for."""
+
+
+@frozen(kw_only=True)
+class TranscriptionSpeaker:
+    """Somebody who speaks in it."""
+
+    id: str
+    segments: list[int]
+    """Those that are his, by their places in ``segments``, from 0."""
+
+
+@frozen(kw_only=True)
+class Transcription:
+    """What was said, with all corrections that were made."""
+
+    job_id: str
+    text: str
+    segments: list[TranscribedSegment]
+    speakers: list[TranscriptionSpeaker]
+    """In the order in which they begin to speak; empty when nobody told them apart."""
+    language: str
+    """Code of ISO 639-1."""
+    duration: float
+    """Seconds of the recording."""
+    word_count: int
+    """Of languages that write no spaces, each sign counts."""
+    confidence: float | None = None
+    """Mean probability of what was said, 0 to 1; null when nothing was said, or the engine does not tell."""
+
+
+class Transcriptions(FilesV1Group[T_co], Generic[T_co]):
+    """Transcriptions."""
+
+    tag = "transcriptions"
+    get = Endpoint(
+        "GET",
+        "/api/v1/transcriptions/{job_id}",
+        TranscriptionRef,
+        Transcription,
+        scope="jobs:read",
+        errors=(NotFound, Conflict),
+        doc="What was said in the recording of a completed job.",
+    )
