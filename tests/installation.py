@@ -19,6 +19,7 @@ from whispercore.jobs.table import Jobs
 from whispercore.jobs.worker import Worker
 from whispercore.people.caller import Caller
 from whispercore.settings import Settings
+from whispercore.speakers.diarizer import FindDiarizer, find_diarizer
 from whispercore.tasks.options import VERSION, TranscribeOptions
 from whispercore.tasks.transcribe import KIND, Transcribe
 
@@ -82,10 +83,16 @@ class Installation:
         name: str = "worker",
         clock: Clock | None = None,
         reuse: bool = False,
+        find_diarizer: FindDiarizer = find_diarizer,
     ) -> AsyncIterator[Transcribe]:
         """A worker, as long as the block lasts."""
         transcribe = Transcribe(
-            files=self.files, pool=pool, settings=Settings.from_environment(), clock=clock, reuse=reuse
+            files=self.files,
+            pool=pool,
+            settings=Settings.from_environment(),
+            clock=clock,
+            reuse=reuse,
+            find_diarizer=find_diarizer,
         )
         worker = Worker(self.jobs, {KIND: transcribe}, name=name, slots=slots, loaded_models=transcribe.loaded_models)
         running = asyncio.create_task(worker.run())

@@ -6,18 +6,16 @@ most a tenth of a second, so that whoever drives it can report progress, be inte
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-import shutil
-import tempfile
-import threading
 import time
 from collections.abc import Generator, Iterator
 from concurrent import futures
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from attrs import define, evolve, field, frozen, validators
 
@@ -25,18 +23,21 @@ from whispercore.audio import CUTTER_VERSION, MAX_WINDOW_S
 from whispercore.audio.decoder import Decoder, Sound
 from whispercore.audio.messages import Channels
 from whispercore.audio.readers import Readers, default_readers
+from whispercore.audio.recording import Audio, known_channels, on_disk
+from whispercore.background import in_background
 from whispercore.checkpoints import Checkpoints, FinishedWindow, Past
 from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
 from whispercore.engines.pool import EnginePool, Lane, Lease, default_pool
-from whispercore.errors import Cancelled, IncompleteMedia, InvalidOption, NoSound
+from whispercore.errors import Cancelled, IncompleteMedia, NoSound
 from whispercore.models.store import ModelFile, ModelStore
 from whispercore.order import Order
 from whispercore.progress import Progress, Stage
 from whispercore.settings import Settings
+from whispercore.speakers.assignment import Assign, ByTurns, by_channel, by_nobody
+from whispercore.speakers.diarization import Diarization
+from whispercore.speakers.diarizer import FindDiarizer, find_diarizer
+from whispercore.speakers.hearing import hear
 from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
-
-Audio = str | Path | tuple[Path, ...] | bytes | BinaryIO
-"""A file by its path, or by those of its parts, or the bytes of one. A binary stream is read to its end."""
 
 Steps = Generator[list[Segment], None, None]
 
@@ -49,11 +50,6 @@ _USUAL_FILL = 5 / 6
 _T = TypeVar("_T")
 
 
-def _channels(_: object, __: object, value: str) -> None:
-    if value not in ("mix", "separate"):
-        raise InvalidOption("channels", f"{value!r} is neither 'mix' nor 'separate'")
-
-
 @define(kw_only=True, eq=False)
 class Pipeline:
     """What is to be done with one recording, and how far it is."""
@@ -64,9 +60,12 @@ class Pipeline:
     model: str | Path | None
     options: Options
     threads: int | None
-    channels: Channels = field(validator=_channels)
+    channels: Channels = field(validator=known_channels)
     engine: str
     keep_damaged: bool = field(validator=validators.instance_of(bool))
+    diarization: Diarization | None = None
+    """How speakers are told apart; None where nobody asks who speaks."""
+    find_diarizer: FindDiarizer = find_diarizer
     settings: Settings
     pool: EnginePool | None
     readers: Readers | None = None
@@ -93,7 +92,7 @@ class Pipeline:
         """
         with ExitStack() as stack:
             stack.callback(self.control.cancel)
-            path, name = stack.enter_context(_on_disk(self.audio))
+            path, name = stack.enter_context(on_disk(self.audio))
             model = self.model_file = yield from self._fetched()
             pool = self.pool if self.pool is not None else default_pool(self.settings.keep_alive_s)
             threads = self.threads if self.threads is not None else self.settings.threads
@@ -101,36 +100,56 @@ class Pipeline:
             called = self.name if self.name is not None else name
             # Whoever brings a pool may serve several callers.
             readers = default_readers() if self.pool is None and self.readers is None else self.readers
+            assign = yield from self._assignment(path, called, readers)
             decoder = stack.enter_context(
                 Decoder(path, name=called, channels=self.channels, control=self.control, readers=readers)
             )
             self.sound = decoder.sound
             self.enter("loading model")
             engine = yield from self.wait(lease.ready())
-            yield from _Run(self, model, lease, engine, decoder).steps()
+            yield from _Run(self, model, lease, engine, decoder, assign).steps()
 
     # ------------------------------------------------------------ waiting and telling
 
     def _fetched(self) -> Generator[list[Segment], None, ModelFile]:
         store = ModelStore(self.settings)
         wanted = self.model if self.model is not None else self.settings.default_model
-        model: Future[ModelFile] = Future()
-
-        def fetch() -> None:
-            try:
-                model.set_result(store.get(wanted, on_progress=self._note_download))
-            except BaseException as error:  # noqa: BLE001 (it belongs to whoever waits)
-                model.set_exception(error)
-
         # Not waited for when cancelled: a download that stands still notices only when it goes on or gives up.
-        threading.Thread(target=fetch, name="whispercore-fetch", daemon=True).start()
-        return (yield from self.wait(model))
+        found = in_background(lambda: store.get(wanted, on_progress=self._note_download), name="whispercore-fetch")
+        return (yield from self.wait(found))
 
     def _note_download(self, done_bytes: int, total_bytes: int | None) -> None:
         self.control.check()
         if self.progress.stage != "fetching model":
             self.enter("fetching model")
         self.advance(done_bytes / total_bytes if total_bytes else None)
+
+    def _assignment(
+        self, path: Path | tuple[Path, ...], name: str, readers: Readers | None
+    ) -> Generator[list[Segment], None, Assign]:
+        """What says who spoke. For voices all of the recording is heard first, or its speakers would change later."""
+        if self.diarization is None:
+            return by_nobody
+        if self.diarization.by == "channel":
+            return by_channel
+        wanted = self.diarization
+        diarizer = self.find_diarizer(wanted.diarizer)(self.settings, threads=self.threads)
+        prepared = in_background(lambda: diarizer.prepare(self._note_download), name="whispercore-fetch")
+        yield from self.wait(prepared)
+
+        def opened(sound: Sound) -> None:
+            self.sound = sound
+            self.enter("diarizing", total_s=sound.declared_s)
+
+        def heard(done_s: float) -> None:
+            total_s = self.progress.total_s
+            self.advance(done_s / total_s if total_s else None)
+
+        listen = functools.partial(
+            hear, diarizer, path, name=name, speakers=wanted.speakers, control=self.control, readers=readers
+        )
+        turns = in_background(lambda: listen(on_open=opened, on_heard=heard), name="whispercore-diarizer")
+        return ByTurns((yield from self.wait(turns)), keep_words=self.options.words)
 
     def wait(self, future: Future[_T]) -> Generator[list[Segment], None, _T]:
         """Steps until the future is done, and its result."""
@@ -167,6 +186,7 @@ class _Run:
     lease: Lease
     engine: Engine
     decoder: Decoder
+    assign: Assign
     pending: dict[Future[Decoded], tuple[int, Window]] = field(factory=dict)
     fractions: dict[int, float] = field(factory=dict)
     order: Order = field(init=False)
@@ -200,7 +220,7 @@ class _Run:
         finished = {(window.channel, window.index): window for window in past.windows}
         windows = self._windows()
         language, held = yield from self._language(past.language, windows)
-        options = evolve(self.pipeline.options, language=language.code)
+        options = evolve(self.pipeline.options, language=language.code, words=self._needs_words())
         self.pipeline.enter("transcribing", total_s=self.decoder.sound.declared_s)
         for number, window in enumerate(itertools.chain(held, windows)):
             self.n_cut += 1
@@ -216,6 +236,12 @@ class _Run:
         yield from self._room(0)
         yield self._place(self.order.rest())
         self._finish(language)
+
+    def _needs_words(self) -> bool:
+        """Speakers are told apart by words where the engine has them."""
+        wanted = self.pipeline.diarization
+        by_voice = wanted is not None and wanted.by == "voice"
+        return self.pipeline.options.words or (by_voice and self.engine.capabilities.words)
 
     def _windows(self) -> Iterator[Window]:
         try:
@@ -303,8 +329,9 @@ class _Run:
         return self._place(self.order.add(number, window))
 
     def _place(self, segments: list[Segment]) -> list[Segment]:
-        self.segments += segments
-        return segments
+        said = self.assign(segments)
+        self.segments += said
+        return said
 
     def _tell(self) -> None:
         pipeline = self.pipeline
@@ -368,21 +395,3 @@ def _result(future: Future[_T]) -> _T:
     if future.cancelled():
         raise Cancelled
     return future.result()
-
-
-@contextmanager
-def _on_disk(audio: Audio) -> Iterator[tuple[Path | tuple[Path, ...], str]]:
-    """The recording as a file, since decoders seek, and what to call it in errors."""
-    if isinstance(audio, str | Path):
-        yield Path(audio), Path(audio).name
-        return
-    if isinstance(audio, tuple):
-        yield audio, audio[0].name
-        return
-    with tempfile.NamedTemporaryFile(prefix="whispercore-") as file:
-        if isinstance(audio, bytes | bytearray | memoryview):
-            file.write(audio)
-        else:
-            shutil.copyfileobj(audio, file)
-        file.flush()
-        yield Path(file.name), str(getattr(audio, "name", "the recording"))

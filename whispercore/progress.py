@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import frozen
 
-Stage = Literal["waiting", "fetching model", "loading model", "detecting", "transcribing", "completed"]
+Stage = Literal["waiting", "fetching model", "diarizing", "loading model", "detecting", "transcribing", "completed"]
 
 
 @frozen(kw_only=True)

@@ -87,6 +87,18 @@ class Fingerprint:
 
 
 @frozen(kw_only=True)
+class Speaker:
+    """Somebody who speaks in a transcript."""
+
+    name: str
+    """As it is in ``Segment.speaker``."""
+    segments: tuple[int, ...]
+    """Places of his segments, from 0."""
+    speaks_s: float
+    """Length of them all, in seconds."""
+
+
+@frozen(kw_only=True)
 class Transcript:
     """All that was said in one recording."""
 
@@ -114,6 +126,22 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """The words of all segments; empty unless words were asked for."""
         return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def speakers(self) -> tuple[Speaker, ...]:
+        """Those who speak, in the order in which they begin; empty unless speakers were asked for, or named since."""
+        places: dict[str, list[int]] = {}
+        for place, segment in enumerate(self.segments):
+            if segment.speaker is not None:
+                places.setdefault(segment.speaker, []).append(place)
+        return tuple(
+            Speaker(
+                name=name,
+                segments=tuple(his),
+                speaks_s=round(sum(self.segments[place].end_s - self.segments[place].start_s for place in his), 3),
+            )
+            for name, his in places.items()
+        )
 
     @property
     def confidence(self) -> float | None:

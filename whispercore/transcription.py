@@ -13,12 +13,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from whispercore.audio.messages import Channels
+from whispercore.audio.recording import Audio
 from whispercore.engines.engine import Control, Options
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import Cancelled
-from whispercore.pipeline import Audio, Pipeline
+from whispercore.pipeline import Pipeline
 from whispercore.progress import Progress
 from whispercore.settings import Settings
+from whispercore.speakers.diarization import Diarization
 from whispercore.transcript import Segment, Transcript
 
 OnProgress = Callable[[Progress], None]
@@ -37,6 +39,8 @@ def transcribe(
     words: bool = False,
     threads: int | None = None,
     channels: Channels = "mix",
+    diarize: bool = False,
+    speakers: int | None = None,
     engine: str = "whisper-cpp",
     keep_damaged: bool = False,
     on_progress: OnProgress | None = None,
@@ -57,6 +61,9 @@ def transcribe(
         words: Fill in ``Segment.words``.
         threads: Processor threads for each window; chosen for this machine if not given.
         channels: ``separate`` transcribes each channel by itself and sets ``Segment.channel``.
+        diarize: Set ``Segment.speaker`` and ``Word.speaker``. With separate channels each channel is a speaker; else
+            voices are told apart, which takes the extra ``diarize`` and hears the whole recording first.
+        speakers: How many people speak, where voices are told apart; found out if not given.
         engine: Name of the engine.
         keep_damaged: Give the transcript of what could be read of a truncated or damaged recording, with
             ``Transcript.damage`` set, in place of raising.
@@ -81,6 +88,8 @@ def transcribe(
         words=words,
         threads=threads,
         channels=channels,
+        diarize=diarize,
+        speakers=speakers,
         engine=engine,
         keep_damaged=keep_damaged,
         on_progress=on_progress,
@@ -101,6 +110,8 @@ def stream(
     words: bool = False,
     threads: int | None = None,
     channels: Channels = "mix",
+    diarize: bool = False,
+    speakers: int | None = None,
     engine: str = "whisper-cpp",
     keep_damaged: bool = False,
     on_progress: OnProgress | None = None,
@@ -126,6 +137,7 @@ def stream(
         ),
         threads=threads,
         channels=channels,
+        diarization=Diarization.asked(diarize=diarize, speakers=speakers, channels=channels),
         engine=engine,
         keep_damaged=keep_damaged,
         settings=settings if settings is not None else Settings.from_environment(),

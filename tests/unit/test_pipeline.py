@@ -6,14 +6,14 @@ import itertools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from attrs import define, evolve, field
 
-from tests.speech import samples, write_wav
+from tests.speech import samples, truth, write_wav
 from whispercore.audio.messages import Channels
 from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.engines.engine import Control, DetectedLanguage, Options, Window
@@ -24,7 +24,9 @@ from whispercore.models.store import ModelFile, ModelStore
 from whispercore.pipeline import Pipeline
 from whispercore.progress import Progress
 from whispercore.settings import Settings
-from whispercore.testing import ScriptedEngine
+from whispercore.speakers.diarization import Diarization
+from whispercore.speakers.diarizer import OnHeard, Turn
+from whispercore.testing import ScriptedDiarizer, ScriptedEngine
 from whispercore.transcript import Segment, Transcript
 
 
@@ -60,6 +62,8 @@ def pipeline(
     channels: Channels = "mix",
     lane: Lane = "batch",
     options: Options | None = None,
+    diarization: Diarization | None = None,
+    diarizer: ScriptedDiarizer | None = None,
 ) -> Pipeline:
     return Pipeline(
         audio=path,
@@ -67,6 +71,8 @@ def pipeline(
         options=options if options is not None else Options(words=True),
         threads=None,
         channels=channels,
+        diarization=diarization,
+        find_diarizer=lambda _: diarizer or ScriptedDiarizer(),
         engine="whisper-cpp",
         keep_damaged=False,
         settings=Settings.from_environment(),
@@ -338,3 +344,109 @@ def test_the_lane_reaches_the_pool(audio: Path, scripted: EnginePool, monkeypatc
     run(pipeline(audio / "clip01-en.wav", None, scripted, lane="interactive"))
     assert set(lanes) == {"interactive"}
     assert len(lanes) >= 2
+
+
+# ------------------------------------------------------------ who speaks
+
+
+def turns_of(recording: str) -> list[Turn]:
+    """When each voice really speaks, numbered as they begin."""
+    rows = truth()[recording]["segments"]
+    assert isinstance(rows, list)
+    voices = list(dict.fromkeys(row["speaker"] for row in rows))
+    return [Turn(row["start_s"], row["end_s"], voices.index(row["speaker"])) for row in rows]
+
+
+def test_each_channel_is_a_speaker(audio: Path) -> None:
+    transcript = run(pipeline(audio / "call-stereo.wav", channels="separate", diarization=Diarization(by="channel")))
+    assert {one.name for one in transcript.speakers} == {"speaker_1", "speaker_2"}
+    for segment in transcript.segments:
+        name = f"speaker_{(segment.channel or 0) + 1}"
+        assert {segment.speaker, *(word.speaker for word in segment.words)} == {name}
+    without = run(pipeline(audio / "call-stereo.wav", channels="separate"))
+    assert [one.text for one in transcript.segments] == [one.text for one in without.segments]
+
+
+def test_voices_are_told_apart_word_by_word(audio: Path) -> None:
+    diarizer = ScriptedDiarizer(turns_of("talk.wav"))
+    work = pipeline(audio / "talk.wav", diarization=Diarization(by="voice", speakers=4), diarizer=diarizer)
+    transcript = run(work)
+    assert (diarizer.prepared, diarizer.asked) == (1, [4])
+    assert [one.name for one in transcript.speakers] == [f"speaker_{number}" for number in (1, 2, 3, 4)]
+    of_turn = [(turn.start_s, turn.end_s, f"speaker_{turn.speaker + 1}") for turn in turns_of("talk.wav")]
+    for word in transcript.words:
+        sure = [who for start_s, end_s, who in of_turn if start_s <= word.start_s and word.end_s <= end_s]
+        assert not sure or word.speaker == sure[0]
+    assert all({word.speaker for word in one.words} == {one.speaker} for one in transcript.segments)
+
+
+def test_words_that_were_only_needed_for_speakers_are_not_kept(audio: Path) -> None:
+    diarizer = ScriptedDiarizer([Turn(0.0, 2.0, 0), Turn(2.0, 9.0, 1)])
+    work = pipeline(audio / "clip02-en.wav", options=Options(), diarization=Diarization(by="voice"), diarizer=diarizer)
+    transcript = run(work)
+    assert [one.speaker for one in transcript.segments] == ["speaker_1", "speaker_2"]
+    assert transcript.words == ()
+    assert transcript.text == run(pipeline(audio / "clip02-en.wav")).text
+
+
+def test_a_run_with_speakers_goes_on(audio: Path, scripted: EnginePool) -> None:
+    diarizer = ScriptedDiarizer([Turn(0.0, 60.0, 0), Turn(55.0, 400.0, 1)])
+    by_voice = Diarization(by="voice")
+    undisturbed = run(pipeline(audio / "talk.wav", None, scripted, diarization=by_voice, diarizer=diarizer))
+    notes = Notes()
+    work = pipeline(audio / "talk.wav", notes, scripted, diarization=by_voice, diarizer=diarizer)
+    notes.on_keep = lambda: work.control.cancel() if len(notes.windows) > 8 else None
+    with pytest.raises(Cancelled):
+        run(work)
+    notes.on_keep = lambda: None
+    again = pipeline(audio / "talk.wav", notes, scripted, diarization=by_voice, diarizer=diarizer)
+    assert run(again) == undisturbed
+    assert tuple(notes.segments) == undisturbed.segments
+    assert {one.speaker for one in undisturbed.segments} == {"speaker_1", "speaker_2"}
+
+
+def test_diarizing_is_a_stage_that_moves(audio: Path, scripted: EnginePool) -> None:
+    heard: list[Progress] = []
+
+    class Watched(ScriptedDiarizer):
+        def diarize(
+            self, windows: Iterable[Window], *, speakers: int | None, control: Control, on_heard: OnHeard | None = None
+        ) -> tuple[Turn, ...]:
+            def noted(done_s: float) -> None:
+                assert on_heard is not None
+                on_heard(done_s)
+                heard.append(work.progress)
+
+            return super().diarize(windows, speakers=speakers, control=control, on_heard=noted)
+
+    work = pipeline(audio / "talk.wav", None, scripted, diarization=Diarization(by="voice"), diarizer=Watched())
+    assert run(work).speakers == ()
+    assert {one.stage for one in heard} == {"diarizing"}
+    fractions = [one.fraction or 0.0 for one in heard]
+    assert 0 < fractions[0] < fractions[-1] == pytest.approx(1.0)
+    assert fractions == sorted(fractions)
+
+
+def test_cancelling_while_voices_are_told_apart(audio: Path, scripted: EnginePool) -> None:
+    class Slow(ScriptedDiarizer):
+        def diarize(
+            self, windows: Iterable[Window], *, speakers: int | None, control: Control, on_heard: OnHeard | None = None
+        ) -> tuple[Turn, ...]:
+            next(iter(windows))
+            work.control.cancel()
+            return super().diarize(windows, speakers=speakers, control=control, on_heard=on_heard)
+
+    work = pipeline(audio / "talk.wav", None, scripted, diarization=Diarization(by="voice"), diarizer=Slow())
+    with pytest.raises(Cancelled):
+        run(work)
+
+
+def test_a_truncated_recording_is_diarized_as_far_as_it_goes(audio: Path, tmp_path: Path, scripted: EnginePool) -> None:
+    path = tmp_path / "cut.wav"
+    path.write_bytes((audio / "talk.wav").read_bytes()[: 32_000 * 45])
+    diarizer = ScriptedDiarizer([Turn(0.0, 400.0, 0)])
+    work = pipeline(path, None, scripted, diarization=Diarization(by="voice"), diarizer=diarizer)
+    work.keep_damaged = True
+    transcript = run(work)
+    assert transcript.damage is not None
+    assert {one.speaker for one in transcript.segments} == {"speaker_1"}

@@ -63,6 +63,7 @@ class Claim:
         windows_done: int | None = None,
         windows_total: int | None = None,
         audio_duration_s: float | None = None,
+        moved: bool = False,
     ) -> None:
         """Tell how far it is; what is None stays. At most once a second, please: all writers wait for each other.
 
@@ -73,6 +74,7 @@ class Claim:
             windows_done: How many windows are done.
             windows_total: How many there are, as far as is known.
             audio_duration_s: Length of the recording.
+            moved: Something was done that no figure here tells, so the job does not stand still.
 
         Raises:
             ClaimLost: The job is not this attempt's any more.
@@ -95,7 +97,9 @@ class Claim:
             # Every attempt goes through its stages again, so a new one is a movement, but nothing more that is done.
             more.append(jobs.c.stage.is_distinct_from(stage))
             values["stage"] = stage
-        if more:
+        if moved:
+            values["progressed_at"] = now
+        elif more:
             values["progressed_at"] = case((or_(*more), now), else_=jobs.c.progressed_at)
         await self._set_alone(**values)
 

@@ -113,6 +113,9 @@ async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) 
     kept = await count_segments(tx, job.id)
     if kept > len(transcript.segments):
         await put_segments(tx, job.id, (), len(transcript.segments))
+    elif job.attempt > 1 and any(one.speaker is not None for one in transcript.segments):
+        # An earlier attempt, perhaps on another machine, may have given the same voice another number.
+        await put_segments(tx, job.id, transcript.segments, 0)
     else:
         await _append(tx, job.id, transcript.segments[kept:], kept)
     await tx.execute(delete(windows).where(windows.c.job_id == job.id))

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen, validators
 
 from whispercore.audio.messages import Channels
+from whispercore.audio.recording import known_channels
 from whispercore.engines.engine import Options
 from whispercore.engines.pool import LANES, Lane
 from whispercore.errors import InvalidOption
+from whispercore.speakers.diarization import Diarization
+from whispercore.speakers.diarizer import DEFAULT
 
 if TYPE_CHECKING:
     from cattrs.preconf.orjson import OrjsonConverter
@@ -25,11 +28,6 @@ def _model(_: object, __: object, value: str) -> None:
     """A name of the store, and never a path: that would hand any file of the server to a parser."""
     if _MODEL.fullmatch(value) is None:
         raise InvalidOption("model", f"{value[:100]!r} is not the name of a model")
-
-
-def _channels(_: object, __: object, value: str) -> None:
-    if value not in ("mix", "separate"):
-        raise InvalidOption("channels", f"{value!r} is neither 'mix' nor 'separate'")
 
 
 @frozen(kw_only=True)
@@ -50,7 +48,12 @@ class TranscribeOptions:
     temperature_step: float = 0.2
     beam_size: int = 1
     words: bool = False
-    channels: Channels = field(default="mix", validator=_channels)
+    channels: Channels = field(default="mix", validator=known_channels)
+    diarize: bool = False
+    """Tell who says what: each channel is a speaker where they are separate, else voices are told apart."""
+    speakers: int | None = None
+    """How many people speak, for voices; None to find out."""
+    diarizer: str = DEFAULT
     keep_damaged: bool = False
     """Complete the job with what can be read of a truncated or damaged recording, in place of failing it."""
     engine: str = "whisper-cpp"
@@ -62,7 +65,7 @@ class TranscribeOptions:
     """``interactive`` goes before ``batch`` in the engine's queue: for those who wait for the answer."""
 
     def __attrs_post_init__(self) -> None:
-        _ = self.decoding
+        _ = self.decoding, self.diarization
 
     @property
     def decoding(self) -> Options:
@@ -75,6 +78,13 @@ class TranscribeOptions:
             temperature_step=self.temperature_step,
             beam_size=self.beam_size,
             words=self.words,
+        )
+
+    @property
+    def diarization(self) -> Diarization | None:
+        """How speakers are told apart; None where nobody asks."""
+        return Diarization.asked(
+            diarize=self.diarize, speakers=self.speakers, channels=self.channels, diarizer=self.diarizer
         )
 
     def dump(self) -> str:

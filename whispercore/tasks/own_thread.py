@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TypeVar
+
+from whispercore.background import in_background
 
 _T = TypeVar("_T")
 
@@ -22,17 +22,7 @@ async def in_own_thread(call: Callable[[], _T], *, stop: Callable[[], None], nam
         name: Of the thread.
         grace_s: How long it may take to end then.
     """
-    future: Future[_T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 (it belongs to whoever waits)
-            future.set_exception(error)
-
-    # A daemon, so that one which does not end keeps nobody from ending.
-    threading.Thread(target=run, name=name, daemon=True).start()
-    waiting = asyncio.wrap_future(future)
+    waiting = asyncio.wrap_future(in_background(call, name=name))
     try:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:

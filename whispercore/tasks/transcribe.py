@@ -29,6 +29,7 @@ from whispercore.models.store import ModelFile, ModelStore
 from whispercore.pipeline import Pipeline
 from whispercore.progress import Progress
 from whispercore.settings import Settings
+from whispercore.speakers.diarizer import FindDiarizer, find_diarizer
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.tasks.own_thread import in_own_thread
 from whispercore.tasks.readers_by_owner import ReadersByOwner
@@ -84,6 +85,7 @@ class Transcribe:
         fetch: Gets recordings from addresses; jobs that name one fail if not given.
         admit: Raises where an owner may not keep so many bytes more, in the transaction that would keep them.
         reuse: Whether the result of an earlier job of the same owner is taken where it must be the same.
+        find_diarizer: Turns names into what tells voices apart.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Transcribe:
         fetch: Callable[[str], Awaitable[Staged]] | None = None,
         admit: Admit | None = None,
         reuse: bool = False,
+        find_diarizer: FindDiarizer = find_diarizer,
     ) -> None:
         self._files = files
         self._pool = pool
@@ -107,6 +110,7 @@ class Transcribe:
         self._fetch = fetch
         self._admit = admit
         self._reuse = reuse
+        self._find_diarizer = find_diarizer
         self._paths: dict[str, Path] = {}
 
     def loaded_models(self) -> frozenset[str]:
@@ -137,6 +141,8 @@ class Transcribe:
                 options=options.decoding,
                 threads=None,
                 channels=options.channels,
+                diarization=options.diarization,
+                find_diarizer=self._find_diarizer,
                 engine=options.engine,
                 keep_damaged=options.keep_damaged,
                 settings=self._settings,
@@ -218,6 +224,7 @@ class Transcribe:
                     done_s=progress.done_s if transcribing else None,
                     windows_total=progress.windows_total,
                     audio_duration_s=sound.declared_s if sound is not None else None,
+                    moved=progress.stage == "diarizing" and bool(progress.fraction),
                 )
             except ClaimLost:
                 return  # the worker knows, and tells the run

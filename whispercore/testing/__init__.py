@@ -13,13 +13,23 @@ from typing import TYPE_CHECKING
 
 from whispercore.testing.blobs_contract import BlobsContract
 from whispercore.testing.clock import FakeClock
+from whispercore.testing.diarizer_contract import DiarizerContract
 from whispercore.testing.engine_contract import EngineContract
 from whispercore.testing.scripted import ScriptedEngine
+from whispercore.testing.scripted_diarizer import ScriptedDiarizer
 
 if TYPE_CHECKING:
     from whispercore.testing.jobs_contract import JobsContract
 
-__all__ = ["BlobsContract", "EngineContract", "FakeClock", "JobsContract", "ScriptedEngine"]
+__all__ = [
+    "BlobsContract",
+    "DiarizerContract",
+    "EngineContract",
+    "FakeClock",
+    "JobsContract",
+    "ScriptedDiarizer",
+    "ScriptedEngine",
+]
 
 
 def __getattr__(name: str) -> object:

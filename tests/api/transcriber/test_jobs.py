@@ -21,7 +21,7 @@ from tests.speech import samples, truth, word_errors, write_wav
 from tests.visitor import Visitor, registered
 from whispercore import Transcript, transcribe
 from whispercore.api.transcriber.jobs import JobDetail, JobRow
-from whispercore.errors import Conflict, InvalidRequest, JobFailed, NotFound, WhispercoreError
+from whispercore.errors import Conflict, InvalidOption, InvalidRequest, JobFailed, NotFound, WhispercoreError
 
 
 def stored(server: Live) -> set[Path]:
@@ -213,6 +213,40 @@ async def test_a_server_does_what_the_library_does(name: str, newcomer: Visitor,
     else:
         expected = truth()[filename]["english" if "translate" in options else "text"]
         assert word_errors(str(expected), there.transcript.text) <= 0.35
+
+
+async def test_the_speakers_of_a_call_and_their_names(client: Both, newcomer: Visitor, tmp_path: Path) -> None:
+    job = await done(client, _call(tmp_path), channels="separate", diarize=True, words=True)
+    assert job.transcript is not None
+    assert {one.name for one in job.transcript.speakers} == {"speaker_1", "speaker_2"}
+    for one in job.transcript.segments:
+        name = f"speaker_{(one.channel or 0) + 1}"
+        assert {one.speaker, *(word.speaker for word in one.words)} == {name}
+    his = [place for who in job.transcript.speakers for place in who.segments]
+    assert sorted(his) == list(range(len(job.transcript.segments)))
+    await client.call(lambda c: c.transcripts.rename_speaker(job.job_id, version=1, speaker="speaker_2", name="Dr Zoë"))
+    renamed = await client.call(lambda c: c.jobs.get(job.job_id))
+    assert renamed.transcript is not None
+    assert {one.name for one in renamed.transcript.speakers} == {"speaker_1", "Dr Zoë"}
+    text, voices = (
+        newcomer.send("GET", f"/api/export/download/{job.job_id}/{kind}").text
+        for kind in ("txt?layout=speakers", "vtt")
+    )
+    assert "Dr Zoë: " in text
+    assert "<v Dr Zoë>" in voices
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"speakers": 2},
+        {"diarize": True, "speakers": 0},
+        {"diarize": True, "speakers": 2, "channels": "separate"},
+    ],
+)
+async def test_speakers_that_make_no_sense_are_refused(client: Both, audio: Path, options: dict[str, Any]) -> None:
+    with pytest.raises((InvalidRequest, InvalidOption), match="speakers"):
+        await client.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav", model="micro", **options))
 
 
 async def test_bytes_files_and_paths_are_the_same_recording(client: Both, audio: Path) -> None:

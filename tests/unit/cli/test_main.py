@@ -47,6 +47,8 @@ def test_help_of_transcribe() -> None:
         "--beam-size N",
         "--threads N",
         "--channels mix|separate",
+        "--diarize",
+        "--speakers N",
         "--keep-damaged",
         "--offline",
         "-q, --quiet",

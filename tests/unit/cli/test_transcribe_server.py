@@ -55,6 +55,7 @@ def transcribe(*arguments: object) -> Result:
         (ONE, GERMAN, "missing.wav", ONE),
         (ONE, "-l", "english", "-f", "json", "--words"),
         (STEREO, "-f", "json", "--channels", "separate", "--beam-size", 2, "--prompt", "station"),
+        (ONE, STEREO, "--channels", "separate", "--diarize", "--words", "-f", "json"),
         (GERMAN, "-f", "srt", "--translate", "--temperature", 0.2),
         ("README.md", ONE),
         ("CUT",),

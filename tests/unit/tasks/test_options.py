@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import pytest
 
@@ -19,6 +20,8 @@ ALL = TranscribeOptions(
     beam_size=5,
     words=True,
     channels="separate",
+    diarize=True,
+    diarizer="mine",
     keep_damaged=True,
     engine="scripted",
     lane="interactive",
@@ -44,12 +47,20 @@ def test_defaults_are_written_too() -> None:
         ("beam_size", 9),
         ("channels", "left"),
         ("prompt", "a\0b"),
+        ("speakers", 2),
     ],
 )
 def test_what_no_engine_would_take(option: str, value: object) -> None:
     with pytest.raises(InvalidOption) as raised:
         TranscribeOptions(**{"model": "micro", option: value})  # type: ignore[arg-type]
     assert raised.value.option == option
+
+
+@pytest.mark.parametrize(("channels", "speakers"), [("mix", 0), ("mix", 51), ("separate", 2)])
+def test_speakers_that_make_no_sense(channels: Literal["mix", "separate"], speakers: int) -> None:
+    with pytest.raises(InvalidOption) as raised:
+        TranscribeOptions(model="micro", diarize=True, channels=channels, speakers=speakers)
+    assert raised.value.option == "speakers"
 
 
 @pytest.mark.parametrize(

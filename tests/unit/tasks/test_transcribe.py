@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import psutil
@@ -15,13 +16,14 @@ from attrs import evolve
 import whispercore
 from tests.installation import EVE, Installation, installation
 from tests.speech import truth
-from whispercore.engines.engine import Window
+from whispercore.engines.engine import Control, Window
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import EngineCrashed
 from whispercore.jobs.job import Job, NewJob, State
 from whispercore.models.store import ModelFile
+from whispercore.speakers.diarizer import OnHeard, Turn
 from whispercore.tasks.options import TranscribeOptions
-from whispercore.testing import FakeClock, ScriptedEngine
+from whispercore.testing import FakeClock, ScriptedDiarizer, ScriptedEngine
 from whispercore.transcript import Fingerprint
 
 
@@ -140,6 +142,47 @@ async def test_progress_is_written_at_most_once_a_second(here: Installation, aud
             assert job.stage == "transcribing"
             assert job.windows_total is not None
             assert job.audio_duration_s == pytest.approx(303.633, abs=0.01)
+
+
+async def test_voices_are_told_apart_first(here: Installation, audio: Path) -> None:
+    go_on = threading.Event()
+
+    class Waiting(ScriptedDiarizer):
+        def diarize(
+            self, windows: Iterable[Window], *, speakers: int | None, control: Control, on_heard: OnHeard | None = None
+        ) -> tuple[Turn, ...]:
+            turns = super().diarize(windows, speakers=speakers, control=control, on_heard=on_heard)
+            assert go_on.wait(60)
+            return turns
+
+    diarizer = Waiting([Turn(0.0, 100.0, 0), Turn(100.0, 400.0, 1)])
+    options = TranscribeOptions(model="micro", diarize=True, speakers=2)
+    job = await here.submit(audio / "talk.wav", options)
+    with scripted(ScriptedEngine()) as pool:
+        async with here.working(pool, find_diarizer=lambda _: diarizer):
+            job = await here.when(job, lambda found: found.stage == "diarizing")
+            assert job.progress == 0.0
+            go_on.set()
+            job = await here.over(job)
+    transcript = await here.jobs.transcript(job)
+    assert transcript is not None
+    assert [one.name for one in transcript.speakers] == ["speaker_1", "speaker_2"]
+    assert diarizer.asked == [2]
+
+
+async def test_all_segments_have_the_numbers_of_the_last_attempt(here: Installation, audio: Path) -> None:
+    """Another machine may count voices in another order."""
+    job = await here.submit(audio / "talk.wav", TranscribeOptions(model="micro", diarize=True))
+    with scripted(ScriptedEngine(seconds=0.02)) as pool:
+        first, second = (ScriptedDiarizer([Turn(0.0, 400.0, number)]) for number in (0, 1))
+        async with here.working(pool, find_diarizer=lambda _: first):
+            await here.when(job, lambda found: found.windows_done >= 5)
+        async with here.working(pool, find_diarizer=lambda _: second):
+            job = await here.over(job)
+    transcript = await here.jobs.transcript(job)
+    assert transcript is not None
+    assert {one.speaker for one in transcript.segments} == {"speaker_2"}
+    assert job.attempt > 1
 
 
 # ------------------------------------------------------------ what goes wrong

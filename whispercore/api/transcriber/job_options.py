@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from whispercore.contract.fields import between, header, length, told
+from whispercore.speakers.diarization import MOST_SPEAKERS
 
 Priority = Literal["low", "normal", "high", "urgent"]
 
@@ -30,6 +31,15 @@ class JobOptions:
     beam_size: int = field(default=1, validator=between(1, 8), metadata=told("Hypotheses to follow at once."))
     words: bool = field(default=False, metadata=told("Give the time of each word."))
     channels: Literal["mix", "separate"] = field(default="mix", metadata=told("Together, or each by itself."))
+    diarize: bool = field(
+        default=False,
+        metadata=told("Tell who says what: each channel is a speaker if they are separate, else by voice."),
+    )
+    speakers: int | None = field(
+        default=None,
+        validator=between(1, MOST_SPEAKERS),
+        metadata=told("How many people speak, for diarize by voice; found out if left out."),
+    )
     keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
     priority: Priority = field(
         default="normal", metadata=told("Jobs of a higher priority go first, whoever's they are.")

@@ -111,6 +111,7 @@ class SpokenWord:
     start: float
     end: float
     confidence: float | None = None
+    speaker: str | None = None
 
 
 @frozen(kw_only=True)
@@ -127,11 +128,23 @@ class SpokenSegment:
 
 
 @frozen(kw_only=True)
+class JobSpeaker:
+    """Somebody who speaks."""
+
+    name: str
+    segments: list[int]
+    """Places of his segments, from 0."""
+    speaks_s: float
+
+
+@frozen(kw_only=True)
 class JobTranscript:
     """What was said."""
 
     text: str
     segments: list[SpokenSegment]
+    speakers: list[JobSpeaker] = field(factory=list)
+    """In the order in which they begin; empty unless ``diarize`` was asked for, or speakers were named."""
     language: str
     confidence: float | None = None
     """Mean probability of the tokens, 0 to 1."""

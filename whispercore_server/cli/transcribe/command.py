@@ -71,6 +71,20 @@ def transcribe(
         Literal["mix", "separate"],
         typer.Option("--channels", metavar="mix|separate", help="Transcribe channels together, or each by itself."),
     ] = "mix",
+    diarize: Annotated[
+        bool, typer.Option("--diarize", help="Tell who says what: by channel if they are separate, else by voice.")
+    ] = False,
+    speakers: Annotated[
+        int | None,
+        typer.Option(
+            "--speakers",
+            metavar="N",
+            min=1,
+            max=50,
+            help="How many people speak, for --diarize by voice.",
+            show_default="found out",
+        ),
+    ] = None,
     temperature: Annotated[
         float,
         typer.Option("--temperature", metavar="NUMBER", min=0, max=1, help="Randomness; 0 takes what is likeliest."),
@@ -133,6 +147,8 @@ def transcribe(
         beam_size=beam_size,
         words=words,
         channels=channels,
+        diarize=diarize,
+        speakers=speakers,
         keep_damaged=keep_damaged,
     )
     if server is None:

@@ -54,6 +54,8 @@ class Here:
             words=speech.words,
             threads=self.threads,
             channels=speech.channels,
+            diarize=speech.diarize,
+            speakers=speech.speakers,
             keep_damaged=speech.keep_damaged,
             settings=self.settings,
             on_progress=bar.show if bar else None,

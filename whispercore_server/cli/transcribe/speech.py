@@ -19,4 +19,6 @@ class Speech:
     beam_size: int
     words: bool
     channels: Literal["mix", "separate"]
+    diarize: bool
+    speakers: int | None
     keep_damaged: bool

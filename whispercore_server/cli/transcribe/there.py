@@ -145,6 +145,8 @@ class Errand:
                 beam_size=speech.beam_size,
                 words=speech.words,
                 channels=speech.channels,
+                diarize=speech.diarize,
+                speakers=speech.speakers,
                 keep_damaged=speech.keep_damaged,
             )
         if self._cancelled.is_set():  # too late for whoever cancelled: he did not know the id
@@ -200,7 +202,13 @@ def _segment(spoken: SpokenSegment) -> Segment:
         start_s=spoken.start,
         end_s=spoken.end,
         words=tuple(
-            Word(text=word.text, start_s=word.start, end_s=word.end, confidence=word.confidence)
+            Word(
+                text=word.text,
+                start_s=word.start,
+                end_s=word.end,
+                confidence=word.confidence,
+                speaker=word.speaker,
+            )
             for word in spoken.words
         ),
         confidence=spoken.confidence,

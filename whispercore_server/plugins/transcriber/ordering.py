@@ -8,6 +8,7 @@ from typing import Final
 from whispercore.api.transcriber.job_options import JobOptions, Priority
 from whispercore.errors import InvalidRequest, NotFound
 from whispercore.people.caller import Caller
+from whispercore.speakers.diarizer import find_diarizer
 from whispercore.tasks.options import TranscribeOptions
 from whispercore_server.ports import Ports
 
@@ -23,14 +24,14 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         InvalidRequest: The caller has no such webhook.
         UnknownModel: No model has this name; paths are none.
         ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
-        InvalidOption: A value is out of range.
+        InvalidOption: A value is out of range, or nothing here can tell voices apart.
     """
     if asked.webhook_id is not None:
         try:
             await ports.webhooks.owned(asked.webhook_id, caller)
         except NotFound as error:
             raise InvalidRequest.one("webhook_id", str(error)) from error
-    return TranscribeOptions(
+    options = TranscribeOptions(
         model=await ports.submissions.model(asked.model),
         language=asked.language,
         translate=asked.translate,
@@ -40,7 +41,13 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         beam_size=asked.beam_size,
         words=asked.words,
         channels=asked.channels,
+        diarize=asked.diarize,
+        speakers=asked.speakers,
         keep_damaged=asked.keep_damaged,
         url=url,
         webhook_id=asked.webhook_id,
     )
+    wanted = options.diarization
+    if wanted is not None and wanted.by == "voice":
+        find_diarizer(wanted.diarizer)
+    return options

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from whispercore.api.transcriber.jobs import (
     JobDetail,
     JobRow,
+    JobSpeaker,
     JobTranscript,
     SpokenSegment,
     SpokenWord,
@@ -109,7 +110,9 @@ def segment(one: Segment) -> SpokenSegment:
         speaker=one.speaker,
         channel=one.channel,
         words=[
-            SpokenWord(text=word.text, start=word.start_s, end=word.end_s, confidence=word.confidence)
+            SpokenWord(
+                text=word.text, start=word.start_s, end=word.end_s, confidence=word.confidence, speaker=word.speaker
+            )
             for word in one.words
         ],
     )
@@ -119,6 +122,9 @@ def _transcript(transcript: Transcript) -> JobTranscript:
     return JobTranscript(
         text=transcript.text,
         segments=[segment(one) for one in transcript.segments],
+        speakers=[
+            JobSpeaker(name=one.name, segments=list(one.segments), speaks_s=one.speaks_s) for one in transcript.speakers
+        ],
         language=transcript.language,
         confidence=transcript.confidence,
         duration_s=transcript.duration_s,

@@ -1,0 +1,31 @@
+"""Work in a thread of its own, for those who go on meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+def in_background(call: Callable[[], _T], *, name: str) -> Future[_T]:
+    """What ``call`` returns or raises, in a new thread.
+
+    A daemon, so that one which does not end keeps nobody from ending.
+
+    Args:
+        call: What to do.
+        name: Of the thread.
+    """
+    future: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 (it belongs to whoever waits)
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
