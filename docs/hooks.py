@@ -33,6 +33,8 @@ _PLACES = {
     "data": "`server` in the data folder of the user",
     "database_url": "`whispercore.db` in `data`",
     "backups_dir": "`backups` in `data`",
+    "s3_endpoint": "`http://s3_host:s3_port`, where there is a host",
+    "blobs": "`s3` where there is an endpoint, else `disk`",
 }
 _MARKUP = re.compile(r"\[/?[a-z ]*\]")
 
@@ -101,7 +103,8 @@ def _settings_of(kind: type[attrs.AttrsInstance], key: str) -> Iterator[str]:
     yield from (f"| variable | {key} | what it says | default |", "| --- | --- | --- | --- |")
     for one in attrs.fields(kind):
         if "variable" in one.metadata:
-            yield f"| `{one.metadata['variable']}` | `{one.name}` | {one.metadata['help']} | {_default(one)} |"
+            variables = ", ".join(f"`{name}`" for name in (one.metadata["variable"], *one.metadata["aliases"]))
+            yield f"| {variables} | `{one.name}` | {one.metadata['help']} | {_default(one)} |"
 
 
 def _default(setting: attrs.Attribute[Any]) -> str:

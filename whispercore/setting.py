@@ -29,6 +29,7 @@ def setting(
     *,
     secret: bool = False,
     show: Callable[[object], str] = str,
+    aliases: tuple[str, ...] = (),
 ) -> dict[str, object]:
     """The metadata of a field that is a setting.
 
@@ -38,8 +39,9 @@ def setting(
         parse: Makes the value of a text, or raises ``ValueError`` with the reason; of a secret, it must not quote it.
         secret: Its value is never shown, only whether there is one. The field has to have ``repr=False`` too.
         show: The value for people.
+        aliases: Other variables that mean the same, read where the first one is not set.
     """
-    return {"variable": variable, "help": about, "parse": parse, "secret": secret, "show": show}
+    return {"variable": variable, "help": about, "parse": parse, "secret": secret, "show": show, "aliases": aliases}
 
 
 @frozen(kw_only=True)
@@ -113,9 +115,10 @@ def load(
             content = _table(content.get(table, {}), table, path)
         found.update(_from_file(content, names, path, f"{table}." if table is not None else ""))
     for name, field in names.items():
-        variable: str = field.metadata["variable"]
-        if text := variables.get(variable, "").strip():
-            found[name] = _Text(text, "environment", variable, Path.cwd())
+        for variable in (field.metadata["variable"], *field.metadata["aliases"]):
+            if text := variables.get(variable, "").strip():
+                found[name] = _Text(text, "environment", variable, Path.cwd())
+                break
     for name, value in (arguments or {}).items():
         if value is not None:
             found[name] = _Text(str(value), "argument", f"--{name.replace('_', '-')}", Path.cwd())

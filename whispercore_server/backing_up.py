@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.backup.backups import Backups
+from whispercore.backup.placing import InStore
 from whispercore.backup.reading import Contents
 from whispercore.backup.record import Record
 from whispercore.backup.restoring import Restoring
@@ -18,19 +19,19 @@ from whispercore.clock import SystemClock
 from whispercore.database.migrating import OURS, newest_revision
 from whispercore.database.session import Database
 from whispercore.errors import InvalidOption
-from whispercore.files.obstore_blobs import ObstoreBlobs
 from whispercore.ids import Uuid7Ids
 from whispercore_server import data_folder
 from whispercore_server.auditing import OPERATOR, audit_of
 from whispercore_server.errors import CannotStart
 from whispercore_server.settings import ServerSettings
+from whispercore_server.storage import blobs_of, check_storage
 
 
 async def make(settings: ServerSettings) -> Record:
     """Make a backup, whether a server is at work or not.
 
     Raises:
-        InvalidOption: There is no installation in the folder.
+        InvalidOption: There is no installation in the folder, or the store of recordings cannot be used.
         CannotStart: It is of another version, or the backup failed.
         Conflict: A backup is being made.
         StorageFull: There is no room for it.
@@ -45,6 +46,7 @@ async def make(settings: ServerSettings) -> Record:
             f"the database has schema {version}, and this is {newest_revision(OURS)}: make the backup with the version "
             "of whispercore that it belongs to, or start the server once, which brings it up to date"
         )
+    await check_storage(settings)
     async with Database(settings.database_url) as database:
         audit = audit_of(settings, database)
         await audit.open()
@@ -69,15 +71,19 @@ def restore(settings: ServerSettings, archive: Path) -> Contents:
     """Make an installation of an archive, in a folder that has none yet.
 
     Raises:
-        InvalidOption: There is one already.
+        InvalidOption: There is one already, or the store of recordings cannot be used.
         CannotStart: A server uses the folder.
         BackupDamaged: It is no backup, or not as it was written.
         SchemaTooNew: A newer version has made it.
         StorageFull: There is no room for it.
     """
     database = _database_of(settings)
+    restoring = Restoring(path=archive, data=settings.data, database=database)
+    if settings.bucket is not None:
+        asyncio.run(check_storage(settings))
+        restoring.place = InStore(blobs_of(settings))
     with data_folder.held(settings.data):
-        contents = Restoring(path=archive, data=settings.data, database=database).restore()
+        contents = restoring.restore()
         asyncio.run(_note(settings, contents))
     return contents
 
@@ -102,7 +108,7 @@ def _backups(settings: ServerSettings, database: Database, audit: Audit) -> Back
     clock = SystemClock()
     return Backups(
         database,
-        ObstoreBlobs.on_disk(settings.data / "files"),
+        blobs_of(settings),
         settings.backups_dir,
         audit=audit,
         clock=clock,

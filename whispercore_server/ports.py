@@ -21,7 +21,6 @@ from whispercore.database.session import Database
 from whispercore.engines.engine import MakeEngine
 from whispercore.engines.pool import EnginePool, find_engine
 from whispercore.files.files import Files
-from whispercore.files.obstore_blobs import ObstoreBlobs
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.incidents.incidents import Incidents
 from whispercore.jobs.table import Jobs
@@ -62,6 +61,7 @@ from whispercore_server.cookies import SessionCookies
 from whispercore_server.follow import Following
 from whispercore_server.limiting.counters import Counters
 from whispercore_server.settings import ServerSettings
+from whispercore_server.storage import blobs_of, check_storage
 
 _TOKEN_KEY_FILE: Final = "token.key"  # noqa: S105 (the name of a file)
 
@@ -138,7 +138,7 @@ class Ports:
         database = Database(settings.database_url, clock=clock)
         audit = audit_of(settings, database)
         jobs = Jobs(database, ids=ids, audit=audit)
-        blobs = ObstoreBlobs.on_disk(settings.data / "files", durable=settings.durable_uploads)
+        blobs = blobs_of(settings)
         files = Files(database, blobs, spool=settings.data / "spool", clock=clock, ids=ids)
         models = ModelStore(settings.library)
         probe = Probe()
@@ -280,9 +280,14 @@ class Ports:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Open what has to be: the database is brought up to date. At the end all is closed, the last opened first."""
+        """Open what has to be: the database is brought up to date. At the end all is closed, the last opened first.
+
+        Raises:
+            InvalidOption: The store of recordings cannot be used as the settings say.
+        """
         async with AsyncExitStack() as stack:
             self.settings.data.mkdir(parents=True, exist_ok=True)
+            await check_storage(self.settings)
             await stack.enter_async_context(self.database)
             await self.database.upgrade()
             await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login

@@ -9,13 +9,14 @@ from attrs import field, frozen
 
 from whispercore import parsers
 from whispercore.setting import setting
+from whispercore_server.storage_settings import StorageSettings
 
 MOST_MB: Final = 1 << 20
 """A terabyte."""
 
 
 @frozen(kw_only=True)
-class UploadSettings:
+class UploadSettings(StorageSettings):
     """What a server is told about uploads."""
 
     max_direct_upload_mb: int = field(

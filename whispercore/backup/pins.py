@@ -74,4 +74,4 @@ class Pins:
 async def release_all(blobs: Blobs) -> None:
     """Let go of what copies held that were broken off."""
     for folder in await blobs.folders(PINNED):
-        await blobs.delete_folder(f"{PINNED}/{folder.name}")
+        await blobs.delete_folder(f"{PINNED}/{folder}")

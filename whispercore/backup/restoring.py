@@ -12,10 +12,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from whispercore.backup.archive import full_disks_told
 from whispercore.backup.manifest import DATABASE
+from whispercore.backup.placing import InFolder, Place
 from whispercore.backup.reading import Contents, OnProgress, Reading
 from whispercore.backup.record import sync_folder
 from whispercore.backup.snapshot import Snapshot
@@ -37,6 +38,7 @@ class Restoring:
         path: The archive.
         data: Folder of an installation that has neither a database nor files yet.
         database: Where the database will be.
+        place: Where the recordings will be; in the folder, if not elsewhere.
         on_progress: Called with 0 to 1.
         stopped: Set when it is not wanted any more.
     """
@@ -44,6 +46,7 @@ class Restoring:
     path: Path
     data: Path
     database: Path
+    place: Place = Factory(lambda self: InFolder(self.data / FILES), takes_self=True)
     on_progress: OnProgress = lambda _: None
     stopped: threading.Event = field(factory=threading.Event)
 
@@ -55,6 +58,7 @@ class Restoring:
             BackupDamaged: The archive is none, or not as it was written.
             SchemaTooNew: A newer version of whispercore has made it.
             StorageFull: There is no room for it.
+            Unavailable: The store of recordings does not answer.
             OSError: The archive cannot be read, or the folder cannot be written.
         """
         self._check_empty()
@@ -72,9 +76,7 @@ class Restoring:
             beside = self.database.with_name(self.database.name + ending)
             if beside.exists():
                 raise InvalidOption("--data", f"there is a database already: {beside}. Restore into an empty folder")
-        blobs = self.data / FILES
-        if blobs.exists() and (not blobs.is_dir() or any(path.is_file() for path in blobs.rglob("*"))):
-            raise InvalidOption("--data", f"there are files already in {blobs}. Restore into an empty folder")
+        self.place.check_empty()
 
     def _check_room(self) -> None:
         needed_bytes = self.path.stat().st_size
@@ -118,14 +120,9 @@ class Restoring:
 
     def _put(self, work: Path) -> None:
         os.sync()  # all of it, at once: each file by itself would take hours
-        blobs = self.data / FILES
-        blobs.mkdir(mode=0o700, exist_ok=True)
-        for left in blobs.iterdir():  # empty folders
-            shutil.rmtree(left)
         draft = self.database.with_name(f".{self.database.name}.restored")
         try:
-            if (work / FILES).exists():
-                shutil.move(work / FILES, blobs / FILES)
+            self.place.put(work / FILES)
             self.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.move(work / DATABASE, draft)
             draft.chmod(0o600)
@@ -133,7 +130,7 @@ class Restoring:
             draft.rename(self.database)  # from here on there is an installation
         except BaseException:
             draft.unlink(missing_ok=True)
-            shutil.rmtree(blobs / FILES, ignore_errors=True)
+            self.place.take_back(work / FILES)
             raise
         sync_folder(self.database.parent)
         sync_folder(self.data)

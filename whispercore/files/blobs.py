@@ -31,20 +31,12 @@ class Blob:
     modified_at: datetime
 
 
-@frozen(kw_only=True)
-class Folder:
-    """The first part of the keys below a prefix."""
-
-    name: str
-    modified_at: datetime
-    """When something in it last changed."""
-
-
 class Blobs(Protocol):
     """A store of bytes.
 
     Keys are names joined by ``/``, of ASCII letters, digits, ``.``, ``_`` and ``-``, none beginning with a dot. A blob
-    is there whole or not at all. All calls may raise ``InvalidOption`` for a key of another form.
+    is there whole or not at all. All calls may raise ``InvalidOption`` for a key of another form, and ``Unavailable``
+    when the store does not answer.
     """
 
     async def put(
@@ -92,8 +84,12 @@ class Blobs(Protocol):
         """What lies below a prefix, which is a key without its last names; in no order."""
         ...
 
-    async def folders(self, prefix: str) -> tuple[Folder, ...]:
-        """The names that follow a prefix, those of unfinished and of deleted blobs among them."""
+    async def folders(self, prefix: str) -> tuple[str, ...]:
+        """The names that follow a prefix, those of unfinished and of deleted blobs among them; in their order."""
+        ...
+
+    async def changed_at(self, prefix: str) -> datetime | None:
+        """When something below a prefix last changed; None where nothing is."""
         ...
 
     async def delete(self, keys: Iterable[str]) -> None:

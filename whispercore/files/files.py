@@ -243,9 +243,14 @@ class Files:
         await self._parts.check_room(needed_bytes)
 
     async def has_room(self) -> bool:
-        """Whether anything more can be taken in."""
+        """Whether anything more can be taken in. The store is really asked.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
         try:
             await self.check_room(0)
+            await self._parts.blobs.folders("probe")  # where next to nothing is: it costs a disk nothing
         except StorageFull:
             return False
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import re
 import shutil
@@ -15,15 +16,24 @@ from pathlib import Path
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
-from whispercore.errors import BlobExists, BlobMissing, InvalidOption, StorageFull
-from whispercore.files.blobs import Blob, Folder, Mode, checked_key
+from whispercore.errors import BlobExists, BlobMissing, InvalidOption, StorageFull, Unavailable
+from whispercore.files.blobs import Blob, Mode, checked_key
 
 _FULL = re.compile(r"\(os error (?:27|28|122)\)|NoSpace|QuotaExceeded|XMinioStorageFull|InsufficientStorage")
 """EFBIG, ENOSPC and EDQUOT as Rust prints them, and what object stores say. obstore has no class for it."""
 _FULL_NUMBERS = {errno.EFBIG, errno.ENOSPC, errno.EDQUOT}
+_REASONS = (
+    re.compile(r"<Code>(\w{1,60})</Code>"),
+    re.compile(r"\bstatus code: (\d{3}(?: [A-Z][A-Za-z]{1,20}){0,4})"),
+    re.compile(r"\bkind: (\w{1,60})"),
+)
+"""What a store answers, and how a connection to it fails. The rest is pages long, and quotes the request."""
+_NO_BUCKET = "NoSuchBucket"
+_AGAIN_S = 5
 _PIECE_BYTES = 1 << 16
 _TOGETHER = 500
 """Keys that are deleted by one call; S3 takes 1,000."""
+_log = logging.getLogger(__name__)
 
 
 class ObstoreBlobs:
@@ -70,7 +80,7 @@ class ObstoreBlobs:
         """Keep bytes."""
         if isinstance(self._store, MemoryStore):
             data = bytes(data)  # it would keep the very buffer, which the caller may change once this is done
-        with _translated(checked_key(key)):
+        with self._translated(checked_key(key)):
             await self._store.put_async(key, _pieces(data), mode=mode, use_multipart=False)
         if self._root is not None and self._durable and durable:
             await self._secure(self._root, key)
@@ -98,12 +108,12 @@ class ObstoreBlobs:
 
     async def get(self, key: str) -> bytes:
         """All bytes."""
-        with _translated(checked_key(key)):
+        with self._translated(checked_key(key)):
             return (await (await self._store.get_async(key)).bytes_async()).to_bytes()
 
     async def get_range(self, key: str, start: int, end: int) -> bytes:
         """Some bytes."""
-        with _translated(checked_key(key)):
+        with self._translated(checked_key(key)):
             # Stores answer a range that begins behind the end in different ways, so they are not asked for one.
             size = (await self._store.head_async(key))["size"]
             start, end = max(start, 0), min(end, size)
@@ -111,21 +121,26 @@ class ObstoreBlobs:
 
     async def list(self, prefix: str = "") -> AsyncIterator[Blob]:
         """What lies below a prefix."""
-        async for found in self._store.list(checked_key(prefix) if prefix else None):
-            for each in found:
-                yield Blob(key=each["path"], size_bytes=each["size"], modified_at=each["last_modified"])
+        with self._translated(prefix):
+            async for found in self._store.list(checked_key(prefix) if prefix else None):
+                for each in found:
+                    yield Blob(key=each["path"], size_bytes=each["size"], modified_at=each["last_modified"])
 
-    async def folders(self, prefix: str) -> tuple[Folder, ...]:
+    async def folders(self, prefix: str) -> tuple[str, ...]:
         """The names that follow a prefix."""
         checked_key(prefix)
         if self._root is not None:  # a listing does not show unfinished files, nor folders
             return await asyncio.to_thread(_folders, self._root / prefix)
-        newest: dict[str, datetime] = {}
-        async for blob in self.list(prefix):
-            name, slash, _ = blob.key.removeprefix(f"{prefix}/").partition("/")
-            if slash:
-                newest[name] = max(newest.get(name, blob.modified_at), blob.modified_at)
-        return tuple(Folder(name=name, modified_at=modified_at) for name, modified_at in sorted(newest.items()))
+        with self._translated(prefix):
+            found = await self._store.list_with_delimiter_async(prefix)
+        return tuple(sorted(each.rpartition("/")[2] for each in found["common_prefixes"]))
+
+    async def changed_at(self, prefix: str) -> datetime | None:
+        """When something below a prefix last changed."""
+        checked_key(prefix)
+        if self._root is not None:
+            return await asyncio.to_thread(_changed_at, self._root / prefix)
+        return max([blob.modified_at async for blob in self.list(prefix)], default=None)
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Remove blobs."""
@@ -133,11 +148,11 @@ class ObstoreBlobs:
         for first in range(0, len(waiting), _TOGETHER):
             together = waiting[first : first + _TOGETHER]
             try:
-                with _translated(together[0]):
+                with self._translated(together[0]):
                     await self._store.delete_async(together)
             except BlobMissing:  # one of them; the others may still be there
                 for key in together:
-                    with suppress(BlobMissing), _translated(key):
+                    with suppress(BlobMissing), self._translated(key):
                         await self._store.delete_async(key)
 
     async def delete_folder(self, prefix: str) -> None:
@@ -151,13 +166,13 @@ class ObstoreBlobs:
     async def rename(self, source: str, target: str) -> None:
         """Move a blob."""
         checked_key(target)
-        with _translated(checked_key(source)):
+        with self._translated(checked_key(source)):
             await self._store.rename_async(source, target)
 
     async def copy(self, source: str, target: str) -> None:
         """Copy a blob."""
         checked_key(target)
-        with _translated(checked_key(source)):
+        with self._translated(checked_key(source)):
             await self._store.copy_async(source, target)
 
     async def free_bytes(self) -> int | None:
@@ -171,19 +186,34 @@ class ObstoreBlobs:
         checked_key(key)
         return self._root / key if self._root is not None else None
 
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            if reason_of(error) == _NO_BUCKET:
+                raise _away(error) from error
+            raise BlobMissing(key) from None
+        except AlreadyExistsError:
+            raise BlobExists(key) from None
+        except BaseError as error:
+            if _FULL.search(str(error)):
+                raise StorageFull from error
+            if self._root is None:
+                raise _away(error) from error
+            raise
 
-@contextmanager
-def _translated(key: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise BlobMissing(key) from None
-    except AlreadyExistsError:
-        raise BlobExists(key) from None
-    except BaseError as error:
-        if _FULL.search(str(error)):
-            raise StorageFull from error
-        raise
+
+def _away(error: BaseException) -> Unavailable:
+    reason = reason_of(error)
+    _log.warning("the store of recordings is not available: %s", reason)
+    return Unavailable(f"the store of recordings is not available ({reason}); try again in a moment", _AGAIN_S)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a store did not do what it was asked, in a word: its own code, or how the connection failed."""
+    text = str(error)
+    return next((found[1] for one in _REASONS if (found := one.search(text))), type(error).__name__)
 
 
 def _pieces(data: bytes | bytearray | memoryview) -> list[memoryview]:
@@ -223,13 +253,15 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _folders(place: Path) -> tuple[Folder, ...]:
+def _folders(place: Path) -> tuple[str, ...]:
     try:
-        found = [each for each in os.scandir(place) if each.is_dir(follow_symlinks=False)]
+        return tuple(sorted(each.name for each in os.scandir(place) if each.is_dir(follow_symlinks=False)))
     except FileNotFoundError:
         return ()
-    folders: list[Folder] = []
-    for each in found:
-        with suppress(FileNotFoundError):  # it went meanwhile
-            folders.append(Folder(name=each.name, modified_at=datetime.fromtimestamp(each.stat().st_mtime, UTC)))
-    return tuple(sorted(folders, key=lambda folder: folder.name))
+
+
+def _changed_at(place: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(place.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None

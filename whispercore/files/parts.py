@@ -75,7 +75,8 @@ class Parts:
             StorageFull: There is no room for it.
         """
         await self.check_room(len(data))
-        await self.blobs.put(_staged_key(file_id, number), data)
+        # The name is nobody else's, and where anything may lie, a store can be asked again when its answer was lost.
+        await self.blobs.put(_staged_key(file_id, number), data, mode="overwrite")
 
     async def read(self, file_id: str, part: Part) -> bytes:
         """All bytes of a part, compared with what came in.

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from whispercore.database.undisturbed import undisturbed
-from whispercore.errors import TooLarge
+from whispercore.errors import TooLarge, Unavailable
 from whispercore.files.checksums import checksum_of
 from whispercore.files.manifest import Part, Staged
 from whispercore.files.parts import PART_BYTES, Parts
@@ -152,7 +153,8 @@ class Stage:
             await asyncio.wait(self._writing)
             for task in self._writing:
                 task.exception()  # it was looked at: the file is given up anyway
-        await self._parts.remove_staged(self.id)
+        with suppress(Unavailable):  # once the store is back, a sweep does it
+            await self._parts.remove_staged(self.id)
 
 
 def _hashed(data: memoryview, whole: Hash) -> str:

@@ -46,9 +46,9 @@ async def sweep(database: Database, parts: Parts, spool: Spool, now: datetime) -
 async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tuple[int, int]:
     folders = await parts.blobs.folders(STAGING)
     async with database.read() as connection:
-        known = await known_files(connection, (folder.name for folder in folders))
+        known = await known_files(connection, folders)
         files = [await find_file(connection, file_id) for file_id in sorted(known)]
-        open_uploads = await open_among(connection, (folder.name for folder in folders))
+        open_uploads = await open_among(connection, folders)
     published = abandoned = 0
     for file in files:
         if file is not None:
@@ -58,8 +58,11 @@ async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tup
                 continue
             published += 1
     for folder in folders:
-        if folder.name not in known | open_uploads and now - folder.modified_at > ABANDONED:
-            await parts.remove_staged(folder.name)
+        if folder in known | open_uploads:
+            continue
+        changed_at = await parts.blobs.changed_at(f"{STAGING}/{folder}")
+        if changed_at is not None and now - changed_at > ABANDONED:
+            await parts.remove_staged(folder)
             abandoned += 1
     return published, abandoned
 
@@ -70,8 +73,8 @@ async def _sweep_orphans(database: Database, parts: Parts) -> int:
     async with database.read() as connection:
         if not await any_file(connection):
             return 0  # a full store beside an empty database: rather the wrong database than all files deleted
-        known = await known_files(connection, (folder.name for folder in folders))
-    orphans = [folder.name for folder in folders if folder.name not in known]
+        known = await known_files(connection, folders)
+    orphans = [folder for folder in folders if folder not in known]
     for name in orphans:
         await parts.remove(name)
     return len(orphans)

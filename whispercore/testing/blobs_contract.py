@@ -35,6 +35,9 @@ _HOSTILE = (
 class BlobsContract:
     """The contract of ``whispercore.files.blobs.Blobs``. Fixture to give: ``blobs``, empty."""
 
+    MANY = 1100
+    """More than one call of the store deletes."""
+
     async def test_what_was_put_is_there(self, blobs: Blobs) -> None:
         """Whole and in ranges; also nothing at all, and a buffer of another kind."""
         data = bytes(range(256)) * 5000
@@ -112,10 +115,13 @@ class BlobsContract:
         """The names below a prefix, each once."""
         for key in ("files/1/0", "files/1/1", "files/2/0", "staging/3/0"):
             await blobs.put(key, b"1")
-        folders = await blobs.folders("files")
-        assert [folder.name for folder in folders] == ["1", "2"]
-        assert all(abs((datetime.now(UTC) - folder.modified_at).total_seconds()) < 3600 for folder in folders)
-        assert await blobs.folders("nothing") == ()
+        assert await blobs.folders("files") == ("1", "2")
+        assert await blobs.folders("files/1") == await blobs.folders("nothing") == ()
+        for prefix in ("files", "files/1"):
+            changed_at = await blobs.changed_at(prefix)
+            assert changed_at is not None
+            assert abs((datetime.now(UTC) - changed_at).total_seconds()) < 3600
+        assert await blobs.changed_at("nothing") is None
 
     async def test_deleting(self, blobs: Blobs) -> None:
         """Also twice, also more than there are."""
@@ -128,7 +134,7 @@ class BlobsContract:
 
     async def test_deleting_very_many(self, blobs: Blobs) -> None:
         """More than one call of a store takes."""
-        keys = [f"many/{i}" for i in range(1100)]
+        keys = [f"many/{i}" for i in range(self.MANY)]
         await asyncio.gather(*(blobs.put(key, b"") for key in keys))
         await blobs.delete(keys)
         assert [blob async for blob in blobs.list()] == []
@@ -141,7 +147,7 @@ class BlobsContract:
         await blobs.delete_folder("a/1")
         await blobs.delete_folder("nothing")
         assert {blob.key async for blob in blobs.list()} == {"a/10/x", "a/2"}
-        assert [folder.name for folder in await blobs.folders("a")] == ["10"]
+        assert await blobs.folders("a") == ("10",)
 
     async def test_moving_and_copying(self, blobs: Blobs) -> None:
         """Over what lies there."""
@@ -173,6 +179,7 @@ class BlobsContract:
             blobs.delete([key]),
             blobs.delete_folder(key),
             blobs.folders(key),
+            blobs.changed_at(key),
             blobs.rename(key, "a"),
             blobs.rename("a", key),
             blobs.copy(key, "a"),

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.s3_server import s3_server
 from tests.unit.files.bytes_of_files import left_in_spool
 from whispercore.database.session import Database
 from whispercore.files.blobs import Blobs
 from whispercore.files.files import Files
 from whispercore.files.obstore_blobs import ObstoreBlobs
+from whispercore.files.s3 import in_bucket
 from whispercore.testing import FakeClock
 
 
@@ -27,9 +29,15 @@ async def database(clock: FakeClock) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "memory", "bucket"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return ObstoreBlobs.on_disk(tmp_path / "store") if request.param == "disk" else ObstoreBlobs.in_memory()
+    match request.param:
+        case "disk":
+            return ObstoreBlobs.on_disk(tmp_path / "store")
+        case "memory":
+            return ObstoreBlobs.in_memory()
+        case _:
+            return in_bucket(s3_server().bucket())
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from attrs import fields
 from platformdirs import user_data_path
 
 from whispercore.errors import InvalidOption
+from whispercore.files.bucket import Bucket
 from whispercore.setting import load
 from whispercore.settings import Settings
 from whispercore_server.settings import ServerSettings
@@ -74,12 +75,49 @@ def test_secrets_are_not_shown() -> None:
         ("WHISPERCORE_MAX_JSON_KB", "1.5"),
         ("WHISPERCORE_HOST", "a\nb"),
         ("WHISPERCORE_DATABASE_URL", "/srv/x.db"),
+        ("WHISPERCORE_BLOBS", "tape"),
+        ("WHISPERCORE_S3_BUCKET", "No_Bucket"),
+        ("WHISPERCORE_S3_ENDPOINT", "minio:9000"),
+        ("MINIO_PORT", "0"),
     ],
 )
 def test_values_that_cannot_work(variable: str, value: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         load(ServerSettings, environ={variable: value})
     assert caught.value.option == variable
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"MINIO_HOST": "minio", "MINIO_ACCESS_KEY": "a", "MINIO_SECRET_KEY": "b c"},
+        {
+            "WHISPERCORE_S3_ENDPOINT": "http://minio:9000/",
+            "WHISPERCORE_S3_ACCESS_KEY": "a",
+            "MINIO_ACCESS_KEY": "another",
+            "WHISPERCORE_S3_SECRET_KEY": "b c",
+        },
+    ],
+    ids=["minio", "ours first"],
+)
+def test_a_bucket_by_either_names(environ: dict[str, str]) -> None:
+    loaded = load(ServerSettings, environ=environ)
+    assert loaded.settings.bucket == Bucket(
+        name="whispercore",
+        endpoint="http://minio:9000",
+        access_key="a",
+        secret_key="b c",  # noqa: S106 (it opens nothing)
+    )
+    assert "b c" not in f"{loaded!r} {loaded.settings.bucket!r}"
+    shown = {value.name: value.shown for value in loaded.values}
+    assert (shown["blobs"], shown["s3_access_key"], shown["s3_secret_key"]) == ("s3", "set", "set")
+
+
+def test_no_bucket_unless_it_is_asked_for() -> None:
+    assert load(ServerSettings, environ={"WHISPERCORE_S3_BUCKET": "abc"}).settings.bucket is None
+    assert load(ServerSettings, environ={"WHISPERCORE_BLOBS": "s3"}).settings.bucket == Bucket(name="whispercore")
+    with pytest.raises(InvalidOption, match="disk, s3"):
+        ServerSettings(blobs="tape")
 
 
 def test_a_folder_that_no_address_can_name() -> None:
