@@ -306,7 +306,7 @@ async def _violations(server: Live) -> Any:
 def two_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Live, Live]]:
     """On one database, with one Redis, which a busy machine may make slow and which is there nevertheless."""
     monkeypatch.setattr(counters, "_PATIENCE_S", 60.0)
-    redis = redis_server()
+    redis = redis_server(tmp_path)
     with ExitStack() as stack:
         stack.enter_context(redis.running())
         changes: dict[str, Any] = {"redis_url": redis.url, "rate_profile": "transcriber-001"}

