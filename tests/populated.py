@@ -119,6 +119,7 @@ class Populated:
             "chunked_uploads.session_id": self._upload,
             "chunk_number": lambda: "0",
             "upload_id": self._tus_upload,
+            "file_id": self._file,
         }
 
     def _changing(self) -> Mapping[str, Callable[[], str]]:
@@ -145,6 +146,7 @@ class Populated:
             "tus.append": self._tus_upload,
             "tus.otherwise": self._tus_upload,
             "tus.terminate": self._tus_upload,
+            "files.delete": self._file,
         }
 
     def _share(self) -> str:
@@ -229,6 +231,14 @@ class Populated:
         headers = {**TUS_HEADERS, "Upload-Length": "1000"}
         return self.visitor.post("/api/tus/", headers=headers).headers["Location"].rpartition("/")[2]
 
+    def _file(self) -> str:
+        """One whose job is over."""
+        answer = self.visitor.post("/api/v1/files/upload", **self._recording())
+        assert answer.status_code == 201, answer.text
+        file = answer.json()
+        self.visitor.finished(file["job_id"])
+        return str(file["id"])
+
     def _event(self) -> str:
         return str(self.root.get("/admin/events").json()["events"][0]["id"])
 
@@ -254,6 +264,7 @@ class Populated:
         """For ``requests``: the fields of an operation that have to mean something."""
         known: dict[str, Callable[[], dict[str, Any]]] = {
             "jobs.create": self._recording,
+            "files.upload": self._recording,
             "batches.create": self._recordings,
             "exports.batch": lambda: {"json": {"job_ids": [self.id("job_id")], "format": "srt"}},
             "chunked_uploads.send": self._chunk,

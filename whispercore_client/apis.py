@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Generic
 
+from whispercore.api.files_v1.files import Files
 from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.api.transcriber.admin.api_keys import AdminApiKeys
 from whispercore.api.transcriber.admin.audit import Audit
@@ -40,6 +41,11 @@ class FilesV1(Generic[T_co]):
 
     def __init__(self, transport: T_co) -> None:
         self.transport = transport
+
+    @property
+    def files(self) -> Files[T_co]:
+        """Files that are to be transcribed."""
+        return Files(self.transport)
 
     @property
     def transcriptions(self) -> Transcriptions[T_co]:

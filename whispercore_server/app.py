@@ -109,7 +109,7 @@ def create_app(
             Refusals(ports.audit),
             measuring,
         ),
-        bodies=Bodies(ports.files, settings.max_direct_upload_bytes, settings.max_json_bytes),
+        bodies=Bodies(ports.files, ports.arrivals, settings.max_direct_upload_bytes, settings.max_json_bytes),
         apis=apis,
         clock=ports.clock,
         ids=ports.ids,

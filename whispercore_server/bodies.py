@@ -6,20 +6,24 @@ finished ``Upload``, and keeps it, or it is gone when the request is over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+from uuid import UUID
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 from attrs import define, evolve, field, frozen
 
-from whispercore.contract.fields import Upload
+from whispercore.contract.fields import UPLOAD_ID, UPLOAD_LENGTH, Upload
 from whispercore.contract.plan import NO_BODY, NoBody, Plan, Sources
-from whispercore.contract.wire import Json, loads
+from whispercore.contract.wire import STRICT, Json, loads
 from whispercore.errors import InvalidRequest, TooLarge, WrongContentType
+from whispercore.files.arrivals import Arrivals, Receipt
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
+from whispercore.people.caller import Caller
 from whispercore.screening.uploads import Specimen
 from whispercore_server.expectations import ask_for_body
 from whispercore_server.octets import AS_IT_IS, FORM, ArrivingOctets
@@ -30,6 +34,7 @@ _MAX_TEXT_BYTES: Final = 1 << 20
 _MAX_FIELDS: Final = 200
 _FORM_OVERHEAD_BYTES: Final = _MAX_TEXT_BYTES + (1 << 16)
 _JSON: Final = "application/json"
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 @frozen(kw_only=True)
@@ -61,6 +66,8 @@ class Form:
     files: list[tuple[str, Upload]] = field(factory=list)
     staged: list[Staged] = field(factory=list)
     text_bytes: int = 0
+    receipt: Receipt | None = None
+    """Where its sender chose the id of its file."""
 
 
 @define
@@ -69,23 +76,31 @@ class Bodies:
 
     Args:
         files: Where uploads are staged.
+        arrivals: Where it is told how far those are whose sender chose their id.
         max_upload_bytes: The largest file.
         max_json_bytes: The largest JSON body.
     """
 
     files: Files
+    arrivals: Arrivals
     max_upload_bytes: int
     max_json_bytes: int
 
     @asynccontextmanager
-    async def taken(self, http: web.Request, plan: Plan[object]) -> AsyncIterator[Sources]:
+    async def taken(self, http: web.Request, plan: Plan[object], caller: Caller) -> AsyncIterator[Sources]:
         """A request with its body. Files that nobody has kept at the end of the block are discarded.
+
+        Args:
+            http: The request.
+            plan: What it should have.
+            caller: Who sends it.
 
         Raises:
             WrongContentType: The body is of another kind than the plan's.
             TooLarge: It is too large; told before it is read where its length is declared.
             InvalidRequest: It is not what it says it is.
             StorageFull: There is no room for a file; told before it is read where its length is declared.
+            Conflict: The id that its sender chose for a file is taken.
         """
         if plan.octets is not None:
             octets = ArrivingOctets(http=http, name=plan.octets.wire)
@@ -95,13 +110,30 @@ class Bodies:
             body = await self._json(http) if plan.has_body else NO_BODY
             yield _sources(http, body=body)
             return
-        form = Form()
+        await self._check(http)
+        async with self._announced(http, plan, caller) as receipt:
+            form = Form(receipt=receipt)
+            try:
+                await self._read(http, plan, form)
+                yield _sources(http, form=form)
+            finally:
+                for staged in form.staged:
+                    await self.files.discard(staged)
+
+    @asynccontextmanager
+    async def _announced(self, http: web.Request, plan: Plan[object], caller: Caller) -> AsyncIterator[Receipt | None]:
+        chosen = http.headers.get(UPLOAD_ID) if UPLOAD_ID in plan.by_wire else None
+        if chosen is None:
+            yield None
+            return
         try:
-            await self._read(http, plan, form)
-            yield _sources(http, form=form)
-        finally:
-            for staged in form.staged:
-                await self.files.discard(staged)
+            file_id = str(STRICT.structure(chosen, UUID))
+        except ValueError as error:
+            raise InvalidRequest.one(UPLOAD_ID, str(error)) from None
+        told = http.headers.get(UPLOAD_LENGTH, "")
+        size_bytes = int(told) if _LENGTH.fullmatch(told) else http.content_length
+        async with self.arrivals.arriving(file_id, caller, size_bytes) as receipt:
+            yield receipt
 
     async def _json(self, http: web.Request) -> Json | NoBody:
         if (http.content_length or 0) > self.max_json_bytes:
@@ -124,12 +156,15 @@ class Bodies:
         except ValueError as error:
             raise InvalidRequest.one("", f"the body is not JSON: {error}") from error
 
-    async def _read(self, http: web.Request, plan: Plan[object], form: Form) -> None:
+    async def _check(self, http: web.Request) -> None:
+        """Refuse a form by its headers."""
         if http.content_type != FORM:
             raise WrongContentType(http.content_type, FORM)
         if (http.content_length or 0) > self.max_upload_bytes + _FORM_OVERHEAD_BYTES:
             raise TooLarge(self.max_upload_bytes)
         await self.files.check_room(http.content_length or 0)
+
+    async def _read(self, http: web.Request, plan: Plan[object], form: Form) -> None:
         await ask_for_body(http)
         files = {slot.wire for slot in plan.slots if slot.is_file}
         try:
@@ -154,10 +189,11 @@ class Bodies:
         kind = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip()
         specimen = Specimen(part.filename or "", kind)
         staged = await self.files.stage(
-            specimen.watched(_pieces(part)),
+            specimen.watched(_pieces(part, form.receipt)),
             name=specimen.name,
             content_type=kind,
             limit_bytes=self.max_upload_bytes,
+            file_id=form.receipt.file_id if form.receipt is not None and not form.staged else None,
         )
         form.staged.append(staged)
         form.files.append(
@@ -176,8 +212,10 @@ class Bodies:
         )
 
 
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
+async def _pieces(part: BodyPartReader, receipt: Receipt | None) -> AsyncIterator[bytes]:
     while piece := await part.read_chunk(_PIECE_BYTES):
+        if receipt is not None:
+            receipt.received(len(piece))
         yield piece
 
 

@@ -148,7 +148,7 @@ class Frame:
 
         async def read(http: web.Request, caller: Caller) -> web.StreamResponse:
             began_s = self.clock.monotonic()
-            async with self.bodies.taken(http, plan) as sources:
+            async with self.bodies.taken(http, plan, caller) as sources:
                 if self.clock.monotonic() - began_s > RECHECK_S:
                     await self.admission.recheck(http, operation, caller)
                 return await answered(http, caller, sources)
@@ -290,6 +290,8 @@ class Frame:
             headers["Retry-After"] = str(wait_s)
         if isinstance(error, errors.NotAuthenticated):
             headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, errors.RangeNotSatisfiable):
+            headers["Content-Range"] = f"bytes */{error.size_bytes}"
         if isinstance(error, errors.MethodNotAllowed):
             headers["Allow"] = ", ".join(error.allowed)
         return _json(orjson.dumps(self._rendered(http, self._dialect(http), error)), status, headers)

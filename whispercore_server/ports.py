@@ -20,7 +20,9 @@ from whispercore.clock import Clock, SystemClock
 from whispercore.database.session import Database
 from whispercore.engines.engine import MakeEngine
 from whispercore.engines.pool import EnginePool, find_engine
+from whispercore.files.arrivals import Arrivals
 from whispercore.files.files import Files
+from whispercore.files.stored import StoredFiles
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.incidents.incidents import Incidents
 from whispercore.jobs.table import Jobs
@@ -78,6 +80,8 @@ class Ports:
     records: Records
     incidents: Incidents
     files: Files
+    arrivals: Arrivals
+    stored_files: StoredFiles
     jobs: Jobs
     transcripts: Transcripts
     shares: Shares
@@ -196,6 +200,8 @@ class Ports:
             records=Records(database),
             incidents=Incidents(database, audit),
             files=files,
+            arrivals=Arrivals(database, jobs.events, clock=clock, ids=ids),
+            stored_files=StoredFiles(database),
             jobs=jobs,
             transcripts=Transcripts(database, audit=audit),
             shares=Shares(database, ids=ids, audit=audit),

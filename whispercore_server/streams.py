@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any, Final, Never, TypeVar
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from whispercore.contract.messages import Content, Event, Message, untagged
+from whispercore.contract.ranges import asked_span
 from whispercore.contract.wire import Json, loads, plain
 from whispercore.errors import InvalidRequest, NotAuthenticated, NotPermitted, WhispercoreError
 
@@ -91,7 +93,11 @@ async def send_events(
 
 
 async def send_file(http: web.Request, response: web.StreamResponse, content: Content) -> web.StreamResponse:
-    """Send a file; HEAD gets its headers only."""
+    """Send a file, or the part that is asked for; HEAD gets its headers only.
+
+    Raises:
+        RangeNotSatisfiable: It has no such part.
+    """
     response.content_type = content.media_type
     if content.media_type.startswith("text/") or content.media_type == "application/x-subrip":
         response.charset = "utf-8"
@@ -99,21 +105,40 @@ async def send_file(http: web.Request, response: web.StreamResponse, content: Co
         "inline" if content.inline else "attachment", content.filename
     )
     size = len(content.body) if isinstance(content.body, bytes) else content.size_bytes
-    if size is not None:
+    body = content.body if isinstance(content.body, bytes | AsyncIterator) else _part(http, response, content)
+    if size is not None and response.content_length is None:
         response.content_length = size
     try:
         await response.prepare(http)
         if http.method != "HEAD":
-            if isinstance(content.body, bytes):
-                await _write(http, response, content.body)
+            if isinstance(body, bytes):
+                await _write(http, response, body)
             else:
-                async for piece in content.body:
+                async for piece in body:
                     await _write(http, response, piece)
         await response.write_eof()
     finally:
-        if isinstance(content.body, AsyncGenerator):
-            await content.body.aclose()  # whoever went away in the middle leaves nothing at work
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()  # whoever went away in the middle leaves nothing at work
     return response
+
+
+def _part(http: web.Request, response: web.StreamResponse, content: Content) -> AsyncIterator[bytes]:
+    """The part of a file that is asked for, with the headers that say which it is."""
+    size = content.size_bytes
+    assert size is not None
+    assert not isinstance(content.body, bytes | AsyncIterator)
+    response.headers["Accept-Ranges"] = "bytes"
+    if content.etag is not None:
+        response.headers["ETag"] = content.etag
+    is_same = http.headers.get("If-Range", content.etag) == content.etag
+    span = asked_span(http.headers.get("Range"), size) if http.method == "GET" and is_same else None
+    if span is None:
+        return content.body(0, size)
+    response.set_status(HTTPStatus.PARTIAL_CONTENT)
+    response.headers["Content-Range"] = span.of(size)
+    response.content_length = span.end - span.start
+    return content.body(span.start, span.end)
 
 
 class ServerSocket:

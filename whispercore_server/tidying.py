@@ -43,6 +43,7 @@ async def tidy(ports: Ports) -> None:
     await ports.lockout.forget()
     await ports.sessions.sweep(ports.clock.now())
     await ports.uploads.sweep(ports.clock.now())
+    await ports.arrivals.sweep()
     await ports.webhook_deliveries.forget()
     if ports.settings.audit_days:
         before = ports.clock.now() - timedelta(days=ports.settings.audit_days)

@@ -72,7 +72,9 @@ def test_nobody_reaches_what_is_somebody_elses(operation: Operation, alice: Popu
 
 @each(ABOUT_ALL)
 def test_nobody_is_told_of_what_is_somebody_elses(operation: Operation, alice: Populated, bob: Populated) -> None:
-    hers = [alice.id(name) for name in ("job_id", "batch_id", "webhook_id", "key_id", "session_id", "upload_id")]
+    hers = [
+        alice.id(name) for name in ("job_id", "batch_id", "webhook_id", "key_id", "session_id", "upload_id", "file_id")
+    ]
     hers += [alice.id("chunked_uploads.session_id"), alice.visitor.user_id, alice.visitor.username]
     _, sent = wanted(bob, operation)
     answer = bob.visitor.send(operation.method, operation.path, **sent)

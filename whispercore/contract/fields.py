@@ -15,6 +15,10 @@ Place = Literal["path", "query", "header", "body", "whole_body", "octets"]
 PLACE: Final = "whispercore.place"
 WIRE: Final = "whispercore.wire"
 HELP: Final = "whispercore.help"
+UPLOAD_ID: Final = "X-Upload-ID"
+"""The header in which a sender of a form says what the id of its file will be, where an endpoint lets him choose."""
+UPLOAD_LENGTH: Final = "X-Upload-Length"
+"""The header in which he says how many bytes the file has, where the length of the request does not tell."""
 
 
 class Unset(Enum):

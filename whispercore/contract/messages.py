@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar, Self, TypeVar
 
 from attrs import field, frozen
@@ -83,10 +83,13 @@ class Message(Tagged):
 class Content:
     """A file as the answer to a download."""
 
-    body: bytes | AsyncIterator[bytes] = field(repr=False)
+    body: bytes | AsyncIterator[bytes] | Callable[[int, int], AsyncIterator[bytes]] = field(repr=False)
+    """What gives the bytes from one place to before another may be asked for a part, and needs ``size_bytes``."""
     media_type: str
     filename: str
     size_bytes: int | None = None
     """None when it is not known before the end."""
+    etag: str | None = None
+    """Names these bytes, in quotation marks: who asks for the rest of them with ``If-Range`` gets no others."""
     inline: bool = False
     """Whether a browser shows it, in place of keeping it as a file."""

@@ -23,6 +23,7 @@ STATUS: Final[dict[type[errors.WhispercoreError], HTTPStatus]] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.UploadExpired: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.WrongContentType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.NotMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.MediaError: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whispercore.database.arrival_tables import arrivals
 from whispercore.database.batch_tables import batch_items, batches
 from whispercore.database.file_tables import files, parts
 from whispercore.database.job_tables import jobs, outbox, results, segments, speeds, transcripts, windows, workers
@@ -18,6 +19,7 @@ __all__ = [
     "acknowledgements",
     "api_key_days",
     "api_keys",
+    "arrivals",
     "audit_events",
     "audit_head",
     "batch_items",

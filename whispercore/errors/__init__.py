@@ -39,6 +39,7 @@
     │   ├── Conflict             not possible in the present state
     │   │   └── StaleVersion     somebody else has changed it meanwhile
     │   ├── TooLarge             the body is larger than allowed
+    │   ├── RangeNotSatisfiable  a part of a file is asked for that it does not have
     │   ├── WrongContentType     the body is of another kind
     │   ├── KeyReused            the Idempotency-Key stands for another request
     │   ├── TooManyRequests      a rate limit is used up
@@ -118,6 +119,7 @@ from whispercore.errors.request import (
     NotFound,
     NotPermitted,
     Problem,
+    RangeNotSatisfiable,
     RemoteError,
     RequestError,
     StaleVersion,
@@ -184,6 +186,7 @@ __all__ = [
     "Preempted",
     "Problem",
     "QuotaExceeded",
+    "RangeNotSatisfiable",
     "RemoteError",
     "RequestError",
     "SchemaTooNew",

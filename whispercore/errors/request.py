@@ -145,6 +145,18 @@ class TooLarge(RequestError):
 
 
 @define
+class RangeNotSatisfiable(RequestError):
+    """A part of a file is asked for that it does not have."""
+
+    code = "range_not_satisfiable"
+    size_bytes: int
+    """Of the whole file."""
+
+    def __str__(self) -> str:
+        return f"the file has {self.size_bytes:,} bytes, and none of those that are asked for"
+
+
+@define
 class WrongContentType(RequestError):
     """The body is of another kind than the endpoint takes."""
 

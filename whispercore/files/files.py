@@ -68,20 +68,28 @@ class Files:
 
     # ------------------------------------------------------------ coming in
 
-    def staging(self, *, name: str | None, content_type: str | None = None, limit_bytes: int | None = None) -> Stage:
+    def staging(
+        self,
+        *,
+        name: str | None,
+        content_type: str | None = None,
+        limit_bytes: int | None = None,
+        file_id: str | None = None,
+    ) -> Stage:
         """Take a file in, piece by piece: ``async with files.staging(…) as stage``.
 
         Args:
             name: What the sender calls it.
             content_type: What the sender says it is.
             limit_bytes: What is larger is refused with ``TooLarge``; None for no limit.
+            file_id: What it will be, if that is settled: nothing else may come in under it meanwhile.
 
         Raises:
             StorageFull: On entering, when the store has no room.
         """
         return Stage(
             self._parts,
-            file_id=self._ids.new(),
+            file_id=file_id if file_id is not None else self._ids.new(),
             name=clean_name(name),
             content_type=clean_content_type(content_type),
             limit_bytes=limit_bytes,
@@ -95,6 +103,7 @@ class Files:
         name: str | None,
         content_type: str | None = None,
         limit_bytes: int | None = None,
+        file_id: str | None = None,
     ) -> Staged:
         """Take a whole file in. What is not kept has to be discarded.
 
@@ -102,7 +111,9 @@ class Files:
             TooLarge: It is larger than ``limit_bytes``.
             StorageFull: There is no room for it.
         """
-        async with self.staging(name=name, content_type=content_type, limit_bytes=limit_bytes) as stage:
+        async with self.staging(
+            name=name, content_type=content_type, limit_bytes=limit_bytes, file_id=file_id
+        ) as stage:
             async for chunk in chunks:
                 await stage.write(chunk)
             return await stage.finish()

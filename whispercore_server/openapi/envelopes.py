@@ -36,6 +36,7 @@ SAMPLES: Final[dict[str, WhispercoreError]] = {
         errors.MethodNotAllowed("PATCH", ("GET", "HEAD")),
         errors.Conflict("the job is completed"),
         errors.TooLarge(1 << 30),
+        errors.RangeNotSatisfiable(1 << 20),
         errors.WrongContentType("text/plain", "application/json"),
         errors.NotMedia("notes.txt", "a text"),
         errors.NoSound("clip.mp4", "a video track and nothing else"),

@@ -43,6 +43,7 @@ _COUNTED: Final[Mapping[str, str]] = {
     "none": " No rate limit.",
     "parts": " Counts against no limit, as the upload was counted when it was opened.",
 }
+_UNLIMITED: Final = " No rate limit but what an API key has of its own."
 _PLACES: Final = {"path": "path", "query": "query", "header": "header"}
 
 
@@ -70,7 +71,7 @@ class Writer:
         made: Node = {
             "operationId": name if alias is None else f"{name}.alias{number}",
             "summary": operation.doc.rstrip(".") + ("" if alias is None else " (alias)"),
-            "description": "\n\n".join(_told(operation, alias)),
+            "description": "\n\n".join(_told(self.api, operation, alias)),
             "tags": [tag_of(self.api, operation)],
             "parameters": list(self._parameters(operation, alias)),
             "responses": dict(self._responses(operation)),
@@ -215,7 +216,7 @@ def tag_of(api: Api, operation: Operation) -> str:
     return f"{api.name}.{operation.group.tag}"
 
 
-def _told(operation: Operation, alias: Alias | None) -> Iterator[str]:
+def _told(api: Api, operation: Operation, alias: Alias | None) -> Iterator[str]:
     if alias is not None:
         other = "".join(f"; `{name}` is {plain(value)} if left out" for name, value in alias.defaults.items())
         yield f"The same as `{operation.method} {operation.path}`{other}."
@@ -225,7 +226,8 @@ def _told(operation: Operation, alias: Alias | None) -> Iterator[str]:
         yield "Server-sent events. An error after the first byte is an event `error` with the body of that error."
     person = ", and a person: of API keys only an administrator's will do" if operation.person_only else ""
     who = "Open to everybody." if operation.scope is None else f"Needs the scope `{operation.scope}`{person}."
-    yield who + _COUNTED.get(operation.limit, f" Counts against the limit `{operation.limit}`.")
+    counted = f" Counts against the limit `{operation.limit}`." if api.rate_profile != "none" else _UNLIMITED
+    yield who + _COUNTED.get(operation.limit, counted)
 
 
 def _events(base: type[Tagged], final: tuple[type[Tagged], ...]) -> str:

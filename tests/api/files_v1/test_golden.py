@@ -12,14 +12,13 @@ from attrs import frozen
 
 from tests.golden import Block, Json, blocks, differences
 from tests.live import Live
+from tests.speech import AUDIO
 from tests.visitor import Visitor, registered
 from whispercore.jobs.job import NewJob
 from whispercore.testing.making_jobs import transcript
 
 BLOCKS = list(blocks("002"))
 NOT_YET = {
-    "POST /api/v1/files/upload",
-    "GET /api/v1/files/{file_id}",
     "GET /api/v1/keys/files/{file_id}/key",
     "POST /api/v1/keys/files/{file_id}/shares/{user_id}",
     "OpenTelemetry Integration",
@@ -54,6 +53,37 @@ class Documented:
             assert claim is not None
             await claim.complete(transcript(2))
         return job.id
+
+    def uploaded(self) -> Json:
+        recording = AUDIO / "clip01-en.wav"
+        with recording.open("rb") as file:
+            answer = self.owner.post(
+                "/api/v1/files/upload", data={"model": "micro"}, files={"file": ("recording.mp3", file)}
+            )
+        assert answer.status_code == 201, answer.text
+        body: dict[str, Json] = answer.json()
+        return body
+
+    def upload_event(self) -> Json:
+        """The first event of a file."""
+        with self.owner.get(f"/api/v1/files/{self._file()}/events", stream=True) as stream:
+            assert stream.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+            lines = stream.iter_lines(decode_unicode=True)
+            assert next(line for line in lines if line.startswith("event:")) == "event: upload_progress"
+            data: Json = json.loads(next(lines).removeprefix("data: "))
+        return data
+
+    def file(self) -> Json:
+        """Of a job that is completed, as the sample's is."""
+        file_id = self._file()
+        with self.owner.get(f"/api/v1/files/{file_id}/events", stream=True) as stream:
+            assert b"event: end" in list(stream.iter_lines())
+        return self._ok("GET", f"/api/v1/files/{file_id}")
+
+    def _file(self) -> str:
+        file = self.uploaded()
+        assert isinstance(file, dict)
+        return str(file["id"])
 
     def job(self) -> Json:
         return self._ok("GET", f"/api/v1/jobs/{self.waiting()}")
@@ -94,6 +124,8 @@ class Documented:
 
 
 ASK: dict[str, Callable[[Documented], Any]] = {
+    "POST /api/v1/files/upload": Documented.uploaded,
+    "GET /api/v1/files/{file_id}": Documented.file,
     "GET /api/v1/jobs/{job_id}": Documented.job,
     "GET /api/v1/jobs": Documented.jobs,
     "POST /api/v1/jobs/{job_id}/cancel": Documented.cancelled,
@@ -102,6 +134,9 @@ ASK: dict[str, Callable[[Documented], Any]] = {
     "Error Handling": Documented.error,
     "Authentication": Documented.claims,
 }
+
+
+EVENTS: dict[str, Callable[[Documented], Any]] = {"upload_progress": Documented.upload_event}
 
 
 def test_every_sample_is_compared_or_known_to_be_missing() -> None:
@@ -115,5 +150,6 @@ def test_every_sample_is_compared_or_known_to_be_missing() -> None:
     "block", [one for one in BLOCKS if one.heading not in NOT_YET], ids=lambda one: f"{one.heading} {one.event or ''}"
 )
 def test_an_answer_is_as_documented(block: Block, server: Live) -> None:
-    found = ASK[block.heading](Documented(registered(server)))
+    ask = ASK[block.heading] if block.event is None else EVENTS[block.event]
+    found = ask(Documented(registered(server)))
     assert differences(block.value, found) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from whispercore.api.files_v1.dialect import FILES_V1
+from whispercore.api.files_v1.files import Files
 from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.contract.group import Api
 
@@ -13,7 +14,7 @@ API: Final = Api(
     title="Files v1",
     version="1.0.0",
     dialect=FILES_V1,
-    groups=(Transcriptions,),
+    groups=(Files, Transcriptions),
     prefixes=("/api/v1/files", "/api/v1/keys", "/api/v1/transcriptions"),
     rate_profile="none",
 )

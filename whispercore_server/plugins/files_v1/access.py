@@ -1,6 +1,6 @@
 """Who may see what of a file: its owner, and administrators. Every answer about a file of this API asks here.
 
-Information, download, key and transcription ask for ``file`` or ``job``; what changes anything asks the ports, which
+Information, download, key and transcription ask here; what changes anything asks the ports, which
 know owners only.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from whispercore.files.manifest import File
+from whispercore.files.stored import StoredFile
 from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
 from whispercore_server.ports import Ports
@@ -23,6 +24,14 @@ class Access:
     """
 
     ports: Ports
+
+    async def stored(self, file_id: str, caller: Caller) -> StoredFile:
+        """A file with what became of it, to be looked at.
+
+        Raises:
+            NotFound: There is none, or the caller may not read it.
+        """
+        return await self.ports.stored_files.owned(file_id, caller)
 
     async def file(self, file_id: str, caller: Caller) -> File:
         """A file to be read.
