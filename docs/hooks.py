@@ -24,6 +24,7 @@ from whispercore.audio import media
 from whispercore.formats import FORMATS, Option
 from whispercore.languages import LANGUAGES
 from whispercore.models.catalogue import CATALOGUE, MICRO
+from whispercore.models.voices import VOICE_MODELS
 from whispercore.settings import Settings
 
 _MARKER = re.compile(r"^<!-- code: (\w+) -->$", re.MULTILINE)
@@ -125,6 +126,12 @@ def _models() -> Iterator[str]:
         yield f"| `{model.name}` | {model.size_mb:,} MB | {model.languages} | {model.note} |"
 
 
+def _voice_models() -> Iterator[str]:
+    yield from ("| name | size | what it says |", "| --- | --: | --- |")
+    for model in VOICE_MODELS.values():
+        yield f"| `{model.name}` | {model.size_bytes / 1e6:,.0f} MB | {model.note} |"
+
+
 def _formats() -> Iterator[str]:
     yield from ("| name | what it is | ending | media type | has times |", "| --- | --- | --- | --- | --- |")
     for one in FORMATS.values():
@@ -202,6 +209,7 @@ PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "routes": endpoints.sections,
     "routes_table": endpoints.table,
     "settings": _settings,
+    "voice_models": _voice_models,
     "waits": trail.waits,
 }
 """What pages can ask for."""

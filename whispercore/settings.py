@@ -54,6 +54,12 @@ class Settings:
         default="small",
         metadata=setting("WHISPERCORE_MODEL", "The model to use when none is named.", parsers.word),
     )
+    voice_model: str = field(
+        default="3dspeaker-eres2net-base",
+        metadata=setting(
+            "WHISPERCORE_VOICE_MODEL", "The model that tells voices apart, of `whispercore models list`.", parsers.word
+        ),
+    )
     threads: int | None = field(
         default=None,
         metadata=setting(

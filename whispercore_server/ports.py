@@ -156,10 +156,10 @@ class Ports:
             files=files,
             jobs=jobs,
             models=models,
+            library=settings.library,
             probe=probe,
             audit=audit,
             fetcher=fetcher,
-            default_model=settings.library.default_model,
             fetch_models=settings.fetch_models,
             max_queue=settings.max_queue,
         )

@@ -63,6 +63,7 @@ def download(
     sha256: str | None = None,
     on_progress: OnProgress | None = None,
     pace: Pace | None = None,
+    inspected: bool = True,
 ) -> records.Record:
     """Download a model, verify it, and put it under its name, with a record beside it.
 
@@ -71,11 +72,12 @@ def download(
 
     Args:
         url: Where it is.
-        target: The file to make, ``NAME.bin``, in a folder that exists.
+        target: The file to make, in a folder that exists.
         sha1: The published checksum in hexadecimal, if there is one.
         sha256: The same, for SHA-256. Without either, the one in the server's headers is used, if any.
         on_progress: Called in the download's thread; what it raises ends the download and is raised here.
         pace: How patient to be.
+        inspected: Whether it has to be a model of whisper.cpp; False for other files, known by their checksum.
 
     Raises:
         DownloadFailed: The server cannot be reached, refuses, or breaks off too often.
@@ -84,17 +86,32 @@ def download(
         NoSpace: The disk has no room.
     """
     return in_own_loop(
-        lambda: fetch(url, target, sha1=sha1, sha256=sha256, on_progress=on_progress, pace=pace or Pace())
+        lambda: fetch(
+            url,
+            target,
+            sha1=sha1,
+            sha256=sha256,
+            on_progress=on_progress,
+            pace=pace or Pace(),
+            inspected=inspected,
+        )
     )
 
 
 async def fetch(
-    url: str, target: Path, *, sha1: str | None, sha256: str | None, on_progress: OnProgress | None, pace: Pace
+    url: str,
+    target: Path,
+    *,
+    sha1: str | None,
+    sha256: str | None,
+    on_progress: OnProgress | None,
+    pace: Pace,
+    inspected: bool = True,
 ) -> records.Record:
     """Do the work of ``download`` in the running loop, blocking it while the disk works."""
     with Part(url, target) as part:
-        await _Transfer(part, on_progress, pace).run()
-        _verify(part, sha1, sha256)
+        await _Transfer(part, on_progress, pace, inspected=inspected).run()
+        _verify(part, sha1, sha256, inspected=inspected)
         part.sync()
         try:
             record = records.install(part.path, target, sha256=part.digest("sha256"), source="hub", url=url)
@@ -104,13 +121,15 @@ async def fetch(
         return record
 
 
-def _verify(part: Part, sha1: str | None, sha256: str | None) -> None:
+def _verify(part: Part, sha1: str | None, sha256: str | None, *, inspected: bool) -> None:
     algorithm: Literal["sha1", "sha256"] = "sha1" if sha1 and not sha256 else "sha256"
     expected = sha256 or sha1 or part.offer.sha256
     actual = part.digest(algorithm)
     if expected is not None and actual != expected.lower():
         part.discard()
         raise ChecksumMismatch(part.url, expected, actual)
+    if not inspected:
+        return
     try:
         inspect(part.path)
     except ModelDamaged as error:
@@ -121,8 +140,9 @@ def _verify(part: Part, sha1: str | None, sha256: str | None) -> None:
 class _Transfer:
     """Attempts to complete a part, one after the other."""
 
-    def __init__(self, part: Part, on_progress: OnProgress | None, pace: Pace) -> None:
+    def __init__(self, part: Part, on_progress: OnProgress | None, pace: Pace, *, inspected: bool) -> None:
         self._part = part
+        self._inspected = inspected
         self._on_progress = on_progress
         self._pace = pace
         self._furthest = part.position
@@ -199,7 +219,8 @@ class _Transfer:
     async def _receive(self, response: aiohttp.ClientResponse) -> None:
         part, total = self._part, self._part.offer.size_bytes
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            if part.position == 0 and len(chunk) >= _HEAD_BYTES and (words := foreign(chunk[:_HEAD_BYTES])):
+            looked_at = self._inspected and part.position == 0 and len(chunk) >= _HEAD_BYTES
+            if looked_at and (words := foreign(chunk[:_HEAD_BYTES])):
                 part.discard()
                 raise ModelDamaged(part.url, words, _ELSEWHERE)
             part.write(chunk)

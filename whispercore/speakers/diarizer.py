@@ -37,6 +37,11 @@ class Turn:
 class Diarizer(Protocol):
     """Tells the voices of a recording apart. One may serve several threads at once."""
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of its models that are not on this machine, and that ``prepare`` would download."""
+        ...
+
     def prepare(self, on_download: OnDownload | None = None) -> None:
         """Have its models on this machine. Calling it again costs little.
 

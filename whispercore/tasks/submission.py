@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
-from whispercore.errors import ModelNotAvailable, Unavailable
+from whispercore.errors import InvalidOption, ModelNotAvailable, Unavailable
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.files.names import clean_name
@@ -22,6 +22,9 @@ from whispercore.jobs.table import Jobs
 from whispercore.models.store import ModelStore
 from whispercore.outgoing.fetching import Fetcher, name_of
 from whispercore.people.caller import Caller
+from whispercore.settings import Settings
+from whispercore.speakers.diarization import Diarization
+from whispercore.speakers.diarizer import find_diarizer
 from whispercore.tasks.options import VERSION, TranscribeOptions
 from whispercore.tasks.probe import Probe
 from whispercore.tasks.transcribe import KIND
@@ -56,10 +59,10 @@ class Submissions:
         files: Where the recordings came in.
         jobs: Where the jobs go.
         models: What may be asked for.
+        library: Where the models are.
         probe: Looks at the recordings.
         audit: Where it is noted.
         fetcher: Judges addresses that recordings are to be fetched from.
-        default_model: Taken where none is named.
         fetch_models: Whether models that are not on this machine may be asked for.
         max_queue: No more jobs are taken when so many wait.
     """
@@ -70,10 +73,10 @@ class Submissions:
         files: Files,
         jobs: Jobs,
         models: ModelStore,
+        library: Settings,
         probe: Probe,
         audit: Audit,
         fetcher: Fetcher,
-        default_model: str,
         fetch_models: bool,
         max_queue: int,
     ) -> None:
@@ -83,7 +86,7 @@ class Submissions:
         self._probe = probe
         self._audit = audit
         self._fetcher = fetcher
-        self._default_model = default_model
+        self._library = library
         self._fetch_models = fetch_models
         self._max_queue = max_queue
 
@@ -106,11 +109,26 @@ class Submissions:
             UnknownModel: No model has this name; paths are none.
             ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
         """
-        wanted = name if name is not None else self._default_model
+        wanted = name if name is not None else self._library.default_model
         if not await asyncio.to_thread(self._models.is_here, wanted) and not self._fetch_models:
             here = await asyncio.to_thread(self._models.list)
             raise ModelNotAvailable(wanted, tuple(one.name for one in here if one.downloaded))
         return wanted
+
+    async def check_speakers(self, wanted: Diarization | None) -> None:
+        """Refuse what nobody here could do.
+
+        Args:
+            wanted: How speakers are to be told apart; None where nobody asks.
+
+        Raises:
+            InvalidOption: Nothing here tells voices apart, or its models are not here and may not be fetched.
+        """
+        if wanted is None or wanted.by != "voice":
+            return
+        missing = await asyncio.to_thread(lambda: find_diarizer(wanted.diarizer)(self._library).missing)
+        if missing and not self._fetch_models:
+            raise InvalidOption("diarize", f"this server has no {' and no '.join(missing)}, which tell voices apart")
 
     async def accept(
         self,

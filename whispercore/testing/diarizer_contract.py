@@ -33,9 +33,10 @@ class DiarizerContract:
         assert {turn.speaker for turn in self.hear(diarizer, recording, speakers=2)} == {0, 1}
 
     def test_preparing_twice_is_preparing_once(self, diarizer: Diarizer, recording: Sequence[Window]) -> None:
-        """The second call changes nothing."""
+        """The second call changes nothing, and nothing is missing then."""
         diarizer.prepare()
         diarizer.prepare()
+        assert diarizer.missing == ()
         assert self.hear(diarizer, recording)
 
     def test_the_same_sound_gives_the_same_turns(self, diarizer: Diarizer, recording: Sequence[Window]) -> None:

@@ -29,6 +29,11 @@ class ScriptedDiarizer:
         """Be one's own factory: ``find_diarizer=lambda name: ScriptedDiarizer(...)``."""
         return self
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """It has no models."""
+        return ()
+
     def prepare(self, on_download: OnDownload | None = None) -> None:  # noqa: ARG002 (the protocol)
         """Count it."""
         self.prepared += 1

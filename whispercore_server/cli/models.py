@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from whispercore.models.listing import StoredModel
     from whispercore.models.store import ModelStore
+    from whispercore.models.voices import VoiceModels
 
 app = typer.Typer(no_args_is_help=True, help="List, download, register and delete models.")
 
@@ -23,7 +24,7 @@ _STATES = {"bundled": "green", "downloaded": "green", "added": "cyan", "damaged"
 @app.command("list")
 def list_models(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
     """Show every model: on this machine, or to be downloaded."""
-    models = _store().list()
+    models = (*_store().list(), *_voices().list())
     if as_json:
         typer.echo(json.dumps([_plain(model) for model in models], indent=2))
     else:
@@ -42,11 +43,14 @@ def pull(
     from whispercore_server.cli.bars import download_bar  # noqa: PLC0415 - rich, for those who print
     from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - as above
 
-    store, screen = _store(), Screen(bars=True)
+    store, voices, screen = _store(), _voices(), Screen(bars=True)
     for name in names:
         with download_bar(name, screen.console) as on_progress:
-            model = store.pull(name, on_progress=on_progress, force=force)
-        typer.echo(f"{model.name}: {model.path}")
+            if name in voices:
+                path = voices.pull(name, on_progress=on_progress, force=force)
+            else:
+                path = store.pull(name, on_progress=on_progress, force=force).path
+        typer.echo(f"{name}: {path}")
 
 
 @app.command()
@@ -56,23 +60,26 @@ def add(
     *,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model that has this name already.")] = False,
 ) -> None:
-    """Copy a model file of your own into the store, under a name."""
-    model = _store().add(name, file, replace=replace)
-    typer.echo(f"{model.name}: {model.path}")
+    """Copy a model file of your own into the store, under a name; or one that tells voices apart, under its own."""
+    voices = _voices()
+    path = voices.add(name, file) if name in voices else _store().add(name, file, replace=replace).path
+    typer.echo(f"{name}: {path}")
 
 
 @app.command(short_help="Delete a model.")
 def rm(name: _Name) -> None:
     """Delete a model, or what there is of a download that was broken off."""
-    _store().remove(name)
+    voices = _voices()
+    (voices if name in voices else _store()).remove(name)
     typer.echo(f"{name} is deleted")
 
 
 @app.command(short_help="Compare a model with its checksum.")
 def verify(name: _Name) -> None:
     """Read a model from end to end and compare it with its recorded checksum."""
-    model = _store().verify(name)
-    typer.echo(f"{model.name}: whole, SHA-256 {model.sha256}")
+    voices = _voices()
+    sha256 = voices.verify(name) if name in voices else _store().verify(name).sha256
+    typer.echo(f"{name}: whole, SHA-256 {sha256}")
 
 
 def _store() -> ModelStore:
@@ -80,6 +87,13 @@ def _store() -> ModelStore:
     from whispercore.settings import Settings  # noqa: PLC0415 - as above
 
     return ModelStore(Settings.from_environment())
+
+
+def _voices() -> VoiceModels:
+    from whispercore.models.voices import VoiceModels  # noqa: PLC0415 - the help does without it
+    from whispercore.settings import Settings  # noqa: PLC0415 - as above
+
+    return VoiceModels(Settings.from_environment())
 
 
 def _plain(model: StoredModel) -> dict[str, str | int | None]:

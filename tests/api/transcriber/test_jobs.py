@@ -249,6 +249,12 @@ async def test_speakers_that_make_no_sense_are_refused(client: Both, audio: Path
         await client.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav", model="micro", **options))
 
 
+async def test_voices_that_nobody_here_can_tell_apart_are_refused(client: Both, audio: Path) -> None:
+    """This server is offline, and the models are not here."""
+    with pytest.raises((InvalidRequest, InvalidOption), match=r"no 3dspeaker-eres2net-base, which tell voices apart"):
+        await client.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav", model="micro", diarize=True))
+
+
 async def test_bytes_files_and_paths_are_the_same_recording(client: Both, audio: Path) -> None:
     """And the same as through ``transcribe()``."""
     path = audio / "clip10-en.wav"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from whispercore.errors import InvalidOption, UnknownModel
+from whispercore.errors import ChecksumMismatch, InvalidOption, ModelMissing, UnknownModel
 from whispercore_server.cli.models import app
 
 from .hub import Act, Hub
@@ -40,6 +40,19 @@ def test_list_for_programs(folder: Path) -> None:
     models = json.loads(run("list", "--json"))
     assert [model["name"] for model in models][:2] == ["micro", "tiny"]
     assert models[1]["path"] is None
+
+
+def test_models_for_voices(folder: Path, tmp_path: Path) -> None:
+    lines = run("list").splitlines()
+    assert any(line.split()[:4] == ["pyannote-segmentation-3.0", "6", "MB", "available"] for line in lines)
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(b"something else")
+    with pytest.raises(ChecksumMismatch):
+        run("add", "pyannote-segmentation-3.0", str(wrong))
+    with pytest.raises(ModelMissing):
+        run("verify", "pyannote-segmentation-3.0")
+    with pytest.raises(InvalidOption):
+        run("rm", "pyannote-segmentation-3.0")
 
 
 def test_add_verify_rm(folder: Path, model_path: Path) -> None:

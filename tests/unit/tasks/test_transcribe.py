@@ -15,13 +15,16 @@ from attrs import evolve
 
 import whispercore
 from tests.installation import EVE, Installation, installation
-from tests.speech import truth
+from tests.speech import truth, write_wav
+from tests.voices import conversation, tone_models
 from whispercore.engines.engine import Control, Window
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import EngineCrashed
 from whispercore.jobs.job import Job, NewJob, State
 from whispercore.models.store import ModelFile
-from whispercore.speakers.diarizer import OnHeard, Turn
+from whispercore.settings import Settings
+from whispercore.speakers.diarizer import MakeDiarizer, OnHeard, Turn
+from whispercore.speakers.sherpa.diarizer import SherpaOnnx
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.testing import FakeClock, ScriptedDiarizer, ScriptedEngine
 from whispercore.transcript import Fingerprint
@@ -168,6 +171,30 @@ async def test_voices_are_told_apart_first(here: Installation, audio: Path) -> N
     assert transcript is not None
     assert [one.name for one in transcript.speakers] == ["speaker_1", "speaker_2"]
     assert diarizer.asked == [2]
+
+
+async def test_the_voices_of_a_conversation(here: Installation, tmp_path: Path) -> None:
+    """With sherpa-onnx in its child: the engine says as many words as there are seconds."""
+    path = write_wav(tmp_path / "talk.wav", conversation())
+    settings = Settings(models_dir=tmp_path / "models", offline=True, voice_model="tones-embedding")
+    models = tone_models(settings)
+    job = await here.submit(path, TranscribeOptions(model="micro", diarize=True, words=True, language="en"))
+
+    def find(_: str) -> MakeDiarizer:
+        return lambda _, threads=None: SherpaOnnx(settings, threads=threads, models=models)
+
+    script = ScriptedEngine(lambda window: " ".join(f"w{at}" for at in range(round(window.duration_s))))
+    with scripted(script) as pool:
+        async with here.working(pool, find_diarizer=find):
+            job = await here.over(job)
+    transcript = await here.jobs.transcript(job)
+    assert transcript is not None
+    assert [one.name for one in transcript.speakers] == ["speaker_1", "speaker_2"]
+    for word in transcript.words:
+        middle_s = (word.start_s + word.end_s) / 2
+        low = any(start_s < middle_s < end_s for start_s, end_s in ((1, 4), (10, 13)))
+        high = any(start_s < middle_s < end_s for start_s, end_s in ((5, 9), (15, 20)))
+        assert word.speaker == ("speaker_1" if low else "speaker_2" if high else word.speaker)
 
 
 async def test_all_segments_have_the_numbers_of_the_last_attempt(here: Installation, audio: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Final
 from whispercore.api.transcriber.job_options import JobOptions, Priority
 from whispercore.errors import InvalidRequest, NotFound
 from whispercore.people.caller import Caller
-from whispercore.speakers.diarizer import find_diarizer
 from whispercore.tasks.options import TranscribeOptions
 from whispercore_server.ports import Ports
 
@@ -47,7 +46,5 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         url=url,
         webhook_id=asked.webhook_id,
     )
-    wanted = options.diarization
-    if wanted is not None and wanted.by == "voice":
-        find_diarizer(wanted.diarizer)
+    await ports.submissions.check_speakers(options.diarization)
     return options
