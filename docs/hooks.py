@@ -36,6 +36,7 @@ _PLACES = {
     "backups_dir": "`backups` in `data`",
     "s3_endpoint": "`http://s3_host:s3_port`, where there is a host",
     "blobs": "`s3` where there is an endpoint, else `disk`",
+    "master_key_file": "`master.key` in `data`",
 }
 _MARKUP = re.compile(r"\[/?[a-z ]*\]")
 

@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 from typing import ClassVar, Final
 
+from whispercore.durable import sync_folder
 from whispercore.errors import InvalidOption
 
 _BYTES: Final = 32
@@ -27,8 +28,9 @@ class KeyFile:
     """What it is, in errors."""
 
     def __init__(self, file: Path | None = None, *, text: str | None = None) -> None:
-        self._file = file
-        self._secret: bytes | None = hashlib.sha256(text.encode()).digest() if text is not None else None
+        self.file = file if text is None else None
+        """Where it is kept; None when it is kept elsewhere."""
+        self._secret: bytes | None = self.told(text) if text is not None else None
         self.made = False
         """Whether the file was made by this process just now."""
 
@@ -39,25 +41,42 @@ class KeyFile:
             InvalidOption: The file cannot be read, or is no key.
         """
         if self._secret is None:
-            self._secret = self._from_file() if self._file is not None else secrets.token_bytes(_BYTES)
+            self._secret = self._from_file(self.file) if self.file is not None else self.parsed(self.new_text())
         return self._secret
 
     def known(self) -> bool:
         """Whether there is a key already; a new one can confirm nothing that was signed before."""
-        return self._secret is not None or (self._file is not None and self._file.exists())
+        return self._secret is not None or (self.file is not None and self.file.exists())
 
-    def _from_file(self) -> bytes:
-        assert self._file is not None
-        try:
-            if not self._file.exists():
-                self._make(self._file)
-            text = self._file.read_text("ascii").strip()
-            secret = bytes.fromhex(text)
-        except (OSError, ValueError) as error:
-            raise InvalidOption(self.name, f"{self._file} cannot be read: {error}") from None
+    @classmethod
+    def new_text(cls) -> str:
+        """What is written to a new file."""
+        return secrets.token_hex(_BYTES)
+
+    @classmethod
+    def told(cls, text: str) -> bytes:
+        """The key that a setting says."""
+        return hashlib.sha256(text.encode()).digest()
+
+    @classmethod
+    def parsed(cls, text: str) -> bytes:
+        """The key in a file.
+
+        Raises:
+            ValueError: It is none.
+        """
+        secret = bytes.fromhex(text)
         if len(secret) != _BYTES:
-            raise InvalidOption(self.name, f"{self._file} has {len(secret)} bytes, but has to have {_BYTES}")
+            raise ValueError(f"it has {len(secret)} bytes, but has to have {_BYTES}")
         return secret
+
+    def _from_file(self, file: Path) -> bytes:
+        try:
+            if not file.exists():
+                self._make(file)
+            return self.parsed(file.read_text("ascii").strip())
+        except (OSError, ValueError) as error:
+            raise InvalidOption(self.name, f"{file} cannot be read: {error}") from None
 
     def _make(self, file: Path) -> None:
         """Under another name first: processes that start together must agree on one key, and find it whole."""
@@ -65,13 +84,14 @@ class KeyFile:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "w") as writing:
-                writing.write(f"{secrets.token_hex(_BYTES)}\n")
+                writing.write(f"{self.new_text()}\n")
                 writing.flush()
                 os.fsync(writing.fileno())
             try:
                 os.link(draft, file)
             except FileExistsError:  # another process was first
                 return
+            sync_folder(file.parent)
             self.made = True
         finally:
             draft.unlink()

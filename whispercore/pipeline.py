@@ -21,6 +21,7 @@ from attrs import define, evolve, field, frozen, validators
 
 from whispercore.audio import CUTTER_VERSION, MAX_WINDOW_S
 from whispercore.audio.decoder import Decoder, Sound
+from whispercore.audio.joined import PartFiles
 from whispercore.audio.messages import Channels
 from whispercore.audio.readers import Readers, default_readers
 from whispercore.audio.recording import Audio, known_channels, on_disk
@@ -125,7 +126,7 @@ class Pipeline:
         self.advance(done_bytes / total_bytes if total_bytes else None)
 
     def _assignment(
-        self, path: Path | tuple[Path, ...], name: str, readers: Readers | None
+        self, path: Path | PartFiles, name: str, readers: Readers | None
     ) -> Generator[list[Segment], None, Assign]:
         """What says who spoke. For voices all of the recording is heard first, or its speakers would change later."""
         if self.diarization is None:

@@ -12,6 +12,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from whispercore.database.page import Slice
+from whispercore.encryption.master_key import MasterKey
+from whispercore.encryption.rotation import Rotated, rotate
 from whispercore.errors import InvalidOption
 from whispercore.people.caller import Caller
 from whispercore.people.roster import ROLES, Role, UserFilter
@@ -84,6 +86,21 @@ class Accounts:
     async def rotate_signing_key(self, *, believe_old: bool) -> SigningKey:
         """Sign tokens with a new key from now on."""
         return await self.ports.tokens.rotate(OPERATOR, believe_old=believe_old)
+
+    async def rotate_master_key(self, to: Path | None) -> Rotated:
+        """Seal all secret keys to another master key.
+
+        Args:
+            to: The file of the new one, made if it is not there; None for the place of the old one.
+
+        Raises:
+            InvalidOption: A key cannot be read, or the old one is in no file and the new one needs another place.
+            WrongMasterKey: The old one is not that of this installation.
+        """
+        settings = self.ports.settings
+        old = MasterKey(settings.master_key_file, text=settings.master_key)
+        new = MasterKey(to) if to is not None else None
+        return await rotate(self.ports.database, old, new, audit=self.ports.audit, caller=OPERATOR)
 
 
 @asynccontextmanager

@@ -18,6 +18,9 @@ from whispercore.batches.making import BatchMaker
 from whispercore.batches.unpacking import Unpacking
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.session import Database
+from whispercore.encryption.file_keys import FileKeys
+from whispercore.encryption.key_pairs import KeyPairs
+from whispercore.encryption.master_key import MasterKey
 from whispercore.engines.engine import MakeEngine
 from whispercore.engines.pool import EnginePool, find_engine
 from whispercore.files.arrivals import Arrivals
@@ -79,6 +82,7 @@ class Ports:
     audit: Audit
     records: Records
     incidents: Incidents
+    key_pairs: KeyPairs
     files: Files
     arrivals: Arrivals
     stored_files: StoredFiles
@@ -143,7 +147,16 @@ class Ports:
         audit = audit_of(settings, database)
         jobs = Jobs(database, ids=ids, audit=audit)
         blobs = blobs_of(settings)
-        files = Files(database, blobs, spool=settings.data / "spool", clock=clock, ids=ids)
+        key_pairs = KeyPairs(database, MasterKey(settings.master_key_file, text=settings.master_key))
+        files = Files(
+            database,
+            blobs,
+            spool=settings.data / "spool",
+            keys=FileKeys(database, key_pairs),
+            seal=settings.encrypt_files,
+            clock=clock,
+            ids=ids,
+        )
         models = ModelStore(settings.library)
         probe = Probe()
         fetcher = Fetcher(
@@ -186,6 +199,7 @@ class Ports:
             audit,
             passwords=Passwords(),
             token_key=token_key,
+            key_pairs=key_pairs,
             ids=ids,
             lockout=settings.lockout,
             session_lasts=timedelta(days=settings.session_days),
@@ -199,6 +213,7 @@ class Ports:
             audit=audit,
             records=Records(database),
             incidents=Incidents(database, audit),
+            key_pairs=key_pairs,
             files=files,
             arrivals=Arrivals(database, jobs.events, clock=clock, ids=ids),
             stored_files=StoredFiles(database),
@@ -297,6 +312,7 @@ class Ports:
             await stack.enter_async_context(self.database)
             await self.database.upgrade()
             await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login
+            await self.key_pairs.workers()  # so is a master key that is another one
             await self.audit.open()
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.people.close)

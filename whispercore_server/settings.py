@@ -46,6 +46,20 @@ def _check_secret(_: object, attribute: Attribute[Any], value: str | None) -> No
         raise InvalidOption(attribute.name, str(error)) from None
 
 
+def _master_key(text: str) -> str:
+    from whispercore.encryption.master_key import MasterKey  # noqa: PLC0415 - needed by few processes
+
+    return MasterKey.parsed(text).decode()
+
+
+def _check_master_key(_: object, attribute: Attribute[Any], value: str | None) -> None:
+    try:
+        if value is not None:
+            _master_key(value)
+    except ValueError as error:
+        raise InvalidOption(attribute.name, str(error)) from None
+
+
 def _check_choice(allowed: tuple[str, ...]) -> Callable[[object, Attribute[Any], str], None]:
     def check(_: object, attribute: Attribute[Any], value: str) -> None:
         if value not in allowed:
@@ -173,6 +187,31 @@ class ServerSettings(UploadSettings):
             "What tokens are signed with, 32 to 200 characters; made and kept in the data folder when not set.",
             _secret_text,
             secret=True,
+        ),
+    )
+    master_key: str | None = field(
+        default=None,
+        repr=False,
+        validator=_check_master_key,
+        metadata=setting(
+            "WHISPERCORE_MASTER_KEY",
+            "What all other keys are sealed to, AGE-SECRET-KEY-1…; in a file when not set.",
+            _master_key,
+            secret=True,
+        ),
+    )
+    master_key_file: Path = field(
+        default=Factory(lambda self: self.data / "master.key", takes_self=True),
+        metadata=setting(
+            "WHISPERCORE_MASTER_KEY_FILE",
+            "The file of the master key, made at the first start; in the data folder when not set.",
+            parsers.folder,
+        ),
+    )
+    encrypt_files: bool = field(
+        default=True,
+        metadata=setting(
+            "WHISPERCORE_ENCRYPT_FILES", "Whether recordings that come in are stored encrypted (1 or 0).", parsers.flag
         ),
     )
     audit_key: str | None = field(

@@ -110,4 +110,4 @@ def test_an_upload_goes_on_after_a_kill(tmp_path: Path) -> None:
         server.end(signal.SIGTERM)
     folders = list((tmp_path / "data" / "files" / "files").iterdir())
     assert len(folders) == 1
-    assert sum(one.stat().st_size for one in folders[0].iterdir()) == SIZE
+    assert 0 < sum(one.stat().st_size for one in folders[0].iterdir()) - SIZE < SIZE // 1000, "what sealing costs"

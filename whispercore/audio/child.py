@@ -41,7 +41,7 @@ def serve(channel: Channel) -> None:
             _lock_in(request.memory_bytes)
             locked = True
         try:
-            with opened(request.paths) as file:
+            with opened(request.paths, request.seal) as file:
                 _read(channel, request, file)
         except OSError as error:
             channel.send(Refused("missing", error.strerror or str(error)))
@@ -70,6 +70,9 @@ def _warm_up() -> None:
     """Have everything imported that reading imports: imports need descriptors too."""
     import av.subtitles.stream  # noqa: PLC0415
     import av.video.stream  # noqa: F401, PLC0415
+
+    with contextlib.suppress(ImportError):  # without the server extra, nothing is sealed
+        import whispercore.files.sealed  # noqa: F401, PLC0415
 
     sound = io.BytesIO()
     with wave.open(sound, "wb") as wav:

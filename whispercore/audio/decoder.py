@@ -13,6 +13,7 @@ from typing import Self
 
 from attrs import frozen
 
+from whispercore.audio.joined import PartFiles
 from whispercore.audio.messages import Channels, Finished, Open, Opened, Piece, Read, Refused
 from whispercore.audio.readers import Reader, Readers
 from whispercore.children.supervisor import Exit, Isolation
@@ -59,7 +60,7 @@ class Decoder:
     child dies, the file is read again by another one from its beginning, and what was delivered is skipped.
 
     Args:
-        path: The recording. Several files are read as one.
+        path: The recording. Several files are read as one; they may be sealed.
         name: What error messages call it; its file name if not given.
         channels: ``mix`` for one channel, ``separate`` for windows of each.
         isolation: ``none`` decodes in this process.
@@ -76,7 +77,7 @@ class Decoder:
 
     def __init__(
         self,
-        path: str | Path | tuple[Path, ...],
+        path: str | Path | PartFiles,
         *,
         name: str | None = None,
         channels: Channels = "mix",
@@ -84,7 +85,9 @@ class Decoder:
         control: Control | None = None,
         readers: Readers | None = None,
     ) -> None:
-        self._paths = tuple(Path(one).absolute() for one in (path if isinstance(path, tuple) else (path,)))
+        parts = path if isinstance(path, PartFiles) else PartFiles((Path(path),))
+        self._paths = tuple(one.absolute() for one in parts.paths)
+        self._seal = parts.seal
         self.name = name if name is not None else self._paths[0].name
         self._channels: Channels = channels
         self._isolation: Isolation = isolation
@@ -170,7 +173,7 @@ class Decoder:
         if self._closed.is_set():  # by another thread, which may have come too early to see this child
             self.close()
             raise Cancelled
-        self._send(Open(tuple(map(str, self._paths)), self._channels, MEMORY_BYTES))
+        self._send(Open(tuple(map(str, self._paths)), self._channels, MEMORY_BYTES, self._seal))
 
     def _send(self, request: Open | Read) -> None:
         reader = self._reader

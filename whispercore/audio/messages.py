@@ -6,6 +6,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from whispercore.audio.joined import Seal
 from whispercore.children.frames import Codec
 
 Channels = Literal["mix", "separate"]
@@ -20,6 +21,8 @@ class Open:
     channels: Channels
     memory_bytes: int
     """Bound on the child's address space."""
+    seal: Seal | None = None
+    """What they are opened with, where they are sealed."""
 
 
 @frozen

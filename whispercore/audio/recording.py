@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from whispercore.audio.joined import PartFiles
 from whispercore.errors import InvalidOption
 
-Audio = str | Path | tuple[Path, ...] | bytes | BinaryIO
+Audio = str | Path | tuple[Path, ...] | PartFiles | bytes | BinaryIO
 """A file by its path, or by those of its parts, or the bytes of one. A binary stream is read to its end."""
 
 
@@ -26,13 +27,14 @@ def known_channels(_: object, __: object, value: str) -> None:
 
 
 @contextmanager
-def on_disk(audio: Audio) -> Iterator[tuple[Path | tuple[Path, ...], str]]:
+def on_disk(audio: Audio) -> Iterator[tuple[Path | PartFiles, str]]:
     """The recording as a file, since decoders seek, and what to call it in errors."""
     if isinstance(audio, str | Path):
         yield Path(audio), Path(audio).name
         return
-    if isinstance(audio, tuple):
-        yield audio, audio[0].name
+    if isinstance(audio, tuple | PartFiles):
+        parts = audio if isinstance(audio, PartFiles) else PartFiles(audio)
+        yield parts, parts.paths[0].name
         return
     with tempfile.NamedTemporaryFile(prefix="whispercore-") as file:
         if isinstance(audio, bytes | bytearray | memoryview):

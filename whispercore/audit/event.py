@@ -27,6 +27,7 @@ EventType = Literal[
     "api_key_revoked",
     "api_key_used_after_revocation",
     "signing_key_rotated",
+    "master_key_rotated",
     "authorization_failure",
     "csrf_failure",
     "rate_limit_violation",

@@ -12,8 +12,8 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, Final, Self
 
 from whispercore.backup.manifest import MEMBERS, Member
-from whispercore.backup.record import sync_folder
 from whispercore.backup.tar import PIECE_BYTES, TarWriter
+from whispercore.durable import sync_folder
 from whispercore.errors import Cancelled, StorageFull
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

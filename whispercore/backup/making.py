@@ -220,7 +220,7 @@ def _add_part(archive: Archive, part: StoredPart, data: bytes | None) -> bool:
     found = ""
     if len(data) != part.stored_bytes:
         found = f"it had {len(data)} bytes instead of {part.stored_bytes}"
-    elif part.stored_bytes == part.size_bytes and not matches(part.checksum, data):
+    elif not matches(part.checksum, data):
         found = "its bytes had changed"
     archive.add(name, data, damaged=found)
     return bool(found)

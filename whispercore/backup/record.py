@@ -13,6 +13,7 @@ from typing import Final, Literal
 from attrs import frozen
 
 from whispercore.contract.wire import STRICT, dumps, loads
+from whispercore.durable import sync_folder
 
 Status = Literal["running", "completed", "failed"]
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -103,12 +104,3 @@ class Records:
 
     def _path(self, backup_id: str) -> Path:
         return self.folder / f"{backup_id}.json"
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

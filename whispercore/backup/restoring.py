@@ -18,9 +18,9 @@ from whispercore.backup.archive import full_disks_told
 from whispercore.backup.manifest import DATABASE
 from whispercore.backup.placing import InFolder, Place
 from whispercore.backup.reading import Contents, OnProgress, Reading
-from whispercore.backup.record import sync_folder
 from whispercore.backup.snapshot import Snapshot
 from whispercore.database.migrating import OURS, known_revisions
+from whispercore.durable import sync_folder
 from whispercore.errors import BackupDamaged, InvalidOption, SchemaTooNew, StorageFull
 
 FILES: Final = "files"

@@ -30,6 +30,7 @@ class StoredPart:
     number: int
     size_bytes: int
     checksum: str
+    """Of what lies in the store."""
     stored_bytes: int
 
 
@@ -145,8 +146,10 @@ class Snapshot:
             last = rows[-1][:2]
 
     def _checksum(self) -> str:
-        """What is in the column of checksums; a backup may be from before it had this name."""
+        """The checksum of what is stored; a backup may be from before the columns had these names."""
         columns = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info('parts')")}
+        if "stored_sha256" in columns:
+            return "coalesce('sha256:' || p.stored_sha256, p.checksum)"
         return "p.checksum" if "checksum" in columns else "'sha256:' || p.sha256"
 
     def _tables(self) -> list[str]:

@@ -12,12 +12,11 @@ import zipfile
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import IO, Final, TypeVar
 
 from attrs import frozen
 
-from whispercore.audio.joined import opened
+from whispercore.audio.joined import PartFiles, opened
 from whispercore.batches.batch import MOST_FILES
 from whispercore.errors import InvalidRequest, TooLarge
 from whispercore.files.files import Files
@@ -82,8 +81,8 @@ class Unpacking:
             StorageFull: There is no room.
         """
         most_bytes = max(_SMALL_BYTES, _MOST_RATIO * archive.size_bytes)
-        async with self._files.local_copy(archive, checked=False) as pieces:
-            file = await asyncio.to_thread(_Archive, pieces)
+        async with self._files.local_copy(archive, checked=False) as parts:
+            file = await asyncio.to_thread(_Archive, parts)
             try:
                 taken_bytes = 0
                 for entry in await asyncio.to_thread(file.entries, most_bytes):
@@ -139,8 +138,8 @@ class _Sparing(io.BufferedReader):
 class _Archive:
     """A ZIP that is open. Its methods block, but for ``pieces``."""
 
-    def __init__(self, pieces: tuple[Path, ...]) -> None:
-        self._file = _Sparing(opened(pieces))
+    def __init__(self, parts: PartFiles) -> None:
+        self._file = _Sparing(opened(parts.paths, parts.seal))
         try:
             self._zip = zipfile.ZipFile(self._file)
         except _BROKEN as error:

@@ -30,4 +30,6 @@ parts = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("checksum", Text, nullable=False, doc="The algorithm, a colon, hexadecimal digits."),
     Column("stored_bytes", BigInteger, nullable=False),
+    Column("encoding", Text, nullable=False, server_default="clear", doc="clear, age or zstd+age."),
+    Column("stored_sha256", Text, doc="Of what lies in the store; null where that is in clear."),
 )

@@ -6,6 +6,7 @@ from whispercore.database.arrival_tables import arrivals
 from whispercore.database.batch_tables import batch_items, batches
 from whispercore.database.file_tables import files, parts
 from whispercore.database.job_tables import jobs, outbox, results, segments, speeds, transcripts, windows, workers
+from whispercore.database.key_tables import file_keys, key_pairs, key_wraps
 from whispercore.database.measure_tables import acknowledgements, samples
 from whispercore.database.people_tables import api_key_days, api_keys, refresh_tokens, sessions, signing_keys, users
 from whispercore.database.schema import schema
@@ -24,10 +25,13 @@ __all__ = [
     "audit_head",
     "batch_items",
     "batches",
+    "file_keys",
     "files",
     "incidents",
     "job_tags",
     "jobs",
+    "key_pairs",
+    "key_wraps",
     "login_failures",
     "outbox",
     "parts",

@@ -33,6 +33,7 @@ upload_sessions = Table(
     Column("sha256", Text, doc="Of the whole, once it is completed."),
     Column("job_id", Text),
     Column("joined_into", Text, doc="The session that a part has become a part of."),
+    Column("recipient", Text, doc="The public key that its pieces are sealed to; null where they are in clear."),
     Index(None, "owner_id", "created_at"),
     Index(None, "state", "expires_at"),
 )
@@ -47,4 +48,7 @@ upload_chunks = Table(
     Column("checksum", Text, nullable=False, doc="A quicker one: the algorithm, a colon, hexadecimal digits."),
     Column("blob", Text, nullable=False, doc="The name of its bytes in the folder of the session."),
     Column("is_doubted", Boolean(create_constraint=False), nullable=False, doc="The client had other bytes in mind."),
+    Column("encoding", Text, nullable=False, server_default="clear", doc="clear, age or zstd+age."),
+    Column("stored_bytes", Integer, doc="What it takes in the store; null where that is its size."),
+    Column("stored_sha256", Text, doc="Of what lies in the store; null where that is in clear."),
 )

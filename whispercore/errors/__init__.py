@@ -59,7 +59,9 @@
     │   ├── BlobMissing          it does not have this
     │   ├── BlobExists           it has this already
     │   ├── FileDamaged          what it has is not what came in
-    │   └── BackupDamaged        a backup is not what was written
+    │   ├── BackupDamaged        a backup is not what was written
+    │   ├── SealBroken           it cannot be opened with this key
+    │   └── WrongMasterKey       the master key is not that of this installation
     ├── SchemaTooNew             the database is of a newer version
     ├── DatabaseDamaged          the database is damaged
     ├── ClaimLost                this worker's job is another's now, or over
@@ -138,7 +140,15 @@ from whispercore.errors.root import (
     InvalidOption,
     WhispercoreError,
 )
-from whispercore.errors.storage import BackupDamaged, BlobExists, BlobMissing, FileDamaged, StorageError
+from whispercore.errors.storage import (
+    BackupDamaged,
+    BlobExists,
+    BlobMissing,
+    FileDamaged,
+    SealBroken,
+    StorageError,
+    WrongMasterKey,
+)
 from whispercore.errors.uploads import QuotaExceeded, UploadExpired, UploadIncomplete, WrongChecksum
 
 __all__ = [
@@ -190,6 +200,7 @@ __all__ = [
     "RemoteError",
     "RequestError",
     "SchemaTooNew",
+    "SealBroken",
     "StaleVersion",
     "StorageError",
     "StorageFull",
@@ -207,4 +218,5 @@ __all__ = [
     "WhispercoreError",
     "WrongChecksum",
     "WrongContentType",
+    "WrongMasterKey",
 ]

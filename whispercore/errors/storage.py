@@ -58,3 +58,30 @@ class BackupDamaged(StorageError):
 
     def __str__(self) -> str:
         return f"the backup cannot be used: {self.found}"
+
+
+class SealBroken(StorageError):
+    """Something sealed was sealed for somebody else, or is not what it was."""
+
+    code = "seal_broken"
+
+    def __str__(self) -> str:
+        return "it cannot be opened: it was sealed to another key, or has changed"
+
+
+@define
+class WrongMasterKey(StorageError):
+    """The master key is not that of this installation."""
+
+    code = "wrong_master_key"
+    found: str
+    """What is wrong, in words."""
+    wanted: str
+    """The public half of the key that is needed."""
+
+    def __str__(self) -> str:
+        return (
+            f"the master key is not that of this installation: {self.found}, and needed is that of {self.wanted}. "
+            "Set WHISPERCORE_MASTER_KEY to it, or put it back where WHISPERCORE_MASTER_KEY_FILE says; "
+            "without it no recording can be read"
+        )

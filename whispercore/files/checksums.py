@@ -29,7 +29,7 @@ class _Hash(Protocol):
 _CHOSEN: Final = "xxh3_128"
 _ALGORITHMS: Final[dict[str, Callable[[], _Hash]]] = {
     _CHOSEN: xxhash.xxh3_128,
-    "sha256": partial(hashlib.sha256, usedforsecurity=False),  # until version 4 of the schema
+    "sha256": partial(hashlib.sha256, usedforsecurity=False),  # of sealed parts; of all until version 4 of the schema
 }
 _PIECE_BYTES: Final = 1 << 18
 

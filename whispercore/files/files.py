@@ -8,15 +8,18 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
+from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore.audio.joined import PartFiles, Seal
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.session import Database
-from whispercore.errors import NotFound, StorageFull
+from whispercore.encryption.file_keys import FileKey, FileKeys
+from whispercore.errors import FileDamaged, NotFound, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file
 from whispercore.files.names import clean_content_type, clean_name
-from whispercore.files.parts import Parts
+from whispercore.files.parts import Parts, ahead
 from whispercore.files.spool import Spool
 from whispercore.files.staging import Stage
 from whispercore.files.sweep import Swept, sweep
@@ -40,6 +43,8 @@ class Files:
         database: Where their rows are.
         blobs: Where their bytes are.
         spool: Folder of this machine for those who need a path.
+        keys: The keys of files that are sealed; without them none can be read, and new ones are left in clear.
+        seal: Whether new files are sealed.
         clock: Says when a file was kept.
         ids: Names for new files.
         reserve_bytes: Uploads are refused when they would leave less room than this in the store.
@@ -51,6 +56,8 @@ class Files:
         blobs: Blobs,
         *,
         spool: str | Path,
+        keys: FileKeys | None = None,
+        seal: bool = True,
         clock: Clock | None = None,
         ids: Ids | None = None,
         reserve_bytes: int = RESERVE_BYTES,
@@ -58,6 +65,8 @@ class Files:
         self._database = database
         self._parts = Parts(blobs, reserve_bytes=reserve_bytes)
         self._spool = Spool(Path(spool))
+        self._keys = keys
+        self._seals = seal and keys is not None
         self._clock = clock if clock is not None else SystemClock()
         self._ids = ids if ids is not None else Uuid7Ids(self._clock)
         self._writers = asyncio.Semaphore(_WRITERS)
@@ -93,8 +102,13 @@ class Files:
             name=clean_name(name),
             content_type=clean_content_type(content_type),
             limit_bytes=limit_bytes,
+            key=self.new_key(),
             writers=self._writers,
         )
+
+    def new_key(self) -> FileKey | None:
+        """A key for a new file; None where files are left in clear."""
+        return FileKey.new() if self._seals else None
 
     async def stage(
         self,
@@ -125,6 +139,12 @@ class Files:
             Conflict: It is kept already.
         """
         await insert_file(tx, staged, owner_id=owner_id, created_at=self._clock.now())
+        await self.keep_key(tx, staged.id, staged.key, owner_id)
+
+    async def keep_key(self, tx: AsyncConnection, file_id: str, key: FileKey | None, owner_id: str) -> None:
+        """Wrap a key for the owner of its file, and for the workers, in a transaction of the caller."""
+        if self._keys is not None and key is not None:
+            await self._keys.keep(tx, file_id, key, owner_id)
 
     async def publish(self, staged: Staged) -> None:
         """Move its bytes to where they stay. If that is broken off, a sweep does the rest.
@@ -166,7 +186,18 @@ class Files:
                 file = await find_file(connection, file_id)
         if file is None:
             raise NotFound("file", file_id)
-        return file
+        return evolve(file, key=await self.key_of(file_id))
+
+    async def key_of(self, file_id: str) -> FileKey | None:
+        """The key of a file, or of an upload that will be one; None where it is in clear.
+
+        Raises:
+            FileDamaged: It cannot be opened.
+        """
+        try:
+            return await self._keys.find(file_id) if self._keys is not None else None
+        except SealBroken as error:
+            raise FileDamaged(file_id, f"its key: {error}") from error
 
     async def read(self, file: str | Staged, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from ``start`` to before ``end``, a megabyte at most at a time, each compared with what came in.
@@ -190,21 +221,23 @@ class Files:
                 wanted.append(part)
                 slices.append(slice(first, last))
             offset += part.size_bytes
-        async with aclosing(self._parts.read_ahead(found.id, wanted)) as parts:
+        reading = (self._parts.read(found.id, part, found.key) for part in wanted)
+        async with aclosing(ahead(reading)) as parts:
             async for data in parts:
                 piece = slices.pop(0)
                 for at in range(piece.start, piece.stop, _CHUNK_BYTES):
                     yield data[at : min(at + _CHUNK_BYTES, piece.stop)]
 
     @asynccontextmanager
-    async def local_copy(self, file: str | Staged, *, checked: bool = True) -> AsyncIterator[tuple[Path, ...]]:
-        """The file on this machine's disk, in pieces to be read one after the other, for as long as the block lasts.
+    async def local_copy(self, file: str | Staged, *, checked: bool = True) -> AsyncIterator[PartFiles]:
+        """The file on this machine's disk as it is stored, part by part, for as long as the block lasts.
 
-        Parts that are on this disk are only given another name; others are copied into the spool.
+        Parts that are on this disk are only given another name; others are copied into the spool. What is sealed stays
+        so: it is opened in the memory of whoever reads it.
 
         Args:
             file: Its id, or the file itself.
-            checked: Whether to compare the parts on this disk with what came in, which reads them all.
+            checked: Whether to compare the parts on this disk with what was stored, which reads them all.
 
         Raises:
             NotFound: There is no such file.
@@ -212,20 +245,21 @@ class Files:
             StorageFull: The spool has no room for it.
         """
         found = await self.get(file) if isinstance(file, str) else file
-        async with self._spool.places(max(1, len(found.parts))) as pieces:
+        async with self._spool.places(max(1, len(found.parts))) as paths:
             elsewhere = [
-                (part, piece)
-                for part, piece in zip(found.parts, pieces, strict=False)
-                if not await self._parts.link(found.id, part, piece, checked=checked)
+                (part, path)
+                for part, path in zip(found.parts, paths, strict=False)
+                if not await self._parts.link(found.id, part, path, checked=checked)
             ]
             if elsewhere:
-                parts = [part for part, _ in elsewhere]
-                async with aclosing(self._parts.read_ahead(found.id, parts)) as contents:
-                    size_bytes = sum(part.size_bytes for part in parts)
-                    await self._spool.fill([piece for _, piece in elsewhere], contents, size_bytes=size_bytes)
+                async with aclosing(
+                    ahead(self._parts.read_stored(found.id, part) for part, _ in elsewhere)
+                ) as contents:
+                    size_bytes = sum(part.stored_bytes for part, _ in elsewhere)
+                    await self._spool.fill([path for _, path in elsewhere], contents, size_bytes=size_bytes)
             if not found.parts:
-                await asyncio.to_thread(pieces[0].touch)
-            yield pieces
+                await asyncio.to_thread(paths[0].touch)
+            yield PartFiles(paths, _seal_of(found))
 
     # ------------------------------------------------------------ going
 
@@ -270,3 +304,13 @@ class Files:
         """Bytes of all files that are kept, or of one owner's."""
         async with self._database.read() as connection:
             return await count_bytes(connection, owner_id)
+
+
+def _seal_of(file: Staged) -> Seal | None:
+    if file.key is None or not file.parts:
+        return None
+    return Seal(
+        identity=file.key.identity,
+        encodings=tuple(part.encoding for part in file.parts),
+        sizes=tuple(part.size_bytes for part in file.parts),
+    )

@@ -11,7 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import files, parts
+from whispercore.encryption.file_keys import FileKey, delete_key
 from whispercore.errors import Conflict
+from whispercore.files.sealed import Encoding
 
 _KEPT = "kept"
 _TOGETHER = 500
@@ -30,6 +32,15 @@ class Part:
     """Of these bytes; see ``whispercore.files.checksums``."""
     stored_bytes: int
     """What it takes in the store."""
+    encoding: Encoding = "clear"
+    """How it lies there."""
+    stored_sha256: str | None = None
+    """Of what lies there; None where that is in clear, as ``checksum`` is of it then."""
+
+    @property
+    def stored_checksum(self) -> str:
+        """Of what lies in the store; see ``whispercore.files.checksums``."""
+        return f"sha256:{self.stored_sha256}" if self.stored_sha256 is not None else self.checksum
 
 
 @frozen(kw_only=True)
@@ -43,6 +54,8 @@ class Staged:
     size_bytes: int
     sha256: str
     parts: tuple[Part, ...]
+    key: FileKey | None = None
+    """What its parts are sealed to; None where they are all in clear."""
 
 
 @frozen(kw_only=True)
@@ -83,6 +96,8 @@ async def insert_file(transaction: AsyncConnection, staged: Staged, *, owner_id:
                     "size_bytes": part.size_bytes,
                     "checksum": part.checksum,
                     "stored_bytes": part.stored_bytes,
+                    "encoding": part.encoding,
+                    "stored_sha256": part.stored_sha256,
                 }
                 for part in staged.parts
             ],
@@ -90,7 +105,7 @@ async def insert_file(transaction: AsyncConnection, staged: Staged, *, owner_id:
 
 
 async def find_file(connection: AsyncConnection, file_id: str) -> File | None:
-    """A file with all its parts; None when there is no such file."""
+    """A file with all its parts, but without its key; None when there is no such file."""
     row = (await connection.execute(select(files).where(files.c.id == file_id, files.c.state == _KEPT))).one_or_none()
     if row is None:
         return None
@@ -102,7 +117,14 @@ async def find_file(connection: AsyncConnection, file_id: str) -> File | None:
         size_bytes=row.size_bytes,
         sha256=row.sha256,
         parts=tuple(
-            Part(number=each.number, size_bytes=each.size_bytes, checksum=each.checksum, stored_bytes=each.stored_bytes)
+            Part(
+                number=each.number,
+                size_bytes=each.size_bytes,
+                checksum=each.checksum,
+                stored_bytes=each.stored_bytes,
+                encoding=each.encoding,
+                stored_sha256=each.stored_sha256,
+            )
             for each in rows
         ),
         owner_id=row.owner_id,
@@ -111,7 +133,8 @@ async def find_file(connection: AsyncConnection, file_id: str) -> File | None:
 
 
 async def delete_file(transaction: AsyncConnection, file_id: str) -> bool:
-    """Remove the rows of a file; whether there were any."""
+    """Remove the rows of a file; whether there were any. Its key goes too, so nobody can read what is left of it."""
+    await delete_key(transaction, file_id)
     await transaction.execute(delete(parts).where(parts.c.file_id == file_id))
     return (await transaction.execute(delete(files).where(files.c.id == file_id))).rowcount > 0
 

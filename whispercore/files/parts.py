@@ -10,16 +10,18 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from whispercore.database.undisturbed import undisturbed
-from whispercore.errors import BlobMissing, FileDamaged, StorageFull
+from whispercore.encryption.file_keys import FileKey
+from whispercore.errors import BlobMissing, FileDamaged, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.checksums import matches, matches_file
 from whispercore.files.manifest import Part, Staged
+from whispercore.files.sealed import Stored, sealed, unsealed
 
 PART_BYTES = 8 << 20
 """Bytes of every part but the last."""
@@ -63,27 +65,44 @@ class Parts:
             raise StorageFull(needed_bytes, free_bytes)
         self._free_bytes, self._look_again_at_s = free_bytes, now_s + _LOOK_AGAIN_S
 
-    async def write(self, file_id: str, number: int, data: memoryview) -> None:
-        """Keep a part of a file that is coming in. It must not change until that is done.
+    async def write(self, file_id: str, number: int, data: memoryview, key: FileKey | None) -> Stored:
+        """Keep a part of a file that is coming in, and give what was stored. It must not change until that is done.
 
         Args:
             file_id: Of the file.
             number: The place of the part in it.
             data: The part.
+            key: Of the file; None to leave it in clear.
 
         Raises:
             StorageFull: There is no room for it.
         """
         await self.check_room(len(data))
+        stored = Stored.of(data) if key is None else await asyncio.to_thread(sealed, data, key.recipient)
         # The name is nobody else's, and where anything may lie, a store can be asked again when its answer was lost.
-        await self.blobs.put(_staged_key(file_id, number), data, mode="overwrite")
+        await self.blobs.put(_staged_key(file_id, number), stored.data, mode="overwrite")
+        return stored
 
-    async def read(self, file_id: str, part: Part) -> bytes:
+    async def read(self, file_id: str, part: Part, key: FileKey | None) -> bytes:
         """All bytes of a part, compared with what came in.
 
         Raises:
             FileDamaged: They are others, or are not there.
         """
+        return await asyncio.to_thread(_opened, file_id, part, await self._stored(file_id, part), key)
+
+    async def read_stored(self, file_id: str, part: Part) -> bytes:
+        """What is stored of a part, compared with what was.
+
+        Raises:
+            FileDamaged: It is something else, or is not there.
+        """
+        data = await self._stored(file_id, part)
+        if not await asyncio.to_thread(matches, part.stored_checksum, data):
+            raise _changed(file_id, part)
+        return data
+
+    async def _stored(self, file_id: str, part: Part) -> bytes:
         # It may be moved from the second place to the first between our two looks, so a third one settles it.
         for key in (_key(file_id, part.number), _staged_key(file_id, part.number), _key(file_id, part.number)):
             with suppress(BlobMissing):
@@ -91,45 +110,23 @@ class Parts:
                 break
         else:
             raise FileDamaged(file_id, f"part {part.number} is missing")
-        if len(data) != part.size_bytes:
-            raise FileDamaged(file_id, f"part {part.number} has {len(data)} bytes instead of {part.size_bytes}")
-        if not await asyncio.to_thread(matches, part.checksum, data):
-            raise FileDamaged(file_id, f"the bytes of part {part.number} have changed")
+        if len(data) != part.stored_bytes:
+            raise FileDamaged(file_id, f"part {part.number} has {len(data)} bytes instead of {part.stored_bytes}")
         return data
 
-    async def read_ahead(self, file_id: str, parts: Sequence[Part]) -> AsyncGenerator[bytes, None]:
-        """All bytes of parts, one after the other; the next is read while the caller is busy with this one.
-
-        Raises:
-            FileDamaged: They are others, or are not there.
-        """
-        waiting = iter(parts)
-        ahead = self._begin(file_id, next(waiting, None))
-        try:
-            while ahead is not None:
-                data = await ahead
-                ahead = self._begin(file_id, next(waiting, None))
-                yield data
-        finally:
-            if ahead is not None:
-                ahead.cancel()
-                await asyncio.wait((ahead,))
-                if not ahead.cancelled():
-                    ahead.exception()  # it was looked at: nobody wants that part any more
-
     async def link(self, file_id: str, part: Part, path: Path, *, checked: bool) -> bool:
-        """Give the bytes of a part another name on this disk, without copying; whether that is possible.
+        """Give what is stored of a part another name on this disk, without copying; whether that is possible.
 
-        The name holds them, whatever becomes of the file.
+        The name holds it, whatever becomes of the file.
 
         Args:
             file_id: Of the file.
             part: The part.
             path: The name.
-            checked: Whether to compare them with what came in.
+            checked: Whether to compare it with what was stored.
 
         Raises:
-            FileDamaged: They are not what came in.
+            FileDamaged: It is not what was stored.
         """
         for key in (_key(file_id, part.number), _staged_key(file_id, part.number), _key(file_id, part.number)):
             blob = self.blobs.local_path(key)
@@ -141,8 +138,8 @@ class Parts:
                 continue
             except OSError:  # another disk, or one that cannot do this
                 return False
-            if checked and not await asyncio.to_thread(matches_file, part.checksum, path):
-                raise FileDamaged(file_id, f"the bytes of part {part.number} have changed")
+            if checked and not await asyncio.to_thread(matches_file, part.stored_checksum, path):
+                raise _changed(file_id, part)
             return True
         return False
 
@@ -170,9 +167,6 @@ class Parts:
         await self.remove_staged(file_id)
         await self.blobs.delete_folder(f"{PUBLISHED}/{file_id}")
 
-    def _begin(self, file_id: str, part: Part | None) -> asyncio.Task[bytes] | None:
-        return asyncio.create_task(self.read(file_id, part)) if part is not None else None
-
     async def _move(self, file_id: str, number: int) -> None:
         try:
             await self.blobs.rename(_staged_key(file_id, number), _key(file_id, number))
@@ -181,6 +175,46 @@ class Parts:
                 await self.blobs.get_range(_key(file_id, number), 0, 0)
             except BlobMissing:
                 raise FileDamaged(file_id, f"part {number} is missing") from None
+
+
+async def ahead(reading: Iterable[Coroutine[None, None, bytes]]) -> AsyncGenerator[bytes, None]:
+    """Results one after the other; the next is on its way while the caller is busy with this one.
+
+    Args:
+        reading: How each is got.
+    """
+    waiting = iter(reading)
+    following = _begun(waiting)
+    try:
+        while following is not None:
+            data = await following
+            following = _begun(waiting)
+            yield data
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.wait((following,))
+            if not following.cancelled():
+                following.exception()  # it was looked at: nobody wants it any more
+
+
+def _begun(waiting: Iterator[Coroutine[None, None, bytes]]) -> asyncio.Task[bytes] | None:
+    reading = next(waiting, None)
+    return asyncio.create_task(reading) if reading is not None else None
+
+
+def _opened(file_id: str, part: Part, stored: bytes, key: FileKey | None) -> bytes:
+    try:
+        data = unsealed(stored, part.encoding, key.identity if key is not None else None, part.size_bytes)
+    except SealBroken as error:
+        raise FileDamaged(file_id, f"part {part.number}: {error}") from error
+    if len(data) != part.size_bytes or not matches(part.checksum, data):
+        raise _changed(file_id, part)
+    return data
+
+
+def _changed(file_id: str, part: Part) -> FileDamaged:
+    return FileDamaged(file_id, f"the bytes of part {part.number} have changed")
 
 
 def _key(file_id: str, number: int) -> str:

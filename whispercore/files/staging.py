@@ -15,10 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from whispercore.database.undisturbed import undisturbed
+from whispercore.encryption.file_keys import FileKey
 from whispercore.errors import TooLarge, Unavailable
 from whispercore.files.checksums import checksum_of
 from whispercore.files.manifest import Part, Staged
 from whispercore.files.parts import PART_BYTES, Parts
+from whispercore.files.sealed import Stored
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # it has no public name
@@ -38,6 +40,7 @@ class Stage:
         name: What it is called; clean.
         content_type: What it is said to be; clean.
         limit_bytes: What is larger is refused.
+        key: What its parts are sealed to; None to leave them in clear.
         writers: Bounds the parts that all files together have in flight.
     """
 
@@ -49,6 +52,7 @@ class Stage:
         name: str,
         content_type: str,
         limit_bytes: int | None,
+        key: FileKey | None = None,
         writers: asyncio.Semaphore,
     ) -> None:
         self.id = file_id
@@ -58,6 +62,7 @@ class Stage:
         self._name = name
         self._content_type = content_type
         self._limit_bytes = limit_bytes
+        self._key = key
         self._writers = writers
         self._buffer = bytearray()
         self._filled = 0
@@ -119,6 +124,7 @@ class Stage:
             size_bytes=self.size_bytes,
             sha256=self._whole.hexdigest(),
             parts=tuple(self._written),
+            key=self._key,
         )
 
     async def _cut(self) -> None:
@@ -136,17 +142,24 @@ class Stage:
 
     async def _store(self, number: int, buffer: bytearray, filled: int) -> Part:
         data = memoryview(buffer)[:filled]
-        checksum, _ = await asyncio.gather(self._hash(data), self._write(number, data))
+        checksum, stored = await asyncio.gather(self._hash(data), self._write(number, data))
         self._spare.append(buffer)
-        return Part(number=number, size_bytes=filled, checksum=checksum, stored_bytes=filled)
+        return Part(
+            number=number,
+            size_bytes=filled,
+            checksum=checksum,
+            stored_bytes=len(stored.data),
+            encoding=stored.encoding,
+            stored_sha256=stored.sha256,
+        )
 
     async def _hash(self, data: memoryview) -> str:
         async with self._in_order:  # who came first is let in first, and parts come in their order
             return await asyncio.to_thread(_hashed, data, self._whole)
 
-    async def _write(self, number: int, data: memoryview) -> None:
+    async def _write(self, number: int, data: memoryview) -> Stored:
         async with self._writers:
-            await self._parts.write(self.id, number, data)
+            return await self._parts.write(self.id, number, data, self._key)
 
     async def _abandon(self) -> None:
         if self._writing:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from whispercore.audit.trail import Audit
 from whispercore.database.session import Database
+from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.ids import Ids
 from whispercore.people.auth import OurAuth
 from whispercore.people.csrf import CsrfTokens
@@ -56,6 +57,7 @@ class People:
         *,
         passwords: Passwords,
         token_key: TokenKey,
+        key_pairs: KeyPairs | None = None,
         ids: Ids,
         lockout: bool = True,
         session_lasts: timedelta = LASTS,
@@ -68,13 +70,14 @@ class People:
             audit: Where it is noted what they do.
             passwords: Hashes and compares.
             token_key: What tokens are signed with besides what is in the database.
+            key_pairs: Gives everybody who comes a key pair.
             ids: Names for what is new.
             lockout: Whether those who guess passwords have to wait.
             session_lasts: How long one stays logged in without coming back.
             session_longest: How long one stays logged in at all.
         """
         clock = database.clock
-        users = Users(database, passwords, clock=clock, ids=ids, audit=audit)
+        users = Users(database, passwords, clock=clock, ids=ids, audit=audit, key_pairs=key_pairs)
         keys = Keys(database, clock=clock, ids=ids, audit=audit)
         sessions = Sessions(database, clock=clock, ids=ids, lasts=session_lasts, longest=session_longest)
         recognition, seen = Recognition(database, clock), Seen(database, clock, sessions)

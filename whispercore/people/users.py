@@ -17,6 +17,7 @@ from whispercore.audit.trail import Audit
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.session import Database
 from whispercore.database.tables import users
+from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.errors import Conflict, InvalidRequest, NotAuthenticated, NotFound, Problem
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.people.caller import Caller, Via
@@ -78,6 +79,7 @@ class Users:
         clock: Says when they were made and used.
         ids: Names for new ones.
         audit: Where it is noted who made them.
+        key_pairs: Gives each a key pair.
     """
 
     def __init__(
@@ -88,7 +90,9 @@ class Users:
         clock: Clock | None = None,
         ids: Ids | None = None,
         audit: Audit | None = None,
+        key_pairs: KeyPairs | None = None,
     ) -> None:
+        self._key_pairs = key_pairs
         self._database = database
         self._passwords = passwords
         self._clock = clock if clock is not None else SystemClock()
@@ -147,6 +151,8 @@ class Users:
         try:
             async with self._database.write() as tx:
                 await tx.execute(insert(users), row)
+                if self._key_pairs is not None:
+                    await self._key_pairs.make(tx, made.id)
                 if self._audit is not None:
                     await self._audit.append(tx, caller, _made(made))
         except IntegrityError:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.audio.decoder import Decoder, Sound
+from whispercore.audio.joined import PartFiles
 from whispercore.audio.readers import Readers
 from whispercore.engines.engine import Control, Window
 from whispercore.errors import IncompleteMedia
@@ -16,7 +17,7 @@ from whispercore.speakers.diarizer import Diarizer, OnHeard, Turn
 
 def hear(
     diarizer: Diarizer,
-    recording: Path | tuple[Path, ...],
+    recording: Path | PartFiles,
     *,
     name: str,
     speakers: int | None,

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.audio.decoder import Decoder, Sound
-from whispercore.audio.joined import opened
+from whispercore.audio.joined import PartFiles, opened
 from whispercore.audio.messages import Channels
 from whispercore.audio.readers import Readers
 from whispercore.audio.signature import missing_end
@@ -42,7 +42,7 @@ class Probe:
 
     async def look(
         self,
-        path: Path | tuple[Path, ...],
+        path: Path | PartFiles,
         *,
         name: str,
         owner_id: str | None = None,
@@ -52,7 +52,7 @@ class Probe:
         """What the recording is.
 
         Args:
-            path: Its file; several are read as one.
+            path: Its file, or those of its parts.
             name: What errors call it.
             owner_id: Whose it is; None for a decoder child of its own.
             channels: As they are going to be transcribed.
@@ -94,7 +94,7 @@ class Probe:
 
 @frozen(kw_only=True, eq=False)
 class _Look:
-    path: Path | tuple[Path, ...]
+    path: Path | PartFiles
     name: str
     channels: Channels
     keep_damaged: bool
@@ -128,7 +128,8 @@ class _Look:
 
     def _check(self, decoder: Decoder, late: threading.Event) -> None:
         sound = decoder.sound
-        with opened(self.path if isinstance(self.path, tuple) else (self.path,)) as file:
+        parts = self.path if isinstance(self.path, PartFiles) else PartFiles((self.path,))
+        with opened(parts.paths, parts.seal) as file:
             missing = missing_end(file)
         if missing is not None and not self.keep_damaged:
             raise TruncatedMedia(self.name, missing, declared_s=sound.declared_s)

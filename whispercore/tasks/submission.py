@@ -153,9 +153,9 @@ class Submissions:
             MediaError: It has no sound, is truncated or damaged.
             StorageFull: There is no room to look at it.
         """
-        async with self._files.local_copy(staged, checked=False) as pieces:
+        async with self._files.local_copy(staged, checked=False) as parts:
             sound = await self._probe.look(
-                pieces,
+                parts,
                 name=staged.name,
                 owner_id=caller.user_id,
                 channels=options.channels,

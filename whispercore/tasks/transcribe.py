@@ -16,6 +16,7 @@ from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audio import CUTTER_VERSION
+from whispercore.audio.joined import PartFiles
 from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.clock import Clock, SystemClock
 from whispercore.engines.engine import Control, DetectedLanguage
@@ -49,8 +50,8 @@ _log = logging.getLogger(__name__)
 class Recordings(Protocol):
     """Where recordings are; ``whispercore.files.files.Files`` is one."""
 
-    def local_copy(self, file: str, /) -> AbstractAsyncContextManager[tuple[Path, ...]]:
-        """The file of this id on this machine's disk, in pieces, for as long as the block lasts."""
+    def local_copy(self, file: str, /) -> AbstractAsyncContextManager[PartFiles]:
+        """The file of this id on this machine's disk, in parts, for as long as the block lasts."""
         ...
 
     async def get(self, file_id: str, /) -> Staged:
@@ -133,9 +134,9 @@ class Transcribe:
         file_id = job.file_id if job.file_id is not None else await self._received(running.claim, options)
         if self._reuse and await self._is_done_already(running.claim, options, file_id):
             return
-        async with self._files.local_copy(file_id) as pieces:
+        async with self._files.local_copy(file_id) as parts:
             pipeline = Pipeline(
-                audio=pieces,
+                audio=parts,
                 name=job.filename or "the recording",
                 model=options.model,
                 options=options.decoding,

@@ -11,7 +11,7 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from whispercore.errors import BlobMissing
+from whispercore.errors import BlobMissing, FileDamaged, SealBroken
 from whispercore.screening.uploads import Specimen
 from whispercore.uploads.pieces import Pieces
 from whispercore.uploads.session import Chunk, Session
@@ -36,8 +36,8 @@ class Progress:
         self.count = 0
         """Pieces that are in it."""
         self.whole: Hash = hashlib.sha256()
-        self.names: dict[int, str] = {}
-        """Of pieces in the store that are not in it yet."""
+        self.chunks: dict[int, Chunk] = {}
+        """Pieces in the store that are not in it yet."""
         self.held: dict[int, bytearray] = {}
         """The bytes of some of them."""
         self.at_work: asyncio.Task[None] | None = None
@@ -78,11 +78,11 @@ class Ahead:
             if len(self._uploads) > _MOST_SESSIONS:
                 self._drop(self._uploads.popitem(last=False)[1])
         self._uploads.move_to_end(session.id)
-        progress.names[chunk.number] = chunk.blob
+        progress.chunks[chunk.number] = chunk
         if self._held_bytes + len(data) <= _MOST_HELD_BYTES:
             progress.held[chunk.number] = data
             self._held_bytes += len(data)
-        if progress.at_work is None and progress.count in progress.names:
+        if progress.at_work is None and progress.count in progress.chunks:
             progress.at_work = asyncio.create_task(self._go_on(session.id, progress), name=f"checksum {session.id}")
 
     def forget(self, session_id: str) -> None:
@@ -117,16 +117,21 @@ class Ahead:
 
     async def _go_on(self, session_id: str, progress: Progress) -> None:
         try:
-            while progress.count in progress.names:
+            while progress.count in progress.chunks:
                 data: bytes | bytearray | None = progress.held.pop(progress.count, None)
                 if data is None:
-                    data = await self._pieces.get(session_id, progress.names[progress.count])
+                    key = await self._pieces.key_of(session_id)
+                    data = await self._pieces.get(session_id, progress.chunks[progress.count], key)
                 else:
                     self._held_bytes -= len(data)
                 await asyncio.to_thread(progress.take, data)
-                del progress.names[progress.count]
+                del progress.chunks[progress.count]
                 progress.count += 1
-        except BlobMissing:  # the upload is over, or the store is damaged, which is seen at the end
+        except (
+            BlobMissing,
+            SealBroken,
+            FileDamaged,
+        ):  # the upload is over, or the store is damaged, which is seen at the end
             progress.is_broken = True
         finally:
             progress.at_work = None

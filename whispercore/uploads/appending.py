@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 
@@ -15,7 +14,6 @@ from whispercore.uploads import rows
 from whispercore.uploads.ahead import Ahead
 from whispercore.uploads.bounds import MOST_CHUNKS
 from whispercore.uploads.parallel import Parallel
-from whispercore.uploads.pieces import Sums
 from whispercore.uploads.session import Chunk, Session
 from whispercore.uploads.sessions import Sessions, check_active
 
@@ -104,9 +102,8 @@ class Appending:
         """Keep bytes that do not count yet."""
         if number >= MOST_CHUNKS:
             raise TooLarge(session.received_bytes)
-        sums = await asyncio.to_thread(Sums.of, data)
-        blob = await self._pieces.put(session.id, number, data)
-        return Chunk(number=number, size_bytes=len(data), sha256=sums.sha256, checksum=sums.checksum, blob=blob)
+        prepared = await self._pieces.prepared(session, data)
+        return prepared.chunk(number, await self._pieces.put(session.id, number, prepared.stored))
 
     async def count(self, session: Session, chunks: list[Chunk]) -> Session:
         """Have bytes that are kept count, if they still follow what is here."""

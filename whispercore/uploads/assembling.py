@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from whispercore.errors import BlobMissing, UploadIncomplete, WrongChecksum
+from whispercore.errors import BlobMissing, SealBroken, UploadIncomplete, WrongChecksum
 from whispercore.files.checksums import matches
 from whispercore.files.manifest import Part, Staged
 from whispercore.screening.uploads import Specimen
 from whispercore.uploads.ahead import Progress
-from whispercore.uploads.pieces import Pieces
+from whispercore.uploads.pieces import Keyed, Pieces
 from whispercore.uploads.session import Chunk, Session
 
 if TYPE_CHECKING:
@@ -56,11 +56,12 @@ async def assembled(
     for chunk in chunks:
         await pieces.settle(session.id, chunk)
     await pieces.durable(session.id)
+    key = await pieces.key_of(session.id)
     if begun is None:
         begun = Progress(Specimen(session.filename, session.content_type))
     whole, specimen = begun.whole, begun.specimen
     damaged: list[int] = []
-    async with aclosing(_contents(pieces, session.id, chunks[begun.count :])) as contents:
+    async with aclosing(_contents(pieces, Keyed(session.id, key), chunks[begun.count :])) as contents:
         async for chunk, data in contents:
             if data is None or not await asyncio.to_thread(_taken, chunk, data, whole):
                 damaged.append(chunk.number)
@@ -78,9 +79,17 @@ async def assembled(
         size_bytes=sum(chunk.size_bytes for chunk in chunks),
         sha256=sha256,
         parts=tuple(
-            Part(number=one.number, size_bytes=one.size_bytes, checksum=one.checksum, stored_bytes=one.size_bytes)
+            Part(
+                number=one.number,
+                size_bytes=one.size_bytes,
+                checksum=one.checksum,
+                stored_bytes=one.stored_bytes if one.stored_bytes is not None else one.size_bytes,
+                encoding=one.encoding,
+                stored_sha256=one.stored_sha256,
+            )
             for one in chunks
         ),
+        key=key,
     )
     return Assembled(staged=staged, specimen=specimen)
 
@@ -99,14 +108,14 @@ def check_sums(chunks: Sequence[Chunk], checksums: Sequence[str]) -> None:
 
 
 async def _contents(
-    pieces: Pieces, session_id: str, chunks: Sequence[Chunk]
+    pieces: Pieces, upload: Keyed, chunks: Sequence[Chunk]
 ) -> AsyncGenerator[tuple[Chunk, bytes | None], None]:
     """The bytes of each piece, None where there are none; the next is read while this one is looked at."""
 
     async def read(chunk: Chunk) -> bytes | None:
         try:
-            return await pieces.get(session_id, str(chunk.number))
-        except BlobMissing:
+            return await pieces.get(upload.id, evolve(chunk, blob=str(chunk.number)), upload.key)
+        except (BlobMissing, SealBroken):
             return None
 
     ahead: asyncio.Task[bytes | None] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -14,7 +13,7 @@ from whispercore.people.caller import Caller
 from whispercore.uploads import rows
 from whispercore.uploads.ahead import Ahead
 from whispercore.uploads.parallel import Parallel
-from whispercore.uploads.pieces import Sums
+from whispercore.uploads.pieces import Prepared
 from whispercore.uploads.session import Chunk, Session
 from whispercore.uploads.sessions import Sessions, check_active
 
@@ -85,21 +84,21 @@ class Chunks:
             raise _wrong_size(wanted, size_bytes)
         with self._parallel.one_more(caller.user_id):
             content = await _read(data, wanted)
-            sums = await asyncio.to_thread(Sums.of, content)
-            if sha256 is not None and sha256.lower() != sums.sha256:
-                raise WrongChecksum(f"chunk {number}", sha256.lower(), sums.sha256)
-            return await self._keep(session, number, content, sums)
+            prepared = await self._pieces.prepared(session, content)
+            if sha256 is not None and sha256.lower() != prepared.sha256:
+                raise WrongChecksum(f"chunk {number}", sha256.lower(), prepared.sha256)
+            return await self._keep(session, number, prepared)
 
-    async def _keep(self, session: Session, number: int, content: bytearray, sums: Sums) -> Received:
+    async def _keep(self, session: Session, number: int, prepared: Prepared) -> Received:
         before: Chunk | None = None
         # Most chunks come once, so it is not asked before whether this one is there.
-        if (blob := await self._pieces.put_first(session.id, number, content)) is None:
+        if (blob := await self._pieces.put_first(session.id, number, prepared.stored)) is None:
             found = await self._database.rows(rows.CHUNK_BY_NUMBER, {"session_id": session.id, "number": number})
             before = rows.chunk_of(found[0]) if found else None
             if before is not None and not before.is_doubted:
-                return Received(chunk=_same(before, sums.sha256), session=session, was_there=True)
-            blob = await self._pieces.put_beside(session.id, number, content)
-        new = Chunk(number=number, size_bytes=len(content), sha256=sums.sha256, checksum=sums.checksum, blob=blob)
+                return Received(chunk=_same(before, prepared.sha256), session=session, was_there=True)
+            blob = await self._pieces.put_beside(session.id, number, prepared.stored)
+        new = prepared.chunk(number, blob)
         try:
             received = await (self._write(session, new) if before is None else self._write_again(session, new))
         except WhispercoreError:
@@ -112,7 +111,7 @@ class Chunks:
             if received.replaced != blob:  # else it was gone, and the new bytes are under its name
                 await self._pieces.remove(session.id, received.replaced)
         elif not received.was_there:  # else its bytes were gone, and are under their name again
-            self._ahead.came(received.session, received.chunk, content)
+            self._ahead.came(received.session, received.chunk, prepared.data)
         return received
 
     async def _write(self, session: Session, new: Chunk) -> Received:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.clock import Clock
 from whispercore.database.tables import upload_sessions
+from whispercore.encryption.file_keys import delete_key
 from whispercore.errors import Conflict, InvalidRequest, NotMedia, RequestError, SuspiciousInput, UploadIncomplete
 from whispercore.jobs.job import Job
 from whispercore.jobs.table import Jobs
@@ -135,6 +136,8 @@ class Finalizing:
         async with self._database.write() as tx:
             submitted = await self._submissions.enqueue(tx, accepted, caller)
             await self._complete(tx, session, assembler, accepted, submitted.job)
+            if submitted.repeated:
+                await delete_key(tx, session.id)
         if submitted.repeated:  # another upload of the same recording has made it
             await self._sessions.pieces.remove_all(session.id)
         await self._submissions.publish(accepted, submitted)

@@ -1,4 +1,8 @@
-"""Uploads that are parts of one: joined without being copied, where the store can do that."""
+"""Uploads that are parts of one.
+
+What is in clear is joined without being copied, where the store can do that. What is sealed is sealed anew, since a
+file has one key.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ from typing import Final
 
 from attrs import evolve
 
+from whispercore.encryption.file_keys import delete_key
 from whispercore.errors import Conflict, InvalidRequest
 from whispercore.people.caller import Caller
 from whispercore.uploads import rows
 from whispercore.uploads.bounds import MOST_CHUNKS
+from whispercore.uploads.pieces import Keyed
 from whispercore.uploads.session import Chunk, NewUpload, Session, State
 from whispercore.uploads.sessions import Sessions, check_active
 
@@ -64,22 +70,23 @@ class Joining:
         if len(chunks) > MOST_CHUNKS:
             raise InvalidRequest.one(_FIELD, f"the uploads came in {len(chunks)} pieces, more than {MOST_CHUNKS}")
         whole = evolve(new, role="joined", size_bytes=sum(part.size_bytes for part in parts))
-        target_id = self._sessions.new_id()
-        renamed: list[Chunk] = []
+        keys = {part.id: Keyed(part.id, await self._pieces.key_of(part.id)) for part in parts}
+        target = Keyed(self._sessions.new_id(), self._sessions.new_key())
         try:
-            for number, (part, chunk) in enumerate(chunks):
-                await self._pieces.copy(part.id, chunk, target_id, number)
-                renamed.append(evolve(chunk, number=number, blob=str(number)))
-            session = await self._written(target_id, whole, parts, renamed, caller)
+            copied = [
+                await self._pieces.copy(keys[part.id], chunk, target, number)
+                for number, (part, chunk) in enumerate(chunks)
+            ]
+            session = await self._written(target, whole, parts, copied, caller)
         except BaseException:
-            await self._pieces.remove_all(target_id)
+            await self._pieces.remove_all(target.id)
             raise
         for part in parts:
             await self._pieces.remove_all(part.id)
         return session
 
     async def _written(
-        self, target_id: str, whole: NewUpload, parts: Sequence[Session], chunks: Sequence[Chunk], caller: Caller
+        self, target: Keyed, whole: NewUpload, parts: Sequence[Session], chunks: Sequence[Chunk], caller: Caller
     ) -> Session:
         async with self._database.write() as tx:
             for part in parts:
@@ -89,22 +96,23 @@ class Joining:
                     part.id,
                     (State.ACTIVE,),
                     state=State.COMPLETED,
-                    joined_into=target_id,
+                    joined_into=target.id,
                     ended_at=ended_at,
                 )
                 if not joined:
                     raise Conflict(f"the upload {part.id} was joined into something else, or is over")
                 await rows.delete_chunks(tx, part.id)
-            await self._sessions.insert(tx, whole, caller, session_id=target_id)
-            await rows.insert_chunks(tx, target_id, chunks)
+                await delete_key(tx, part.id)
+            await self._sessions.insert(tx, whole, caller, target)
+            await rows.insert_chunks(tx, target.id, chunks)
             await rows.add_received(
                 tx,
-                target_id,
+                target.id,
                 size_bytes=whole.size_bytes,
                 count=len(chunks),
                 expires_at=self._sessions.expiry(),
             )
-            session = await rows.find_session(tx, target_id)
+            session = await rows.find_session(tx, target.id)
             assert session is not None
             return session
 

@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from secrets import token_hex
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from whispercore.encryption.file_keys import FileKey
 from whispercore.errors import BlobExists, BlobMissing
 from whispercore.files.blobs import Blobs
 from whispercore.files.checksums import checksum_of
 from whispercore.files.files import Files
 from whispercore.files.parts import STAGING
-from whispercore.uploads.session import Chunk
+from whispercore.files.sealed import Stored, sealed, unsealed
+from whispercore.uploads.session import Chunk, Session
+
+
+@frozen(kw_only=True)
+class Prepared:
+    """Bytes that can be kept: sealed, and with their checksums."""
+
+    data: bytearray
+    """As they came."""
+    sha256: str
+    checksum: str
+    stored: Stored
+
+    def chunk(self, number: int, blob: str) -> Chunk:
+        """The piece that they are, once they are kept.
+
+        Args:
+            number: Its place among the pieces, from 0.
+            blob: The name of what is stored.
+        """
+        return Chunk(
+            number=number,
+            size_bytes=len(self.data),
+            sha256=self.sha256,
+            checksum=self.checksum,
+            blob=blob,
+            encoding=self.stored.encoding,
+            stored_bytes=len(self.stored.data),
+            stored_sha256=self.stored.sha256,
+        )
 
 
 @frozen
-class Sums:
-    """Checksums of a piece."""
+class Keyed:
+    """An upload, and what its pieces are sealed to."""
 
-    sha256: str
-    checksum: str
-
-    @classmethod
-    def of(cls, data: bytes | bytearray) -> Sums:
-        """Compute them. Blocks."""
-        return cls(hashlib.sha256(data).hexdigest(), checksum_of(memoryview(data)))
+    id: str
+    key: FileKey | None
 
 
 class Pieces:
@@ -40,7 +67,20 @@ class Pieces:
         self.blobs = blobs
         self._files = files
 
-    async def put(self, session_id: str, number: int, data: bytes | bytearray | memoryview) -> str:
+    async def prepared(self, session: Session, data: bytearray) -> Prepared:
+        """Seal bytes of an upload, and compute their checksums. They must not change any more."""
+        sums, stored = await asyncio.gather(asyncio.to_thread(_sums, data), _stored(data, session.recipient))
+        return Prepared(data=data, sha256=sums[0], checksum=sums[1], stored=stored)
+
+    async def key_of(self, session_id: str) -> FileKey | None:
+        """What the pieces of an upload are sealed to; None where they are in clear.
+
+        Raises:
+            FileDamaged: It cannot be opened.
+        """
+        return await self._files.key_of(session_id)
+
+    async def put(self, session_id: str, number: int, stored: Stored) -> str:
         """Keep bytes, and give the name that they have now.
 
         Usually that is their number. Another one is taken where something lies there: what a server left that died
@@ -50,21 +90,21 @@ class Pieces:
         Raises:
             StorageFull: There is no room for them.
         """
-        return await self.put_first(session_id, number, data) or await self.put_beside(session_id, number, data)
+        return await self.put_first(session_id, number, stored) or await self.put_beside(session_id, number, stored)
 
-    async def put_first(self, session_id: str, number: int, data: bytes | bytearray | memoryview) -> str | None:
+    async def put_first(self, session_id: str, number: int, stored: Stored) -> str | None:
         """The same; None, and nothing is kept, where something lies under the number."""
-        await self._files.check_room(len(data))
+        await self._files.check_room(len(stored.data))
         try:
-            await self.blobs.put(_key(session_id, str(number)), data, durable=False)
+            await self.blobs.put(_key(session_id, str(number)), stored.data, durable=False)
         except BlobExists:
             return None
         return str(number)
 
-    async def put_beside(self, session_id: str, number: int, data: bytes | bytearray | memoryview) -> str:
+    async def put_beside(self, session_id: str, number: int, stored: Stored) -> str:
         """The same, under another name than the number."""
         name = f"{number}.{token_hex(8)}"
-        await self.blobs.put(_key(session_id, name), data, durable=False)
+        await self.blobs.put(_key(session_id, name), stored.data, durable=False)
         return name
 
     async def durable(self, session_id: str) -> None:
@@ -75,13 +115,16 @@ class Pieces:
         """
         await self.blobs.durable(f"{STAGING}/{session_id}")
 
-    async def get(self, session_id: str, name: str) -> bytes:
-        """Bytes by their name.
+    async def get(self, session_id: str, chunk: Chunk, key: FileKey | None) -> bytes:
+        """The bytes of a piece, as they came.
 
         Raises:
             BlobMissing: They are not there.
+            SealBroken: They have changed.
         """
-        return await self.blobs.get(_key(session_id, name))
+        stored = await self.blobs.get(_key(session_id, chunk.blob))
+        identity = key.identity if key is not None else None
+        return await asyncio.to_thread(unsealed, stored, chunk.encoding, identity, chunk.size_bytes)
 
     async def remove(self, session_id: str, name: str) -> None:
         """Remove bytes by their name."""
@@ -101,14 +144,31 @@ class Pieces:
         except BlobMissing:
             return  # it was done before; whether the right bytes are there is seen when they are read
 
-    async def copy(self, source_id: str, chunk: Chunk, target_id: str, number: int) -> None:
-        """Give a chunk of one session to another one too. On a disk nothing is copied.
+    async def copy(self, source: Keyed, chunk: Chunk, target: Keyed, number: int) -> Chunk:
+        """Give a chunk of one session to another one too. In clear, on a disk, nothing is copied.
 
         Raises:
             BlobMissing: The bytes are not there.
+            SealBroken: They have changed.
             StorageFull: There is no room for them.
         """
-        await self.blobs.copy(_key(source_id, chunk.blob), _key(target_id, str(number)))
+        renamed = evolve(chunk, number=number, blob=str(number))
+        if chunk.encoding == "clear" and target.key is None:
+            await self.blobs.copy(_key(source.id, chunk.blob), _key(target.id, renamed.blob))
+            return renamed
+        data = await self.get(source.id, chunk, source.key)
+        stored = await _stored(data, target.key.recipient if target.key is not None else None)
+        await self._files.check_room(len(stored.data))
+        await self.blobs.put(_key(target.id, renamed.blob), stored.data, durable=False)
+        return evolve(renamed, encoding=stored.encoding, stored_bytes=len(stored.data), stored_sha256=stored.sha256)
+
+
+async def _stored(data: bytes | bytearray, recipient: str | None) -> Stored:
+    return Stored.of(data) if recipient is None else await asyncio.to_thread(sealed, data, recipient)
+
+
+def _sums(data: bytearray) -> tuple[str, str]:
+    return hashlib.sha256(data).hexdigest(), checksum_of(memoryview(data))
 
 
 def _key(session_id: str, name: str) -> str:

@@ -45,7 +45,14 @@ _ADD_CHUNK = (
 
 
 async def insert_session(
-    tx: AsyncConnection, session_id: str, owner_id: str, new: NewUpload, *, created_at: datetime, expires_at: datetime
+    tx: AsyncConnection,
+    session_id: str,
+    owner_id: str,
+    new: NewUpload,
+    *,
+    recipient: str | None,
+    created_at: datetime,
+    expires_at: datetime,
 ) -> None:
     """Write the row of a new upload."""
     await tx.execute(
@@ -64,6 +71,7 @@ async def insert_session(
             state=State.ACTIVE,
             received_bytes=0,
             received_chunks=0,
+            recipient=recipient,
             created_at=created_at,
             expires_at=expires_at,
         )
@@ -155,7 +163,7 @@ async def replace_chunk(tx: AsyncConnection, session_id: str, chunk: Chunk) -> N
     await tx.execute(
         update(upload_chunks)
         .where(c.session_id == session_id, c.number == chunk.number)
-        .values(sha256=chunk.sha256, checksum=chunk.checksum, blob=chunk.blob, is_doubted=False)
+        .values(_row_of(session_id, chunk))
     )
 
 
@@ -247,6 +255,9 @@ def _row_of(session_id: str, chunk: Chunk) -> dict[str, object]:
         "checksum": chunk.checksum,
         "blob": chunk.blob,
         "is_doubted": False,
+        "encoding": chunk.encoding,
+        "stored_bytes": chunk.stored_bytes,
+        "stored_sha256": chunk.stored_sha256,
     }
 
 
@@ -259,4 +270,7 @@ def chunk_of(row: Row[Any]) -> Chunk:
         checksum=row.checksum,
         blob=row.blob,
         is_doubted=row.is_doubted,
+        encoding=row.encoding,
+        stored_bytes=row.stored_bytes,
+        stored_sha256=row.stored_sha256,
     )

@@ -9,6 +9,8 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from whispercore.files.sealed import Encoding
+
 Protocol = Literal["chunks", "tus"]
 Role = Literal["whole", "part", "joined"]
 """``part`` and ``joined`` are of tus: what will be joined, and what was."""
@@ -75,6 +77,8 @@ class Session:
     """Of all of it, once it is completed."""
     job_id: str | None
     joined_into: str | None
+    recipient: str | None
+    """The public key that its pieces are sealed to; None where they are in clear."""
 
     @property
     def is_whole(self) -> bool:
@@ -106,3 +110,9 @@ class Chunk:
     """The name of its bytes in the folder of the session."""
     is_doubted: bool = False
     """Whether the sender said later that he had sent other bytes."""
+    encoding: Encoding = "clear"
+    """How it lies in the store."""
+    stored_bytes: int | None = None
+    """What it takes there; None where that is its size."""
+    stored_sha256: str | None = None
+    """Of what lies there; None where that is in clear."""

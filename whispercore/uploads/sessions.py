@@ -16,12 +16,13 @@ from whispercore.clock import Clock
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
 from whispercore.database.tables import upload_sessions
+from whispercore.encryption.file_keys import FileKey, delete_key
 from whispercore.errors import Conflict, NotFound, TooManyRequests, UploadExpired
 from whispercore.files.files import Files
 from whispercore.ids import Ids
 from whispercore.people.caller import Caller
 from whispercore.uploads import rows
-from whispercore.uploads.pieces import Pieces
+from whispercore.uploads.pieces import Keyed, Pieces
 from whispercore.uploads.quota import Quota
 from whispercore.uploads.session import NewUpload, Session, State
 
@@ -78,6 +79,10 @@ class Sessions:
         """A name for an upload."""
         return self._ids.new()
 
+    def new_key(self) -> FileKey | None:
+        """What the pieces of an upload are to be sealed to; None where they stay in clear."""
+        return self._files.new_key()
+
     def expiry(self) -> datetime:
         """When an upload is given up to which something has just come."""
         return self._clock.now() + self._lasts
@@ -92,33 +97,37 @@ class Sessions:
         """
         await self._files.check_room(new.size_bytes + await self._announced_bytes())
         async with self.database.write() as tx:
-            return await self.insert(tx, new, caller)
+            return await self.insert(tx, new, caller, Keyed(self.new_id(), self.new_key()))
 
-    async def insert(
-        self, tx: AsyncConnection, new: NewUpload, caller: Caller, *, session_id: str | None = None
-    ) -> Session:
+    async def insert(self, tx: AsyncConnection, new: NewUpload, caller: Caller, keyed: Keyed) -> Session:
         """Open an upload in a transaction of the caller.
 
         Args:
             tx: The transaction.
             new: What is to be sent.
             caller: Who will send it.
-            session_id: Its name; a new one if not given.
+            keyed: Its name, and what its pieces are sealed to.
 
         Raises:
             TooManyRequests: The caller has too many open.
             QuotaExceeded: He may not store that much.
         """
-        session_id = session_id or self.new_id()
         count, _ = await rows.count_open(tx, caller.user_id)
         if count >= self._most_open:
             raise TooManyRequests(retry_after=_COME_AGAIN_S, limit_type=LIMIT_TYPE)
         await self._quota.check_in(tx, caller.user_id, new.size_bytes)
         await rows.insert_session(
-            tx, session_id, caller.user_id, new, created_at=self._clock.now(), expires_at=self.expiry()
+            tx,
+            keyed.id,
+            caller.user_id,
+            new,
+            recipient=keyed.key.recipient if keyed.key is not None else None,
+            created_at=self._clock.now(),
+            expires_at=self.expiry(),
         )
-        await self._audit.append(tx, caller, _event("begin an upload", session_id, new.size_bytes, "pending"))
-        session = await rows.find_session(tx, session_id)
+        await self._files.keep_key(tx, keyed.id, keyed.key, caller.user_id)
+        await self._audit.append(tx, caller, _event("begin an upload", keyed.id, new.size_bytes, "pending"))
+        session = await rows.find_session(tx, keyed.id)
         assert session is not None
         return session
 
@@ -177,6 +186,7 @@ class Sessions:
             )
             if ended:
                 await rows.delete_chunks(tx, session.id)
+                await delete_key(tx, session.id)
                 await self._audit.append(tx, caller, _event("abandon an upload", session.id, session.size_bytes))
         if not ended:
             raise Conflict("the upload is being finalized, or is over")
@@ -191,6 +201,7 @@ class Sessions:
             )
             if ended:
                 await rows.delete_chunks(tx, session.id)
+                await delete_key(tx, session.id)
         if ended:
             await self.pieces.remove_all(session.id)
 
@@ -211,6 +222,7 @@ class Sessions:
                     continue
                 await rows.set_state(tx, session_id, (State.ACTIVE,), state=State.EXPIRED, ended_at=now)
                 await rows.delete_chunks(tx, session_id)
+                await delete_key(tx, session_id)
             await self.pieces.remove_all(session_id)
             given_up += 1
         async with self.database.write() as tx:

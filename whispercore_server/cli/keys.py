@@ -12,13 +12,16 @@ import typer
 from whispercore_server.cli.server_options import Config, Data, loaded, needs_server
 
 if TYPE_CHECKING:
+    from whispercore.encryption.rotation import Rotated
     from whispercore.people.api_key import ApiKey, NewKey
+    from whispercore_server.accounts import Accounts
     from whispercore_server.ports import Ports
 
 _T = TypeVar("_T")
 
 app = typer.Typer(
-    no_args_is_help=True, help="Make, list and revoke the API keys of a server, while it works or when it does not."
+    no_args_is_help=True,
+    help="Make, list and revoke the API keys of a server, and change its master key, whether it works or not.",
 )
 
 
@@ -123,7 +126,34 @@ def revoke(
     _say(f"the key {key.preview} of {key.username}, called {key.name}, is revoked")
 
 
+@app.command("rotate-master-key")
+def rotate_master_key(
+    *,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="Where the new key is, or is to be made. If not given, it takes the place of the old one.",
+        ),
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Seal the secret keys of all users, and of the workers, to a new master key. No recording is touched."""
+
+    async def work(accounts: Accounts) -> Rotated:
+        return await accounts.rotate_master_key(to)
+
+    rotated = _with_accounts(data, config, work)
+    _say(f"secret keys that are sealed to the new master key, {rotated.recipient}: {rotated.secrets}")
+
+
 def _done(data: Path | None, config: Path | None, work: Callable[[Ports], Awaitable[_T]]) -> _T:
+    return _with_accounts(data, config, lambda accounts: work(accounts.ports))
+
+
+def _with_accounts(data: Path | None, config: Path | None, work: Callable[[Accounts], Awaitable[_T]]) -> _T:
     settings = loaded({"data": data}, config).settings
     with needs_server():
         import asyncio  # noqa: PLC0415 - the help does without it
@@ -132,7 +162,7 @@ def _done(data: Path | None, config: Path | None, work: Callable[[Ports], Awaita
 
     async def run() -> _T:
         async with opened(settings) as accounts:
-            return await work(accounts.ports)
+            return await work(accounts)
 
     return asyncio.run(run())
 

@@ -28,7 +28,7 @@ from whispercore_server.directory import entries
 from whispercore_server.plugin import discovered
 
 OPERATIONS = {entry.operation.name: entry.operation for entry in entries(discovered())}
-LIFE = {"system_start", "system_stop", "audit_broken", "audit_pruned", "backup_restored"}
+LIFE = {"system_start", "system_stop", "master_key_rotated", "audit_broken", "audit_pruned", "backup_restored"}
 """Of an installation, rather than of those who use it."""
 
 
@@ -254,6 +254,7 @@ def test_the_life_of_an_installation_is_noted(tmp_path: Path) -> None:
         connection.execute("DELETE FROM audit_events WHERE position = (SELECT max(position) FROM audit_events)")
     with live(settings, worker=False):
         pass
+    command("keys", "rotate-master-key", "--data", data)
     command("backup", "restore", archive, "--data", other)
     seen = types_in(data) | types_in(other)
     command("audit", "prune", "--data", other, "--before", "2999-01-01")

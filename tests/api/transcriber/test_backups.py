@@ -78,7 +78,8 @@ def test_an_installation_comes_back_from_what_was_downloaded(
     archive = tmp_path / "fetched.tar"
     archive.write_bytes(answer.content)
     restore(archive, tmp_path / "new")
-    shutil.copy(server.ports.settings.data / "token.key", tmp_path / "new")
+    for name in ("token.key", "master.key"):
+        shutil.copy(server.ports.settings.data / name, tmp_path / "new")
     with live(settings_for(tmp_path / "new"), plugins=(TRANSCRIBER,)) as again:
         there = Visitor(server=again, headers=alice.headers)
         assert there.get(f"/api/jobs/{done['job_id']}").json() == done
@@ -157,7 +158,9 @@ def test_no_secret_is_in_what_is_told_of_a_backup(make_server: MakeServer) -> No
     backup = made(admin)
     told = admin.get("/admin/backup").text + admin.get(f"/admin/backup/{backup['id']}").text
     archive = (server.ports.settings.backups_dir / f"{backup['id']}.tar").read_bytes()
-    keys = [(server.ports.settings.data / name).read_text().strip() for name in ("audit.key", "token.key")]
+    keys = [
+        (server.ports.settings.data / name).read_text().strip() for name in ("audit.key", "token.key", "master.key")
+    ]
     for secret in (*keys, server.admin_key):
         for spelling in (secret.encode(), secret.encode().hex().encode(), *_raw(secret)):
             assert spelling not in told.encode()

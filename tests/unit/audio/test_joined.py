@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from whispercore.audio.decoder import Decoder
-from whispercore.audio.joined import Joined, opened
+from whispercore.audio.joined import Joined, PartFiles, opened
 
 ACTIONS = st.lists(
     st.one_of(
@@ -67,6 +67,6 @@ def test_a_recording_in_parts_is_decoded_like_a_whole_one(audio: Path, tmp_path:
     paths = tuple(tmp_path / str(number) for number in range(4))
     for number, path in enumerate(paths):
         path.write_bytes(data[number * 25_000 : (number + 1) * 25_000])
-    with Decoder(whole) as one, Decoder(paths, name="in parts") as other:
+    with Decoder(whole) as one, Decoder(PartFiles(paths), name="in parts") as other:
         assert list(one.windows(30.0)) == list(other.windows(30.0))
         assert (one.read_s, one.damage) == (other.read_s, other.damage)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.live import live, settings_for
 from tests.unit.cli.conftest import Run
-from tests.visitor import PASSWORD, Visitor
+from tests.visitor import PASSWORD, Visitor, registered
 from whispercore_server.accounts import opened
 from whispercore_server.settings import ServerSettings
 
@@ -82,3 +82,22 @@ def test_what_cannot_be_is_told(run: Run, data: Path, arguments: tuple[str, ...]
     assert done.returncode != 0
     assert told in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_the_master_key_is_changed_while_a_server_works(run: Run, data: Path, audio: Path) -> None:
+    with live(settings_for(data), worker=False) as server:
+        before = registered(server)
+        job_id = before.job(audio / "clip01-en.wav")
+        old = (data / "master.key").read_text()
+        done = run("keys", "rotate-master-key", "--data", data)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (data / "master.key").read_text() != old
+        later = registered(server)
+        later.job(audio / "clip02-en.wav")
+    with live(settings_for(data)) as server:
+        after = Visitor(server=server, headers=before.headers)
+        assert after.finished(job_id)["status"] == "completed"
+    (data / "master.key").write_text(old)
+    done = run("keys", "rotate-master-key", "--data", data)
+    assert done.returncode == 1
+    assert b"not that of this installation" in done.stderr

@@ -102,8 +102,8 @@ async def test_parts_of_an_older_version_are_still_compared(tmp_path: Path) -> N
             assert list(snapshot.parts()) == before
         files = Files(database, blobs, spool=tmp_path / "spool", reserve_bytes=0)
         assert b"".join([piece async for piece in files.read("f")]) == data
-        async with files.local_copy("f") as (piece,):
-            assert piece.read_bytes() == data
+        async with files.local_copy("f") as parts:
+            assert parts.paths[0].read_bytes() == data
         await blobs.put("files/f/0", data.upper(), mode="overwrite")
         with pytest.raises(FileDamaged):
             await anext(files.read("f"))

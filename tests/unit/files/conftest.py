@@ -10,6 +10,9 @@ import pytest
 from tests.s3_server import s3_server
 from tests.unit.files.bytes_of_files import left_in_spool
 from whispercore.database.session import Database
+from whispercore.encryption.file_keys import FileKeys
+from whispercore.encryption.key_pairs import KeyPairs
+from whispercore.encryption.master_key import MasterKey
 from whispercore.files.blobs import Blobs
 from whispercore.files.files import Files
 from whispercore.files.obstore_blobs import ObstoreBlobs
@@ -41,8 +44,23 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
 
 
 @pytest.fixture
-async def files(database: Database, blobs: Blobs, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Files]:
-    files = Files(database, blobs, spool=tmp_path / "spool", clock=clock, reserve_bytes=0)
+def keys(database: Database, tmp_path: Path) -> FileKeys:
+    return FileKeys(database, KeyPairs(database, MasterKey(tmp_path / "master.key")))
+
+
+@pytest.fixture
+async def files(  # noqa: PLR0917 (fixtures come as they are named)
+    request: pytest.FixtureRequest, database: Database, blobs: Blobs, keys: FileKeys, tmp_path: Path, clock: FakeClock
+) -> AsyncIterator[Files]:
+    files = Files(
+        database,
+        blobs,
+        spool=tmp_path / "spool",
+        keys=keys,
+        seal=getattr(request, "param", "sealed") == "sealed",
+        clock=clock,
+        reserve_bytes=0,
+    )
     yield files
     await files.close()
     assert left_in_spool(tmp_path) == []

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.unit.files.bytes_of_files import SIZES, THREE_PARTS, in_chunks, kept, keys_of, left_in_spool, sample, stored
+from whispercore.audio.joined import PartFiles, opened
 from whispercore.database import tables
 from whispercore.database.session import Database
 from whispercore.errors import Conflict, FileDamaged, NotFound, StorageFull
@@ -23,6 +24,7 @@ from whispercore.testing import FakeClock
 HOSTILE = ["", "../../etc/passwd", "/etc/passwd", "\0", "x" * 10_000, "' OR 1=1 --", "%", "staging", "\ud800"]
 
 
+@pytest.mark.parametrize("files", ["sealed", "clear"], indirect=True)
 @pytest.mark.parametrize("size_bytes", SIZES)
 async def test_a_file_is_there_at_every_moment(
     files: Files, database: Database, blobs: Blobs, clock: FakeClock, size_bytes: int
@@ -52,6 +54,7 @@ async def test_reading_while_it_is_moved(files: Files, database: Database) -> No
     assert all(read == data for read in await asyncio.gather(*readers))
 
 
+@pytest.mark.parametrize("files", ["sealed", "clear"], indirect=True)
 async def test_ranges(files: Files, database: Database) -> None:
     data = sample(THREE_PARTS)
     staged = await kept(files, database, data)
@@ -105,33 +108,35 @@ def refuse(*_: object) -> None:
     raise OSError(errno.EXDEV, "another disk")
 
 
-def joined(pieces: tuple[Path, ...]) -> bytes:
-    return b"".join(piece.read_bytes() for piece in pieces)
+def joined(parts: PartFiles) -> bytes:
+    with opened(parts.paths, parts.seal) as file:
+        return file.read()
 
 
+@pytest.mark.parametrize("files", ["sealed", "clear"], indirect=True)
 @pytest.mark.parametrize("size_bytes", SIZES)
 async def test_a_local_copy(files: Files, database: Database, blobs: Blobs, size_bytes: int) -> None:
     data = sample(size_bytes)
     staged = await kept(files, database, data, publish=False)
     for file in (staged, staged.id):
-        async with files.local_copy(file) as pieces:
-            assert joined(pieces) == data
+        async with files.local_copy(file) as parts:
+            assert joined(parts) == data
             await files.publish(staged)
-            assert joined(pieces) == data
+            assert joined(parts) == data
             on_disk = blobs.local_path(f"files/{staged.id}/0")
             if staged.parts and on_disk is not None:
-                assert pieces[0].samefile(on_disk)
-        assert not any(piece.exists() for piece in pieces)
+                assert parts.paths[0].samefile(on_disk)
+        assert not any(path.exists() for path in parts.paths)
     assert await stored(files, staged.id) == data
 
 
 async def test_a_local_copy_outlives_its_file(files: Files, database: Database) -> None:
     staged = await kept(files, database, b"bytes")
-    async with files.local_copy(staged.id) as pieces:
+    async with files.local_copy(staged.id) as parts:
         async with database.write() as tx:
             await files.delete(tx, staged.id)
         await files.erase(staged.id)
-        assert joined(pieces) == b"bytes"
+        assert joined(parts) == b"bytes"
 
 
 async def test_a_local_copy_is_removed_when_its_user_fails(files: Files, database: Database, tmp_path: Path) -> None:

@@ -88,10 +88,10 @@ async def test_several_sweep_at_once(files: Files, database: Database) -> None:
 async def test_a_spool_in_use_is_left_alone(files: Files, database: Database, blobs: Blobs, tmp_path: Path) -> None:
     staged = await kept(files, database, sample(THREE_PARTS))
     other = Files(database, blobs, spool=tmp_path / "spool")
-    async with files.local_copy(staged.id) as pieces:
+    async with files.local_copy(staged.id) as parts:
         assert await other.sweep(hours(1000)) == Swept()
         assert await files.sweep(hours(1000)) == Swept()
-        assert sum(piece.stat().st_size for piece in pieces) == THREE_PARTS
+        assert sum(path.stat().st_size for path in parts.paths) == sum(part.stored_bytes for part in staged.parts)
 
 
 KILLED = """

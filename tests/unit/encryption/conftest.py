@@ -1,0 +1,30 @@
+"""Keys in a database of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from whispercore.database.session import Database
+from whispercore.encryption.key_pairs import KeyPairs
+from whispercore.encryption.master_key import MasterKey
+from whispercore.testing import FakeClock
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[Database]:
+    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
+        await database.upgrade()
+        yield database
+
+
+@pytest.fixture
+def master_key(tmp_path: Path) -> MasterKey:
+    return MasterKey(tmp_path / "master.key")
+
+
+@pytest.fixture
+def pairs(database: Database, master_key: MasterKey) -> KeyPairs:
+    return KeyPairs(database, master_key)

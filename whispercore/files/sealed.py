@@ -1,0 +1,89 @@
+"""How a part lies in the store: sealed to the key of its file, and made smaller before where that pays.
+
+Each part is an age file of its own, so that any of them can be read without the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import Final, Literal, Self
+
+from attrs import frozen
+
+from whispercore.encryption import age
+from whispercore.errors import SealBroken
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+Encoding = Literal["clear", "age", "zstd+age"]
+_LEVEL: Final = 1
+"""The quickest: recordings that are worth it at all, like WAV, hardly get smaller by more."""
+_SAMPLE_BYTES: Final = 1 << 16
+_SAMPLES: Final = 3
+_WORTH: Final = 0.9
+"""What a sample must shrink to. Most media are compressed already, and would only cost time."""
+
+
+@frozen(kw_only=True)
+class Stored:
+    """What is put into the store for some bytes."""
+
+    data: bytes | bytearray | memoryview
+    encoding: Encoding
+    sha256: str | None
+    """Of ``data``; None where that is the bytes themselves, which have a checksum."""
+
+    @classmethod
+    def of(cls, data: bytes | bytearray | memoryview) -> Self:
+        """Bytes in clear."""
+        return cls(data=data, encoding="clear", sha256=None)
+
+
+def sealed(data: bytes | bytearray | memoryview, recipient: str) -> Stored:
+    """Seal bytes to the public key of their file. Blocks."""
+    pays = _pays(memoryview(data))
+    stored = age.seal(zstd.compress(data, _LEVEL) if pays else bytes(data), recipient)
+    return Stored(data=stored, encoding="zstd+age" if pays else "age", sha256=hashlib.sha256(stored).hexdigest())
+
+
+def unsealed(stored: bytes, encoding: Encoding, identity: str | None, size_bytes: int) -> bytes:
+    """The bytes that were sealed. Blocks.
+
+    Args:
+        stored: What lies in the store.
+        encoding: How it was made.
+        identity: The secret key of their file.
+        size_bytes: How many they are. No more are unpacked.
+
+    Raises:
+        SealBroken: It was sealed to another key, or has changed.
+    """
+    if encoding == "clear":
+        return stored
+    if identity is None:
+        raise SealBroken
+    data = age.unseal(stored, identity)
+    return _unpacked(data, size_bytes) if encoding == "zstd+age" else data
+
+
+def _pays(data: memoryview) -> bool:
+    """Whether it becomes smaller, judged by samples from all of it."""
+    step = max(1, (len(data) - _SAMPLE_BYTES) // (_SAMPLES - 1))
+    samples = [data[at : at + _SAMPLE_BYTES] for at in range(0, len(data), step)][:_SAMPLES]
+    packed = sum(len(zstd.compress(sample, _LEVEL)) for sample in samples)
+    return packed < _WORTH * sum(map(len, samples))
+
+
+def _unpacked(data: bytes, size_bytes: int) -> bytes:
+    unpacking = zstd.ZstdDecompressor()
+    try:
+        whole = unpacking.decompress(data, size_bytes)
+    except zstd.ZstdError as error:
+        raise SealBroken from error
+    if not unpacking.eof and unpacking.decompress(b"", 1):
+        raise SealBroken
+    return whole
