@@ -16,6 +16,7 @@ from tests.minimal import filled, ids_in, options
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.api.transcriber.tus import HEADERS as TUS_HEADERS
 from whispercore.contract.endpoint import Operation
+from whispercore.encryption import age
 from whispercore.jobs.job import NewJob
 from whispercore.people.back_off import FROM_NETWORK
 
@@ -109,6 +110,7 @@ class Populated:
             "delivery_id": self._delivery,
             "key_id": self._key,
             "user_id": lambda: registered(self.visitor.server).user_id,
+            "keys.user_id": self._reader,
             "event_id": self._event,
             "incident_id": self._incident,
             "backup_id": self._backup,
@@ -190,6 +192,13 @@ class Populated:
         answer = self.visitor.post("/api/v1/batch/upload", **{**sent, "data": {**sent["data"], "auto_start": "false"}})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["batch_id"])
+
+    def _reader(self) -> str:
+        """Somebody with whom the file that stays is shared."""
+        user_id = registered(self.visitor.server).user_id
+        answer = self.visitor.post(f"/api/v1/keys/files/{self.id('file_id')}/shares/{user_id}")
+        assert answer.status_code == 201, answer.text
+        return user_id
 
     def _webhook(self) -> str:
         """One whose receiver is internal, so that nothing is sent."""
@@ -274,6 +283,7 @@ class Populated:
             "tus.otherwise": lambda: {"headers": {**TUS_HEADERS, "X-HTTP-Method-Override": "DELETE"}},
             "webhooks.create": lambda: {"json": {"url": "http://127.0.0.1:9999/hook"}},
             "webhooks.update": lambda: {"json": {"description": "another one"}},
+            "keys.replace": lambda: {"json": {"public_key": age.recipient_of(age.new_identity())}},
             "tags.set": lambda: {"json": {"tags": [f"tag {next(_NUMBERS)}"]}},
             "auth.register": lambda: {"json": self._new_account()},
             "auth.login": lambda: {"json": self._account()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Generic
 
 from whispercore.api.files_v1.files import Files
+from whispercore.api.files_v1.keys import Keys
 from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.api.transcriber.admin.api_keys import AdminApiKeys
 from whispercore.api.transcriber.admin.audit import Audit
@@ -46,6 +47,11 @@ class FilesV1(Generic[T_co]):
     def files(self) -> Files[T_co]:
         """Files that are to be transcribed."""
         return Files(self.transport)
+
+    @property
+    def keys(self) -> Keys[T_co]:
+        """Keys of files and users."""
+        return Keys(self.transport)
 
     @property
     def transcriptions(self) -> Transcriptions[T_co]:

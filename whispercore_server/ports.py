@@ -21,6 +21,7 @@ from whispercore.database.session import Database
 from whispercore.encryption.file_keys import FileKeys
 from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.encryption.master_key import MasterKey
+from whispercore.encryption.sharing import FileSharing
 from whispercore.engines.engine import MakeEngine
 from whispercore.engines.pool import EnginePool, find_engine
 from whispercore.files.arrivals import Arrivals
@@ -83,6 +84,7 @@ class Ports:
     records: Records
     incidents: Incidents
     key_pairs: KeyPairs
+    file_sharing: FileSharing
     files: Files
     arrivals: Arrivals
     stored_files: StoredFiles
@@ -148,11 +150,12 @@ class Ports:
         jobs = Jobs(database, ids=ids, audit=audit)
         blobs = blobs_of(settings)
         key_pairs = KeyPairs(database, MasterKey(settings.master_key_file, text=settings.master_key))
+        file_keys = FileKeys(database, key_pairs)
         files = Files(
             database,
             blobs,
             spool=settings.data / "spool",
-            keys=FileKeys(database, key_pairs),
+            keys=file_keys,
             seal=settings.encrypt_files,
             clock=clock,
             ids=ids,
@@ -214,6 +217,7 @@ class Ports:
             records=Records(database),
             incidents=Incidents(database, audit),
             key_pairs=key_pairs,
+            file_sharing=FileSharing(database, files, file_keys, audit=audit),
             files=files,
             arrivals=Arrivals(database, jobs.events, clock=clock, ids=ids),
             stored_files=StoredFiles(database),

@@ -69,19 +69,26 @@ class KeyPairs:
             self._workers = await asyncio.to_thread(self._opened, row.sealed_secret, row.sealed_to)
         return self._workers
 
+    async def known(self, connection: AsyncConnection, owner_id: str) -> KeyPair | None:
+        """Somebody's pair; None when he has none yet."""
+        row = await _row(connection, owner_id)
+        if row is None:
+            return None
+        return KeyPair(
+            owner_id=row.owner_id,
+            recipient=row.recipient,
+            is_held=row.sealed_secret is not None,
+            created_at=row.created_at,
+        )
+
     async def find(self, tx: AsyncConnection, owner_id: str) -> KeyPair:
         """Somebody's pair, in a transaction of the caller, which writes: it is made if there is none."""
-        found = await _row(tx, owner_id)
+        found = await self.known(tx, owner_id)
         if found is None:
             await self.make(tx, owner_id)
-            found = await _row(tx, owner_id)
+            found = await self.known(tx, owner_id)
             assert found is not None
-        return KeyPair(
-            owner_id=found.owner_id,
-            recipient=found.recipient,
-            is_held=found.sealed_secret is not None,
-            created_at=found.created_at,
-        )
+        return found
 
     async def make(self, tx: AsyncConnection, owner_id: str) -> None:
         """Give somebody his first pair, in a transaction of the caller."""

@@ -19,8 +19,6 @@ from whispercore.testing.making_jobs import transcript
 
 BLOCKS = list(blocks("002"))
 NOT_YET = {
-    "GET /api/v1/keys/files/{file_id}/key",
-    "POST /api/v1/keys/files/{file_id}/shares/{user_id}",
     "OpenTelemetry Integration",
 }
 """Documented and not there. Whoever brings one takes it out of here and compares it below."""
@@ -103,6 +101,14 @@ class Documented:
     def transcription(self) -> Json:
         return self._ok("GET", f"/api/v1/transcriptions/{self.completed()}")
 
+    def key(self) -> Json:
+        return self._ok("GET", f"/api/v1/keys/files/{self._file()}/key")
+
+    def share(self) -> Json:
+        path = f"/api/v1/keys/files/{self._file()}/shares/{registered(self.server).user_id}"
+        assert self.owner.post(path).status_code == 201
+        return self._ok("POST", path)
+
     def error(self) -> Json:
         answer = self.owner.get("/api/v1/transcriptions/none?nonsense=1")
         assert answer.status_code == 400
@@ -131,6 +137,8 @@ ASK: dict[str, Callable[[Documented], Any]] = {
     "POST /api/v1/jobs/{job_id}/cancel": Documented.cancelled,
     "POST /api/v1/jobs/{job_id}/retry": Documented.retried,
     "GET /api/v1/transcriptions/{job_id}": Documented.transcription,
+    "GET /api/v1/keys/files/{file_id}/key": Documented.key,
+    "POST /api/v1/keys/files/{file_id}/shares/{user_id}": Documented.share,
     "Error Handling": Documented.error,
     "Authentication": Documented.claims,
 }
