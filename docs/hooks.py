@@ -32,7 +32,7 @@ _BRACES = re.compile(r"[{}]|(?<=\.\.\.})\.\.\.")
 _PLACES = {
     "models_dir": "`models` in the data folder of the user",
     "data": "`server` in the data folder of the user",
-    "database_url": "`whispercore.db` in `data`",
+    "database_url": "PostgreSQL at `postgres_host`, where there is one, else `whispercore.db` in `data`",
     "backups_dir": "`backups` in `data`",
     "s3_endpoint": "`http://s3_host:s3_port`, where there is a host",
     "blobs": "`s3` where there is an endpoint, else `disk`",

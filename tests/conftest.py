@@ -8,6 +8,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.databases import (  # noqa: F401 (they are fixtures)
+    _shared,
+    _sqlite_template,
+    database_url,
+    postgres,
+    postgres_template,
+    postgres_url,
+    sqlite_at,
+)
 from whispercore.engines.pool import EnginePool
 from whispercore.models.catalogue import MICRO_PATH
 from whispercore.models.store import ModelFile, ModelStore

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from attrs import evolve, frozen
-from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from whispercore.database.page import Slice
+from whispercore.database.session import SQLITE, parsed
 from whispercore.encryption.master_key import MasterKey
 from whispercore.encryption.rotation import Rotated, rotate
 from whispercore.errors import InvalidOption
@@ -122,7 +122,7 @@ async def opened(settings: ServerSettings, *, make: bool = False) -> AsyncIterat
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(ports.database)
-            await ports.database.upgrade()
+            await ports.database.prepare()
             await ports.audit.open()
         except SQLAlchemyError as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
@@ -133,6 +133,6 @@ async def opened(settings: ServerSettings, *, make: bool = False) -> AsyncIterat
 
 
 def _check(settings: ServerSettings) -> None:
-    path = make_url(settings.database_url).database
-    if path is None or not Path(path).is_file():
+    url = parsed(settings.database_url)
+    if url.drivername == SQLITE and not (url.database and Path(url.database).is_file()):
         raise InvalidOption("--data", f"there is no installation in {settings.data}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from attrs import evolve, frozen
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 
 from whispercore.audit.chain import head_of
 from whispercore.audit.head_file import HeadFile
@@ -22,7 +22,7 @@ from whispercore.audit.verify import Verified, verify
 from whispercore.backup.snapshot import Snapshot
 from whispercore.database.migrating import OURS, newest_revision
 from whispercore.database.page import Slice
-from whispercore.database.session import Database
+from whispercore.database.session import SQLITE, Database, parsed
 from whispercore.database.tables import audit_head
 from whispercore.errors import InvalidOption
 from whispercore.ids import Uuid7Ids
@@ -118,11 +118,16 @@ async def opened(settings: ServerSettings) -> AsyncIterator[Trail]:
     """
     _check(settings)
     async with Database(settings.database_url) as database:
+        if database.dialect != "sqlite":
+            await database.check()
         yield Trail(settings, database)
 
 
 def _check(settings: ServerSettings) -> None:
-    path = make_url(settings.database_url).database
+    url = parsed(settings.database_url)
+    if url.drivername != SQLITE:
+        return
+    path = url.database
     if path is None or not Path(path).is_file():
         raise InvalidOption("--data", f"there is no installation in {settings.data}")
     with Snapshot(Path(path)) as snapshot:

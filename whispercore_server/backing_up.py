@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.backup.backups import Backups
@@ -17,7 +15,7 @@ from whispercore.backup.restoring import Restoring
 from whispercore.backup.snapshot import Snapshot
 from whispercore.clock import SystemClock
 from whispercore.database.migrating import OURS, newest_revision
-from whispercore.database.session import Database
+from whispercore.database.session import SQLITE, Database, parsed
 from whispercore.errors import InvalidOption
 from whispercore.ids import Uuid7Ids
 from whispercore_server import data_folder
@@ -25,6 +23,8 @@ from whispercore_server.auditing import OPERATOR, audit_of
 from whispercore_server.errors import CannotStart
 from whispercore_server.settings import ServerSettings
 from whispercore_server.storage import blobs_of, check_storage
+
+_BY_ITS_OWN_MEANS = "backups of PostgreSQL are made with its own means, such as pg_dump"
 
 
 async def make(settings: ServerSettings) -> Record:
@@ -118,7 +118,10 @@ def _backups(settings: ServerSettings, database: Database, audit: Audit) -> Back
 
 
 def _database_of(settings: ServerSettings) -> Path:
-    path = make_url(settings.database_url).database
+    url = parsed(settings.database_url)
+    if url.drivername != SQLITE:
+        raise InvalidOption("database_url", _BY_ITS_OWN_MEANS)
+    path = url.database
     if path in (None, "", ":memory:"):
         raise InvalidOption("database_url", "it is in memory, so there is nothing to copy")
     return Path(str(path))

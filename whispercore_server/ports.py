@@ -145,7 +145,7 @@ class Ports:
         """
         clock = clock if clock is not None else SystemClock()
         ids = Uuid7Ids(clock)
-        database = Database(settings.database_url, clock=clock)
+        database = Database(settings.database_url, clock=clock, connections=settings.connections)
         audit = audit_of(settings, database)
         jobs = Jobs(database, ids=ids, audit=audit)
         blobs = blobs_of(settings)
@@ -305,7 +305,7 @@ class Ports:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Open what has to be: the database is brought up to date. At the end all is closed, the last opened first.
+        """Open what has to be; SQLite is brought up to date. At the end all is closed, the last opened first.
 
         Raises:
             InvalidOption: The store of recordings cannot be used as the settings say.
@@ -314,7 +314,7 @@ class Ports:
             self.settings.data.mkdir(parents=True, exist_ok=True)
             await check_storage(self.settings)
             await stack.enter_async_context(self.database)
-            await self.database.upgrade()
+            await self.database.prepare()
             await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login
             await self.key_pairs.workers()  # so is a master key that is another one
             await self.audit.open()

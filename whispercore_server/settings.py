@@ -14,20 +14,14 @@ from whispercore.errors import InvalidOption
 from whispercore.people.networks import Network, network, networks
 from whispercore.setting import setting
 from whispercore.settings import Settings
+from whispercore_server.database_settings import DatabaseSettings
 from whispercore_server.limiting.profiles import DEFAULT, PROFILES
-from whispercore_server.upload_settings import MOST_MB, UploadSettings
+from whispercore_server.upload_settings import MOST_MB
 
 _KEY_LENGTH: Final = range(32, 201)
 SECURE_COOKIES: Final = ("auto", "always", "never")
 CSRF: Final = ("sessions", "always")
 SCREENING: Final = ("off", "log", "block")
-
-
-def default_data_dir() -> Path:
-    """The folder for a server's state when none is named: inside the user's data folder."""
-    from platformdirs import user_data_path  # noqa: PLC0415 - needed by few processes
-
-    return user_data_path("whispercore") / "server"
 
 
 def _secret_text(text: str) -> str:
@@ -68,11 +62,6 @@ def _check_choice(allowed: tuple[str, ...]) -> Callable[[object, Attribute[Any],
     return check
 
 
-def _check_data(_: object, attribute: Attribute[Any], value: Path) -> None:
-    if "?" in str(value):  # it begins the options in the address of a database, which would be made elsewhere
-        raise InvalidOption(attribute.name, f"{value} has a question mark in it, which no database can")
-
-
 def _trusted(values: Iterable[str | Network]) -> tuple[Network, ...]:
     """Networks, also of those who embed the server and write them as texts."""
     try:
@@ -95,24 +84,13 @@ def _redis_url(text: str) -> str:
     return text
 
 
-def _database_url(text: str) -> str:
-    if "://" not in text:
-        raise ValueError("it is not the address of a database, such as sqlite+aiosqlite:////srv/whispercore.db")
-    return text
-
-
 @frozen(kw_only=True)
-class ServerSettings(UploadSettings):
+class ServerSettings(DatabaseSettings):
     """What a server is told by its file, its environment and its command line.
 
     The metadata of each field names its variable, and describes it for people.
     """
 
-    data: Path = field(
-        factory=default_data_dir,
-        validator=_check_data,
-        metadata=setting("WHISPERCORE_DATA", "The folder of all state: database, recordings, locks.", parsers.folder),
-    )
     host: str = field(
         default="127.0.0.1",
         metadata=setting("WHISPERCORE_HOST", "The address to listen on; 0.0.0.0 for every network.", parsers.word),
@@ -302,16 +280,6 @@ class ServerSettings(UploadSettings):
         default=True,
         metadata=setting(
             "WHISPERCORE_METRICS", "Whether /metrics answers, which it does to everybody (1 or 0).", parsers.flag
-        ),
-    )
-    database_url: str = field(
-        default=Factory(lambda self: f"sqlite+aiosqlite:///{self.data / 'whispercore.db'}", takes_self=True),
-        repr=parsers.without_password,
-        metadata=setting(
-            "WHISPERCORE_DATABASE_URL",
-            "The address of the database; SQLite in the data folder when not set.",
-            _database_url,
-            show=parsers.without_password,
         ),
     )
     rate_profile: str = field(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
+from tests.databases import opened
 from whispercore.database.session import Database
 from whispercore.jobs.table import Jobs
 from whispercore.testing import FakeClock, JobsContract
@@ -20,9 +20,8 @@ class TestSqliteInMemory(JobsContract):
             yield Jobs(database)
 
 
-class TestSqliteFile(JobsContract):
+class TestSqliteFileAndPostgres(JobsContract):
     @pytest.fixture
-    async def jobs(self, tmp_path: Path) -> AsyncIterator[Jobs]:
-        async with Database(f"sqlite+aiosqlite:///{tmp_path}/jobs.db", clock=FakeClock()) as database:
-            await database.upgrade()
+    async def jobs(self, database_url: str) -> AsyncIterator[Jobs]:
+        async with opened(database_url, FakeClock()) as database:
             yield Jobs(database)

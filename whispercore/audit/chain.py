@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.head import EMPTY, Head
 from whispercore.audit.row import Row, chained
+from whispercore.database.alone import alone
 from whispercore.database.tables import audit_events, audit_head
 from whispercore.people.caller import Caller
 
@@ -90,6 +91,9 @@ class Chain:
     async def _read(self, tx: AsyncConnection) -> tuple[Head, Row | None]:
         """The head; where it cannot be trusted, one for what is there, and the event that says so."""
         found = (await tx.execute(_HEAD)).one_or_none()
+        if found is None:
+            await alone(tx, "audit head")
+            found = (await tx.execute(_HEAD)).one_or_none()
         if found is None:
             await tx.execute(insert(audit_head), {"id": 1, **EMPTY.columns(self.secret())})
             return await self._remains(tx, "the head of the trail is gone")

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.audit.event import AuditEvent, EventType
 from whispercore.audit.trail import Audit
 from whispercore.batches.batch import Batch, BatchItem, Counts, NewBatch, NewItem
+from whispercore.database.alone import alone
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
 from whispercore.database.tables import batch_items, batches, jobs
@@ -57,6 +58,7 @@ class Batches:
         Raises:
             KeyReused: It came with another request.
         """
+        await alone(tx, "batch", owner_id, key)
         mine = (batches.c.owner_id == owner_id, batches.c.idempotency_key == key)
         row = (await tx.execute(select(batches.c.id, batches.c.request_sha256).where(*mine))).one_or_none()
         if row is None:

@@ -10,6 +10,8 @@ from sqlalchemy import Column, Float, ForeignKey, Index, Integer, Table, Text, t
 from whispercore.database.schema import schema
 from whispercore.database.types import Moment
 
+_PRIORITY = Column("priority", Integer, nullable=False, default=0)
+
 jobs = Table(
     "jobs",
     schema,
@@ -19,7 +21,7 @@ jobs = Table(
     Column("state", Text, nullable=False),
     Column("stage", Text),
     Column("progress", Float, nullable=False, default=0.0, doc="0 to 1."),
-    Column("priority", Integer, nullable=False, default=0),
+    _PRIORITY,
     Column("fair_tag", Float, nullable=False, doc="Place in its priority: when its owner's turn comes."),
     Column("cost", Float, nullable=False, default=1.0),
     Column("file_id", Text, ForeignKey("files.id", ondelete="SET NULL"), index=True),
@@ -64,9 +66,10 @@ jobs = Table(
         sqlite_where=text("batch_id IS NOT NULL"),
         postgresql_where=text("batch_id IS NOT NULL"),
     ),
+    # In the order of the queue, so that the first that fits is the one whose turn it is.
     Index(
         "ix_jobs_queue",
-        "priority",
+        _PRIORITY.desc(),
         "fair_tag",
         "id",
         "kind",

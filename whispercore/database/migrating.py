@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from attrs import frozen
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
-from whispercore.errors import SchemaTooNew
+from whispercore.errors import SchemaTooNew, SchemaTooOld
 
 
 @frozen
@@ -41,6 +42,9 @@ class Migrations:
 
 OURS = Migrations("whispercore", Path(__file__).with_name("migrations"))
 
+_LOCK: Final = 0x77686973706572
+"""Any number that nobody else takes."""
+
 
 def migrate(connection: Connection, wanted: tuple[Migrations, ...], path: Path | None) -> None:
     """Bring all to their newest version, in the connection's transaction.
@@ -53,14 +57,35 @@ def migrate(connection: Connection, wanted: tuple[Migrations, ...], path: Path |
     Raises:
         SchemaTooNew: There is a version that we do not know.
     """
+    if connection.dialect.name == "postgresql":  # of two who begin at once, the other finds nothing to do
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     due = [migrations for migrations in wanted if _is_due(connection, migrations)]
-    if path is not None and any(_current(connection, migrations) for migrations in due):
-        _copy(path, "-".join(f"{migrations.name}-{_current(connection, migrations)}" for migrations in due))
+    if path is not None and any(current_revision(connection, migrations) for migrations in due):
+        _copy(path, "-".join(f"{migrations.name}-{current_revision(connection, migrations)}" for migrations in due))
     for migrations in due:
         command.upgrade(migrations.config(connection), "head")
 
 
-def _current(connection: Connection, migrations: Migrations) -> str | None:
+def check(connection: Connection, wanted: tuple[Migrations, ...]) -> None:
+    """Look whether all are of their newest version.
+
+    Args:
+        connection: To the database.
+        wanted: Whose tables.
+
+    Raises:
+        SchemaTooOld: They have to be upgraded first.
+        SchemaTooNew: There is a version that we do not know.
+    """
+    for migrations in wanted:
+        if _is_due(connection, migrations):
+            raise SchemaTooOld(
+                migrations.name, current_revision(connection, migrations), str(newest_revision(migrations))
+            )
+
+
+def current_revision(connection: Connection, migrations: Migrations) -> str | None:
+    """The version that the tables have; None when there are none yet."""
     context = MigrationContext.configure(connection, opts={"version_table": migrations.version_table})
     return context.get_current_revision()
 
@@ -77,7 +102,7 @@ def newest_revision(migrations: Migrations) -> str | None:
 
 
 def _is_due(connection: Connection, migrations: Migrations) -> bool:
-    current = _current(connection, migrations)
+    current = current_revision(connection, migrations)
     if current is not None and current not in known_revisions(migrations):
         raise SchemaTooNew(migrations.name, current)
     return current != newest_revision(migrations)

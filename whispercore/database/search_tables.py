@@ -1,16 +1,20 @@
-"""What the search stands on beside the index itself, which is a virtual table of SQLite (``search_index``, FTS5).
+"""What the search stands on.
 
-Triggers on ``segments`` and ``jobs`` keep all of it, whoever writes; see the version 0007 of the schema. A row of the
-index is a segment, and its number says of whom and of what job it is: the number of the job's document, of which the
-upper bits are its owner's, and then ``POSITION_BITS`` for the segment's place. So one person's segments, and those of
-one job, lie together.
+In PostgreSQL that is a column of ``segments``, which a trigger fills, and the letters; the other tables stay empty.
+
+In SQLite the index itself is a virtual table (``search_index``, FTS5). Triggers on ``segments`` and ``jobs`` keep all
+of it, whoever writes; see the version 0007 of the schema. A row of the index is a segment, and its number says of whom
+and of what job it is: the number of the job's document, of which the upper bits are its owner's, and then
+``POSITION_BITS`` for the segment's place. So one person's segments, and those of one job, lie together.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import MutableMapping
+from typing import Any, Final
 
-from sqlalchemy import Column, Integer, Table, Text, column, table
+from sqlalchemy import Column, ColumnElement, Integer, Table, Text, column, literal_column, table
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from whispercore.database.schema import schema
 
@@ -45,6 +49,12 @@ search_index = table(INDEX, column("rowid", Integer), column("text", Text), colu
 """The virtual table. Alembic knows nothing of it: see ``is_compared``."""
 
 
-def is_compared(name: str | None, kind: str, _: object) -> bool:
-    """Whether Alembic is to compare this with the schema: not the index and the tables that SQLite makes for it."""
-    return kind != "table" or name is None or not name.startswith(INDEX)
+search_vector: ColumnElement[object] = literal_column("segments.search", TSVECTOR)
+"""The column of PostgreSQL. It stands in no table of ours, so that SQLite needs none, and nobody reads it in vain."""
+
+
+def is_compared(name: str | None, kind: str, parents: MutableMapping[Any, str | None]) -> bool:
+    """Whether Alembic is to compare this with the schema: not what only one of the databases has for the search."""
+    if kind == "table":
+        return name is None or not name.startswith(INDEX)
+    return parents.get("table_name") != "segments" or name not in ("search", "ix_segments_search")

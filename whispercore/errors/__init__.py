@@ -63,6 +63,8 @@
     │   ├── SealBroken           it cannot be opened with this key
     │   └── WrongMasterKey       the master key is not that of this installation
     ├── SchemaTooNew             the database is of a newer version
+    ├── SchemaTooOld             the database has to be upgraded first
+    ├── DatabaseUnreachable      there is no PostgreSQL where there should be one
     ├── DatabaseDamaged          the database is damaged
     ├── ClaimLost                this worker's job is another's now, or over
     └── Cancelled                somebody asked for it
@@ -80,7 +82,7 @@ from whispercore.errors.csrf import (
     CsrfTokenMalformed,
     CsrfTokenRequired,
 )
-from whispercore.errors.database import DatabaseDamaged, SchemaTooNew
+from whispercore.errors.database import DatabaseDamaged, DatabaseUnreachable, SchemaTooNew, SchemaTooOld
 from whispercore.errors.engine import (
     EngineCrashed,
     EngineError,
@@ -166,6 +168,7 @@ __all__ = [
     "CsrfTokenRequired",
     "DamagedMedia",
     "DatabaseDamaged",
+    "DatabaseUnreachable",
     "DownloadFailed",
     "EngineCrashed",
     "EngineError",
@@ -200,6 +203,7 @@ __all__ = [
     "RemoteError",
     "RequestError",
     "SchemaTooNew",
+    "SchemaTooOld",
     "SealBroken",
     "StaleVersion",
     "StorageError",

@@ -24,6 +24,41 @@ class SchemaTooNew(WhispercoreError):
 
 
 @define
+class SchemaTooOld(WhispercoreError):
+    """The database has to be upgraded before this version can use it."""
+
+    code = "schema_too_old"
+    name: str
+    """Whose tables: ``whispercore``, or a plugin's name."""
+    version: str | None
+    """None: it has no tables yet."""
+    wanted: str
+
+    def __str__(self) -> str:
+        there = "has no tables yet" if self.version is None else f"has schema {self.version!r}"
+        return (
+            f"the database {there}, and this {self.name} needs {self.wanted!r}. Stop all servers and workers, make a "
+            "backup, and run: whispercore db upgrade"
+        )
+
+
+@define
+class DatabaseUnreachable(WhispercoreError):
+    """There is no PostgreSQL where there should be one, or it does not let us in, or is not as we need it."""
+
+    code = "database_unreachable"
+    where: str
+    """Without a password."""
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"the database {self.where} cannot be used: {self.reason}. Look whether it runs, and whether "
+            "WHISPERCORE_DATABASE_URL, or POSTGRES_HOST and those beside it, are right."
+        )
+
+
+@define
 class DatabaseDamaged(WhispercoreError):
     """The database has damage that its own check finds."""
 

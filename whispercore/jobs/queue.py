@@ -242,14 +242,17 @@ class Queue:
 
 
 def _whose_turn(kinds: Collection[str], loaded_models: Collection[str], now: datetime) -> ColumnElement[str]:
-    """The id of the job to take. The index of the queue is read in its order, so the first that fits is it."""
+    """The id of the job to take. The index of the queue is read in its order, so the first that fits is it.
+
+    On PostgreSQL those that another worker is just taking are passed over.
+    """
     due = (
         QUEUED,
         jobs.c.kind.in_(kinds),
         or_(jobs.c.next_attempt_at.is_(None), jobs.c.next_attempt_at <= now),
     )
-    highest = select(jobs.c.priority).where(*due).order_by(jobs.c.priority.desc()).limit(1).scalar_subquery()
-    turns = select(jobs.c.id).where(*due, jobs.c.priority == highest).order_by(jobs.c.fair_tag, jobs.c.id).limit(1)
+    order = (jobs.c.priority.desc(), jobs.c.fair_tag, jobs.c.id)
+    turns = select(jobs.c.id).where(*due).order_by(*order).limit(1).with_for_update(skip_locked=True)
     if not loaded_models:
         return turns.scalar_subquery()
     cheap = or_(
@@ -257,4 +260,5 @@ def _whose_turn(kinds: Collection[str], loaded_models: Collection[str], now: dat
         jobs.c.model.in_(loaded_models),
         jobs.c.created_at <= now - timedelta(seconds=PATIENCE_S),
     )
-    return func.coalesce(turns.where(cheap).scalar_subquery(), turns.scalar_subquery())
+    highest = select(jobs.c.priority).where(*due).order_by(*order).limit(1).scalar_subquery()
+    return func.coalesce(turns.where(cheap, jobs.c.priority == highest).scalar_subquery(), turns.scalar_subquery())

@@ -10,6 +10,7 @@ from attrs import frozen
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore.database.alone import alone
 from whispercore.database.tables import jobs, results
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.rows import QUEUED
@@ -54,12 +55,10 @@ async def whose(tx: AsyncConnection, job: Job, key: str, *, without: str | None 
         key: Of the result.
         without: A job whose result was of no use.
     """
+    await alone(tx, "result", job.owner_id, key)
     this = (results.c.owner_id == job.owner_id, results.c.key == key)
     query = (
-        select(jobs.c.id, jobs.c.state, jobs.c.windows_done)
-        .join(results, results.c.job_id == jobs.c.id)
-        .where(*this)
-        .with_for_update(of=results)
+        select(jobs.c.id, jobs.c.state, jobs.c.windows_done).join(results, results.c.job_id == jobs.c.id).where(*this)
     )
     row = (await tx.execute(query)).one_or_none()
     if row is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from attrs import frozen
-from sqlalchemy import and_, case, func, insert, or_, select, tuple_, update
+from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import jobs, speeds, workers
+from whispercore.database.upsert import upsert
 from whispercore.jobs.fairness import IN_TURN
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.rows import PROCESSING, QUEUED
@@ -47,13 +48,9 @@ async def measured(
     if sound_s < _SHORTEST_S or work_s <= 0:
         return
     factor = work_s / sound_s
-    this = and_(speeds.c.machine == machine, speeds.c.model == model)
+    new = {"machine": machine, "model": model, "factor": factor, "measured_at": now, "jobs": 1}
     smoothed = speeds.c.factor + _NEWEST * (factor - speeds.c.factor)
-    known = await tx.execute(
-        update(speeds).where(this).values(factor=smoothed, measured_at=now, jobs=speeds.c.jobs + 1)
-    )
-    if not known.rowcount:
-        await tx.execute(insert(speeds).values(machine=machine, model=model, factor=factor, measured_at=now, jobs=1))
+    await upsert(tx, speeds, new, {"factor": smoothed, "measured_at": now, "jobs": speeds.c.jobs + 1})
 
 
 async def standing(tx: AsyncConnection, job: Job, machine: str, now: datetime) -> Standing:

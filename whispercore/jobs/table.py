@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audit.event import AuditEvent, EventType
 from whispercore.audit.trail import Audit
+from whispercore.database.alone import alone
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
 from whispercore.database.tables import jobs
@@ -131,6 +132,7 @@ class Jobs:
         Raises:
             KeyReused: It came with another request.
         """
+        await alone(tx, "job", owner_id, key)
         mine = (jobs.c.owner_id == owner_id, jobs.c.idempotency_key == key)
         row = (await tx.execute(select(*COLUMNS).where(*mine))).one_or_none()
         if row is None:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, delete, insert, select
 
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
+from whispercore.database.alone import alone
 from whispercore.database.session import Database
 from whispercore.database.tables import acknowledgements
 from whispercore.errors import NotFound
@@ -141,6 +142,7 @@ class Alerts:
             return alert
         now = self._database.now()
         async with self._database.write() as tx:
+            await alone(tx, "alert", alert_id)
             known = select(acknowledgements.c.alert).where(acknowledgements.c.alert == alert_id)
             if (await tx.execute(known)).first() is None:
                 await tx.execute(insert(acknowledgements).values(alert=alert_id, user_id=caller.user_id, at=now))

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.clock import Clock, SystemClock
+from whispercore.database.alone import alone
 from whispercore.database.session import Database
 from whispercore.database.tables import api_keys, users
 from whispercore.errors import InvalidOption
@@ -48,6 +49,7 @@ async def ensure_admin_key(
     clock = clock if clock is not None else SystemClock()
     ids = ids if ids is not None else Uuid7Ids(clock)
     async with database.write() as tx:
+        await alone(tx, "administrator")
         admin_id = await _administrator(tx)
         if key is None and admin_id is not None:
             return None

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.clock import Clock
+from whispercore.database.alone import alone
 from whispercore.database.session import Database
 from whispercore.database.tables import signing_keys
 from whispercore.ids import Ids
@@ -83,6 +84,7 @@ class SigningKeys:
         newest = self._newest()
         if newest is None:
             async with self._database.write() as tx:
+                await alone(tx, "signing keys")
                 await self._read(tx)
                 newest = self._newest() or await self._make(tx)
             await self._load()
@@ -108,6 +110,7 @@ class SigningKeys:
         now = self._clock.now()
         kept = now - RETIRED_FOR if believe_old else now + RETIRED_FOR
         async with self._database.write() as tx:
+            await alone(tx, "signing keys")
             await tx.execute(update(signing_keys).where(signing_keys.c.retired_at.is_(None)).values(retired_at=now))
             await tx.execute(delete(signing_keys).where(signing_keys.c.retired_at < kept))
             made = await self._make(tx)

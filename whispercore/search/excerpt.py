@@ -64,11 +64,11 @@ def spans_of(text: str, marked: str, marks: Marks) -> tuple[Span, ...]:
     original = folded(text)
     if original.text != written:  # it has been changed since, or its letters are not those that we know
         return ()
-    return _joined((original.place(first), original.end(end)) for first, end in spans if first < end)
+    return joined((original.place(first), original.end(end)) for first, end in spans if first < end)
 
 
-def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Those that touch are one: each character of some scripts was found by itself."""
+def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans in order; those that touch are one: each character of some scripts was found by itself."""
     made: list[Span] = []
     for first, end in spans:
         if made and first <= made[-1][1]:

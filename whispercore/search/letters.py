@@ -93,7 +93,7 @@ def _letters() -> Iterator[tuple[str, str]]:
     yield "ẞ", "ss"
     for first, last in _GREEK:
         for letter in map(chr, range(first, last + 1)):
-            plain = _without_marks(letter)
+            plain = without_marks(letter)
             if plain not in ("", letter):
                 yield letter, plain.lower()
     for first, last in _MARKS:
@@ -102,7 +102,8 @@ def _letters() -> Iterator[tuple[str, str]]:
         yield from ((chr(code), unicodedata.normalize("NFKC", chr(code)).lower()) for code in range(first, last + 1))
 
 
-def _without_marks(text: str) -> str:
+def without_marks(text: str) -> str:
+    """A text whose letters have lost what stands above and below them."""
     return "".join(one for one in unicodedata.normalize("NFD", text) if unicodedata.category(one) != "Mn")
 
 
@@ -159,7 +160,12 @@ def is_spaceless(letter: str) -> bool:
 
 def has_words(text: str) -> bool:
     """Whether the tokenizer finds anything in it."""
-    return any(unicodedata.category(one) in _OF_WORDS for one in text)
+    return any(map(is_of_words, text))
+
+
+def is_of_words(letter: str) -> bool:
+    """Whether the tokenizer takes it for a part of a word."""
+    return unicodedata.category(letter) in _OF_WORDS
 
 
 _OF_WORDS: Final = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "Co", "Mn", "Mc"})
@@ -167,4 +173,4 @@ _OF_WORDS: Final = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "C
 
 def plainly(text: str) -> str:
     """A text without case and diacritics, to be compared with another one."""
-    return _without_marks("".join(LETTERS.get(one, one) for one in unicodedata.normalize("NFKC", text))).casefold()
+    return without_marks("".join(LETTERS.get(one, one) for one in unicodedata.normalize("NFKC", text))).casefold()

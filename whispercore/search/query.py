@@ -39,6 +39,16 @@ class Term:
     expression: str
     """For ``MATCH`` of FTS5."""
 
+    @property
+    def text(self) -> str:
+        """Its words, folded."""
+        return self.expression.strip('"*')
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether its last word may go on."""
+        return self.expression.endswith("*")
+
     def found(self, hits: Mapping[Term, AbstractSet[int]]) -> AbstractSet[int]:
         """Which of the documents it is in."""
         return hits.get(self, frozenset())

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
-import orjson
 from attrs import frozen
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.page import Page, Slice
@@ -18,11 +16,14 @@ from whispercore.errors import InvalidRequest
 from whispercore.jobs.rows import from_json
 from whispercore.people.caller import Caller
 from whispercore.search import statements
-from whispercore.search.excerpt import Marks, excerpt, spans_of
+from whispercore.search.excerpt import excerpt
+from whispercore.search.fts_index import FtsIndex
+from whispercore.search.index import Found, Index
 from whispercore.search.letters import is_spaceless, plainly
-from whispercore.search.query import Parsed, Term, parsed, term_of
-from whispercore.search.ranking import Document, Hits, Ranked, best_rows, by_document, ranked
-from whispercore.search.statements import Rows, SearchFilter
+from whispercore.search.query import Parsed, parsed, term_of
+from whispercore.search.ranking import Document, Hits, Ranked, best_rows, ranked
+from whispercore.search.statements import SearchFilter
+from whispercore.search.vector_index import VectorIndex
 from whispercore.transcript import Word
 
 _LOOKED_AT: Final = 400
@@ -73,7 +74,7 @@ class Suggestion:
 
 
 class Search(Protocol):
-    """Finds what was said. SQLite's FTS5 is behind ``IndexSearch``."""
+    """Finds what was said. ``IndexSearch`` has the index of the database behind it."""
 
     async def find(
         self, query: str, caller: Caller, *, wanted: SearchFilter | None = None, part: Slice, max_matches: int = 3
@@ -112,6 +113,7 @@ class IndexSearch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._index: Index = VectorIndex() if database.dialect == "postgresql" else FtsIndex()
 
     async def find(
         self, query: str, caller: Caller, *, wanted: SearchFilter | None = None, part: Slice, max_matches: int = 3
@@ -122,108 +124,72 @@ class IndexSearch:
         if asked is None:
             raise InvalidRequest.one("query", "there is no word in it")
         async with self._database.read() as tx:
-            rows = await _rows(tx, caller)
-            if rows is None and not caller.is_admin:
+            hits = await self._index.hits(tx, asked, caller, wanted)
+            if hits is None:
                 return Page((), 0)
-            hits = await _hits(tx, asked, rows, caller, wanted)
             found = await asyncio.to_thread(ranked, asked, hits)
             shown = found[part.offset : part.offset + part.limit]
-            return Page(await _results(tx, asked, hits, shown, max_matches) if shown else (), len(found))
+            return Page(await self._results(tx, asked, hits, shown, max_matches) if shown else (), len(found))
 
     async def suggest(self, prefix: str, caller: Caller, limit: int = 10) -> list[Suggestion]:
         """See ``Search``."""
-        async with self._database.read() as tx:
-            marks = Marks.new()
-            words = await self._words(tx, prefix, caller, marks)
-            names = [row.filename for row in await tx.execute(statements.filenames(caller, _LOOKED_AT))]
-        return await asyncio.to_thread(_suggestions, prefix, _said(words, marks), names, limit)
-
-    async def _words(self, tx: AsyncConnection, prefix: str, caller: Caller, marks: Marks) -> Sequence[Row[Any]]:
-        """The newest segments in which something begins like this, with marks around it."""
         term = term_of(prefix, is_beginning=True)
-        rows = await _rows(tx, caller)
-        if term is None or (rows is None and not caller.is_admin):
-            return []
-        found = (await tx.execute(statements.recent(term, rows, caller, _LOOKED_AT))).scalars().all()
-        return (await tx.execute(statements.marked(term, found, marks))).all()
+        async with self._database.read() as tx:
+            found = [] if term is None else await self._index.recent(tx, term, caller, _LOOKED_AT)
+            names = [row.filename for row in await tx.execute(statements.filenames(caller, _LOOKED_AT))]
+        return await asyncio.to_thread(_suggestions, prefix, _said(found), names, limit)
 
-
-async def _rows(tx: AsyncConnection, caller: Caller) -> Rows | None:
-    """The rows of the caller; None for an administrator, and for who has none."""
-    if caller.is_admin:
-        return None
-    owner = (await tx.execute(statements.owner_of(caller))).scalar()
-    return None if owner is None else statements.rows_of(owner)
-
-
-async def _hits(tx: AsyncConnection, asked: Parsed, rows: Rows | None, caller: Caller, wanted: SearchFilter) -> Hits:
-    lists = (await tx.execute(statements.rows_of_each(asked.terms, rows))).all()
-    found = await asyncio.to_thread(lambda: {asked.terms[at]: by_document(orjson.loads(rows)) for at, rows in lists})
-    numbers = set[int]().union(*found.values())
-    documents = [Document(*row) for row in await tx.execute(statements.documents(numbers, caller, wanted))]
-    part_of_name = plainly(wanted.filename or "")
-    return Hits(
-        documents={one.number: one for one in documents if part_of_name in plainly(one.filename or "")},
-        rows=found,
-        total=(await tx.execute(statements.total_of(caller))).scalar_one(),
-    )
-
-
-async def _results(
-    tx: AsyncConnection, asked: Parsed, hits: Hits, shown: list[Ranked], max_matches: int
-) -> tuple[SearchResult, ...]:
-    best = {one.document.number: best_rows(asked, hits, one.document.number) for one in shown}
-    chosen = {number: sorted(rows[:max_matches]) for number, rows in best.items()}
-    anything = Term(" OR ".join(term.expression for term in asked.wanted))
-    marks = Marks.new()
-    wanted = [row for rows in chosen.values() for row in rows]
-    rows = (await tx.execute(statements.marked(anything, wanted, marks))).all()
-    matches = await asyncio.to_thread(lambda: {row.row: _match(row, marks) for row in rows})
-    return tuple(
-        SearchResult(
-            document=one.document,
-            score=round(one.score, 4),
-            match_count=len(best[one.document.number]),
-            matches=tuple(matches[row] for row in chosen[one.document.number] if row in matches),
+    async def _results(
+        self, tx: AsyncConnection, asked: Parsed, hits: Hits, shown: list[Ranked], max_matches: int
+    ) -> tuple[SearchResult, ...]:
+        best = {one.document.number: best_rows(asked, hits, one.document.number) for one in shown}
+        chosen = {number: sorted(rows[:max_matches]) for number, rows in best.items()}
+        wanted = [row for rows in chosen.values() for row in rows]
+        found = await self._index.found(tx, asked.wanted, hits, wanted)
+        matches = await asyncio.to_thread(lambda: {one.row: _match(one) for one in found})
+        return tuple(
+            SearchResult(
+                document=one.document,
+                score=round(one.score, 4),
+                match_count=len(best[one.document.number]),
+                matches=tuple(matches[row] for row in chosen[one.document.number] if row in matches),
+            )
+            for one in shown
         )
-        for one in shown
-    )
 
 
-def _match(row: Row[Any], marks: Marks) -> Match:
-    spans = spans_of(row.text, row.marked, marks)
-    shown = excerpt(row.text, spans)
+def _match(found: Found) -> Match:
+    shown = excerpt(found.text, found.spans)
     return Match(
         text=shown.text,
         highlighted=shown.highlighted,
-        position=row.position,
-        start_s=_start_s(row, spans[0][0]) if spans and row.words else row.start_s,
-        end_s=row.end_s,
-        confidence=row.confidence,
-        speaker=row.speaker,
+        position=found.position,
+        start_s=_start_s(found, found.spans[0][0]) if found.spans else found.start_s,
+        end_s=found.end_s,
+        confidence=found.confidence,
+        speaker=found.speaker,
     )
 
 
-def _start_s(row: Row[Any], place: int) -> float:
-    """When the word in this place was begun; the segment, when its words are not those of its text any more."""
+def _start_s(found: Found, place: int) -> float:
+    """When the word in this place was begun; the segment, when its words are not known, or not those of its text."""
     at = 0
-    for word in from_json(row.words, tuple[Word, ...]):
+    for word in from_json(found.words, tuple[Word, ...]) if found.words else ():
         text = word.text.strip()
-        at = row.text.find(text, at)
+        at = found.text.find(text, at)
         if at < 0:
             break
         at += len(text)
         if at > place:
             return word.start_s
-    start_s: float = row.start_s
-    return start_s
+    return found.start_s
 
 
-def _said(rows: Sequence[Row[Any]], marks: Marks) -> Iterator[str]:
-    """What is in the marks."""
-    for row in rows:
-        for first, end in spans_of(row.text, row.marked, marks):
-            yield _continued(row.text, first, end)
+def _said(found: Sequence[Found]) -> Iterator[str]:
+    """What was found in each."""
+    for one in found:
+        for first, end in one.spans:
+            yield _continued(one.text, first, end)
 
 
 def _continued(text: str, first: int, end: int) -> str:

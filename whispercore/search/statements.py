@@ -1,4 +1,4 @@
-"""The questions to the index."""
+"""The questions to the index, most of them to that of SQLite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, Integer, Select, func, literal, literal_column, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    any_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.sql.selectable import CompoundSelect
 
 from whispercore.database.search_tables import (
@@ -27,6 +40,15 @@ from whispercore.search.query import Term
 
 _PER_OWNER: Final = 1 << DOCUMENT_BITS + POSITION_BITS
 """Rows of one person."""
+_DOCUMENT: Final = (
+    jobs.c.id,
+    jobs.c.filename,
+    jobs.c.model,
+    jobs.c.language,
+    jobs.c.audio_duration_s,
+    jobs.c.created_at,
+)
+"""What ``Document`` has behind its number."""
 
 
 @frozen(kw_only=True)
@@ -90,18 +112,16 @@ def documents(numbers: Iterable[int], caller: Caller, wanted: SearchFilter) -> S
         select(search_documents).where(search_documents.c.number.in_(these)).cte("found").prefix_with("MATERIALIZED")
     )
     return (
-        select(
-            found.c.number,
-            jobs.c.id,
-            jobs.c.filename,
-            jobs.c.model,
-            jobs.c.language,
-            jobs.c.audio_duration_s,
-            jobs.c.created_at,
-        )
+        select(found.c.number, *_DOCUMENT)
         .join(jobs, jobs.c.id == found.c.job_id)
         .where(*readable(caller), *_conditions(wanted))
     )
+
+
+def documents_of(job_ids: Collection[str], caller: Caller, wanted: SearchFilter) -> Select[*tuple[Any, ...]]:
+    """Of these jobs, those that the caller may read and that are where he wants to look."""
+    these = any_(cast(literal(list(job_ids), ARRAY(Text)), ARRAY(Text)))
+    return select(*_DOCUMENT).where(jobs.c.id == these, *readable(caller), *_conditions(wanted))
 
 
 def _matches(term: Term, rows: Rows | None) -> tuple[ColumnElement[bool], ...]:

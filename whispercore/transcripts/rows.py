@@ -27,14 +27,15 @@ Rows = tuple[Kept, ...]
 """All segments of a version, in order."""
 
 
-async def head_of(tx: AsyncConnection, job: Job) -> Row[Any]:
-    """The row of the transcript.
+async def head_of(tx: AsyncConnection, job: Job, *, to_change: bool = False) -> Row[Any]:
+    """The row of the transcript; to change what belongs to it, nobody else can until the transaction ends.
 
     Raises:
         NotFound: The job was deleted meanwhile.
         Conflict: There is no transcript yet.
     """
-    row = (await tx.execute(select(transcripts).where(transcripts.c.job_id == job.id))).one_or_none()
+    query = select(transcripts).where(transcripts.c.job_id == job.id)
+    row = (await tx.execute(query.with_for_update() if to_change else query)).one_or_none()
     if row is None:
         if (await tx.execute(select(jobs.c.id).where(jobs.c.id == job.id))).one_or_none() is None:
             raise NotFound("job", job.id)

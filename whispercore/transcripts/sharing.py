@@ -121,7 +121,7 @@ class Shares:
             use_count=0,
         )
         async with self._database.write() as tx:
-            await head_of(tx, job)
+            await head_of(tx, job, to_change=True)
             await tx.execute(delete(shares).where(shares.c.job_id == job.id, _over_since(now - REMEMBERED)))
             active = and_(shares.c.job_id == job.id, ~_over_since(now))
             if (await tx.execute(select(func.count()).select_from(shares).where(active))).scalar_one() >= MOST_ACTIVE:

@@ -63,7 +63,7 @@ class Tags:
         """
         wanted = checked(names)
         async with self._database.write() as tx:
-            if (await tx.execute(select(jobs.c.id).where(jobs.c.id == job.id))).one_or_none() is None:
+            if (await tx.execute(select(jobs.c.id).where(jobs.c.id == job.id).with_for_update())).one_or_none() is None:
                 raise NotFound("job", job.id)
             mine = job_tags.c.job_id == job.id
             before = (await tx.execute(select(job_tags.c.key, job_tags.c.name).where(mine))).all()

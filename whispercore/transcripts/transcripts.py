@@ -267,7 +267,7 @@ class Transcripts:
         snapshot = await asyncio.to_thread(packed, before.rows)
         number = before.version + 1
         async with self._database.write() as tx:
-            await head_of(tx, job)
+            await head_of(tx, job, to_change=True)
             _check(before.version, await newest_of(tx, job.id))
             if before.version == 1:
                 await tx.execute(insert(transcript_versions).values(first_version(job, len(before.rows))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore.database.alone import alone
 from whispercore.database.session import Database
 from whispercore.errors import QuotaExceeded
 from whispercore.files.manifest import count_bytes
@@ -41,6 +42,7 @@ class Quota:
         """
         if self.quota_bytes is None:
             return
+        await alone(connection, "uploads", owner_id)
         used_bytes = await count_bytes(connection, owner_id) + (await count_open(connection, owner_id))[1]
         if used_bytes + needed_bytes > self.quota_bytes:
             raise QuotaExceeded(self.quota_bytes, used_bytes, needed_bytes)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.audit.event import AuditEvent, Outcome
 from whispercore.audit.trail import Audit
 from whispercore.clock import Clock
+from whispercore.database.alone import alone
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
 from whispercore.database.tables import upload_sessions
@@ -112,6 +113,7 @@ class Sessions:
             TooManyRequests: The caller has too many open.
             QuotaExceeded: He may not store that much.
         """
+        await alone(tx, "uploads", caller.user_id)
         count, _ = await rows.count_open(tx, caller.user_id)
         if count >= self._most_open:
             raise TooManyRequests(retry_after=_COME_AGAIN_S, limit_type=LIMIT_TYPE)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audit.event import AuditEvent, EventType
 from whispercore.audit.trail import Audit
+from whispercore.database.alone import alone
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
 from whispercore.database.tables import webhook_deliveries as deliveries
@@ -72,6 +73,7 @@ class Webhooks:
         half = signing.new_half()
         secret = await self._secret(half)
         async with self._database.write() as tx:
+            await alone(tx, "webhooks", caller.user_id)
             mine = select(func.count()).select_from(webhooks).where(webhooks.c.owner_id == caller.user_id)
             if (await tx.execute(mine)).scalar_one() >= MOST_WEBHOOKS:
                 raise Conflict(f"there are {MOST_WEBHOOKS} webhooks already, and nobody may have more")

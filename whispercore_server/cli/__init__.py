@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from whispercore_server.cli import audit, backup, jobs, keys, models, users
+from whispercore_server.cli import audit, backup, db, jobs, keys, models, users
 from whispercore_server.cli.doctor.command import doctor
 from whispercore_server.cli.exits import EXIT_CODES, Group
 from whispercore_server.cli.export import export
@@ -74,6 +74,7 @@ app.command()(doctor)
 app.command()(serve)
 app.command(short_help="Do the jobs of a server.")(worker)
 app.add_typer(backup.app, name="backup")
+app.add_typer(db.app, name="db")
 app.add_typer(audit.app, name="audit")
 app.add_typer(users.app, name="users", short_help="Make, list and change accounts.")
 app.add_typer(keys.app, name="keys", short_help="Make, list and revoke API keys; change the master key.")

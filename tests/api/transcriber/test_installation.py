@@ -20,7 +20,7 @@ from tests.both_clients import both
 from tests.golden import differences, sample
 from tests.live import Live
 from tests.visitor import Visitor, administrator, registered
-from whispercore.database.session import _READERS
+from whispercore.database.sqlite_store import _READERS
 from whispercore.measures.whisper_probe import WhisperProbe
 from whispercore.models.catalogue import MICRO_PATH
 from whispercore.settings import Settings

@@ -14,7 +14,7 @@ from tests.speech import AUDIO
 from tests.visitor import Visitor, administrator, limited, registered
 from whispercore.api.transcriber.search import DateRange, SearchFilters
 from whispercore.errors import InvalidRequest
-from whispercore.search import search
+from whispercore.search import fts_index
 from whispercore.search.excerpt import Marks, Span, spans_of
 
 
@@ -173,7 +173,7 @@ def test_what_is_shown_is_made_outside_of_the_event_loop(
     async def ident() -> int:
         return threading.get_ident()
 
-    monkeypatch.setattr(search, "spans_of", noting)
+    monkeypatch.setattr(fts_index, "spans_of", noting)
     assert found(reader, "teacher OR sonntag")["total"] == len(made)
     assert reader.get("/api/search/suggestions?prefix=teach").json()["suggestions"]
     assert len(threads) == 3

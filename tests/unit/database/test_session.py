@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from whispercore.database import session, sqlite
+from whispercore.database import sqlite, sqlite_store
 from whispercore.database.session import Database
 from whispercore.database.tables import api_keys, signing_keys
 from whispercore.errors import InvalidOption, StorageFull, Unavailable
@@ -178,7 +178,7 @@ async def test_a_single_statement_is_whole_by_itself(database: Database) -> None
 
 
 async def test_readers_are_served_in_the_order_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_READERS", 1)  # of several, the later one may be quicker
+    monkeypatch.setattr(sqlite_store, "_READERS", 1)  # of several, the later one may be quicker
     async with Database(f"sqlite+aiosqlite:///{tmp_path}/a.db") as database:
         await database.upgrade()
         served: list[int] = []
@@ -229,8 +229,8 @@ async def test_another_process_that_writes_for_too_long(tmp_path: Path, monkeypa
 
 
 async def test_what_is_no_database_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match="postgresql"):
-        Database("postgresql+psycopg://localhost/x")
+    with pytest.raises(InvalidOption, match="mysql is not supported"):
+        Database("mysql://localhost/x")
     (tmp_path / "a.db").write_bytes(b"this is no database at all" * 100)
     with pytest.raises(Exception, match="not a database"):
         await Database.open(f"sqlite+aiosqlite:///{tmp_path}/a.db")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, select
@@ -17,10 +16,8 @@ ROW = {"key": "k", "failures": 1, "last_at": START}
 MORE = {"failures": login_failures.c.failures + 1}
 
 
-async def test_it_is_made_once_and_then_changed(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'people.db'}"
-    async with Database(url) as one, Database(url) as other:
-        await one.upgrade()
+async def test_it_is_made_once_and_then_changed(database_url: str) -> None:
+    async with Database(database_url) as one, Database(database_url) as other:
 
         async def count(database: Database) -> None:
             async with database.write() as tx:

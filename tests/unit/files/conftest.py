@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from tests.databases import opened
 from tests.s3_server import s3_server
 from tests.unit.files.bytes_of_files import left_in_spool
 from whispercore.database.session import Database
@@ -26,9 +27,17 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def database(clock: FakeClock) -> AsyncIterator[Database]:
-    async with Database("sqlite+aiosqlite://", clock=clock) as database:
-        await database.upgrade()
+def database_url(request: pytest.FixtureRequest, sqlite_at: Callable[[Path], str], tmp_path: Path) -> str:
+    """PostgreSQL beside blobs in memory, else SQLite: all pairs would be many."""
+    if hasattr(request.node, "callspec") and request.node.callspec.params.get("blobs") == "memory":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    return sqlite_at(tmp_path / "whispercore.db")
+
+
+@pytest.fixture
+async def database(database_url: str, clock: FakeClock) -> AsyncIterator[Database]:
+    async with opened(database_url, clock) as database:
         yield database
 
 

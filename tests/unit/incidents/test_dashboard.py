@@ -10,6 +10,7 @@ import pytest
 from attrs import asdict, evolve, frozen
 from sqlalchemy import insert, update
 
+from tests.databases import opened
 from whispercore.audit.event import EVENT_TYPES, AuditEvent, EventType
 from whispercore.audit.key import AuditKey
 from whispercore.audit.trail import Audit
@@ -45,10 +46,9 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def world(database_url: str) -> AsyncIterator[World]:
     clock = FakeClock()
-    async with Database("sqlite+aiosqlite://", clock=clock) as database:
-        await database.upgrade()
+    async with opened(database_url, clock) as database:
         world = World(database, clock, Audit(database, clock=clock, ids=Uuid7Ids(clock), key=AuditKey()))
         await world.put(
             users,

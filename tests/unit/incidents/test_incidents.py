@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve, frozen
 from sqlalchemy import insert, select
 
+from tests import databases
 from whispercore.audit.event import AuditEvent, EventType
 from whispercore.audit.key import AuditKey
 from whispercore.audit.trail import Audit
@@ -63,9 +64,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def desk(clock: FakeClock) -> AsyncIterator[Desk]:
-    async with Database("sqlite+aiosqlite://", clock=clock) as database:
-        await database.upgrade()
+async def desk(database_url: str, clock: FakeClock) -> AsyncIterator[Desk]:
+    async with databases.opened(database_url, clock) as database:
         async with database.write() as tx:
             for name, roles, active in (("root", '["user","admin"]', True), ("alice", '["user"]', True)):
                 await tx.execute(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from tests.databases import opened
 from tests.unit.measures.test_findings import CALM
 from tests.waiting import until
 from whispercore.audit.key import AuditKey
@@ -37,9 +38,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def database(clock: FakeClock, tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(f"sqlite+aiosqlite:///{tmp_path}/whispercore.db", clock=clock) as database:
-        await database.upgrade()
+async def database(database_url: str, clock: FakeClock) -> AsyncIterator[Database]:
+    async with opened(database_url, clock) as database:
         yield database
 
 

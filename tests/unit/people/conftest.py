@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import opened
 from tests.people import PASSWORD, People
 from whispercore.database.session import Database
 from whispercore.people.keys import Keys
@@ -22,9 +23,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def database(clock: FakeClock) -> AsyncIterator[Database]:
-    async with Database("sqlite+aiosqlite://", clock=clock) as database:
-        await database.upgrade()
+async def database(database_url: str, clock: FakeClock) -> AsyncIterator[Database]:
+    async with opened(database_url, clock) as database:
         yield database
 
 

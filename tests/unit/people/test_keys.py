@@ -245,7 +245,7 @@ def statements(database: Database) -> list[str]:
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         seen.append(statement)
 
-    for engine in {database._reader, database._writer}:
+    for engine in database.engines:
         event.listen(engine.sync_engine, "before_cursor_execute", note)
     return seen
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -108,10 +107,11 @@ async def test_a_process_that_is_killed_costs_the_key_a_little_and_gives_it_noth
     assert quota - 20 <= left + 15 - 5 <= quota
 
 
-async def test_several_processes_share_one_quota(tmp_path: Path, clock: FakeClock, users: Users) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'shared.db'}"
-    async with Database(url, clock=clock) as one, Database(url, clock=clock) as two:
-        await one.upgrade()
+async def test_several_processes_share_one_quota(
+    database: Database, database_url: str, clock: FakeClock, users: Users
+) -> None:
+    async with Database(database_url, clock=clock) as two:
+        one = database
         keys, people = Keys(one, clock=clock), Users(one, users._passwords, clock=clock)
         ada = await people.register("ada", PASSWORD)
         key_id = (await keys.create(ada.caller("token"), ada.id, "k", ("read",))).info.id

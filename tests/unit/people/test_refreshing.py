@@ -82,11 +82,11 @@ async def test_a_closed_account_goes_on_nowhere(people: People, ada: User) -> No
         await people.caller(entered)
 
 
-async def test_of_many_at_once_one_wins_and_the_session_goes_on(tmp_path: Path, passwords: Passwords) -> None:
-    """In a file, through two processes' eyes."""
-    url = f"sqlite+aiosqlite:///{tmp_path / 'people.db'}"
-    async with Database(url) as one, Database(url) as two:
-        await one.upgrade()
+async def test_of_many_at_once_one_wins_and_the_session_goes_on(
+    database_url: str, tmp_path: Path, passwords: Passwords
+) -> None:
+    """Through two processes' eyes."""
+    async with Database(database_url) as one, Database(database_url) as two:
         here, there = (People.at(each, passwords, each.clock, tmp_path) for each in (one, two))
         await here.users.register("ada", PASSWORD)
         first = await here.enter()

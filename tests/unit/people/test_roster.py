@@ -89,10 +89,10 @@ async def test_the_last_administrator_stays(people: People, root: Caller, ada: U
         await people.roster.set_active(root, ada.id, active=False)
 
 
-async def test_of_two_who_close_each_others_accounts_one_is_refused(tmp_path: Path, passwords: Passwords) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'people.db'}"
-    async with Database(url) as one, Database(url) as two:
-        await one.upgrade()
+async def test_of_two_who_close_each_others_accounts_one_is_refused(
+    database_url: str, tmp_path: Path, passwords: Passwords
+) -> None:
+    async with Database(database_url) as one, Database(database_url) as two:
         here, there = (People.at(each, passwords, each.clock, tmp_path) for each in (one, two))
         names = ("root", "toor")
         roots = [await here.users.register(name, PASSWORD, roles=("user", "admin")) for name in names]

@@ -1,9 +1,9 @@
-"""The index follows whatever is written to segments and jobs, whoever writes it."""
+"""The index of SQLite follows whatever is written to segments and jobs, whoever writes it."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +22,11 @@ from whispercore.jobs.results import put_segments
 from whispercore.jobs.table import Jobs
 from whispercore.search.search import IndexSearch
 from whispercore.testing.making_jobs import ADMIN, ANN, BOB, claimed, enqueued, window
+
+
+@pytest.fixture
+def database_url(sqlite_at: Callable[[Path], str], tmp_path: Path) -> str:
+    return sqlite_at(tmp_path / "whispercore.db")
 
 
 async def indexed(tx: AsyncConnection) -> Sequence[str]:

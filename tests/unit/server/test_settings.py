@@ -131,3 +131,21 @@ def test_every_setting_has_its_own_variable() -> None:
     assert len(set(variables)) == len(variables)
     assert all(one.metadata["help"].endswith(".") for one in own)
     assert all(one.metadata["variable"].startswith("WHISPERCORE_") for one in own)
+
+
+def test_postgres_by_the_names_of_its_parts() -> None:
+    environ = {"POSTGRES_HOST": "db", "POSTGRES_USER": "ann", "POSTGRES_PASSWORD": "a@b/c: d"}
+    settings = load(ServerSettings, environ=environ).settings
+    assert settings.database_url == "postgresql+psycopg://ann:a%40b%2Fc%3A%20d@db:5432/whispercore"
+    assert settings.connections == (5, 20)
+    assert "a%40b" not in repr(settings)
+    assert "a@b" not in repr(settings)
+    for host, url in (
+        ("::1", "postgresql+psycopg://whispercore@[::1]:5432/whispercore"),
+        ("/run/pg", "postgresql+psycopg://whispercore@/whispercore?host=%2Frun%2Fpg&port=5432"),
+    ):
+        assert load(ServerSettings, environ={"WHISPERCORE_POSTGRES_HOST": host}).settings.database_url == url
+    told = {"POSTGRES_HOST": "db", "WHISPERCORE_DATABASE_URL": "sqlite+aiosqlite:////srv/w.db"}
+    assert load(ServerSettings, environ=told).settings.database_url == told["WHISPERCORE_DATABASE_URL"]
+    with pytest.raises(InvalidOption, match="max_connections"):
+        ServerSettings(max_connections=4)

@@ -9,6 +9,7 @@ import pytest
 from attrs import frozen
 from sqlalchemy import select
 
+from tests.databases import opened
 from whispercore.audit.key import AuditKey
 from whispercore.audit.trail import Audit
 from whispercore.database.session import Database
@@ -27,7 +28,7 @@ from whispercore.transcripts.transcripts import Transcripts
 
 @frozen
 class World:
-    """What people do with transcripts, in memory."""
+    """What people do with transcripts, in a database of their own."""
 
     clock: FakeClock
     database: Database
@@ -62,10 +63,9 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def world(database_url: str) -> AsyncIterator[World]:
     clock = FakeClock()
-    async with Database("sqlite+aiosqlite://", clock=clock) as database:
-        await database.upgrade()
+    async with opened(database_url, clock) as database:
         audit = Audit(database, clock=clock, ids=Uuid7Ids(clock), key=AuditKey())
         jobs = Jobs(database, audit=audit)
         yield World(

@@ -178,6 +178,7 @@ async def test_the_oldest_go_but_not_the_first(world: World) -> None:
     assert (await world.texts(job))[0] == "said 0"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_as_few_rows_as_can_be_are_written(world: World) -> None:
     """The search index is written with each of them."""
     job = await world.job(transcript(50))

@@ -7,7 +7,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from whispercore.database.migrations import postgres_search
 from whispercore.search.letters import LETTERS, SPACELESS_CLASS, SPECIAL_CLASS
+from whispercore.search.words import plain_letters
 
 revision = "0007"
 down_revision = "0006"
@@ -120,8 +122,12 @@ def upgrade() -> None:
         sa.Column("written", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("letter", name=op.f("pk_search_letters")),
     )
-    op.bulk_insert(letters, [{"letter": letter, "written": written} for letter, written in LETTERS.items()])
     connection = op.get_bind()
-    for statement in (_INDEX, *_TRIGGERS):
+    if connection.dialect.name == "postgresql":
+        known, statements = plain_letters(), postgres_search.statements()
+    else:
+        known, statements = LETTERS, (_INDEX, *_TRIGGERS)
+    op.bulk_insert(letters, [{"letter": letter, "written": written} for letter, written in known.items()])
+    for statement in statements:
         connection.exec_driver_sql(statement)
     connection.exec_driver_sql("UPDATE segments SET position = position")

@@ -1,0 +1,67 @@
+"""A whole server on PostgreSQL: a life story through the main doors, and all that can be read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.test_two_users import ABOUT_ALL, ABOUT_ONE, ask, wanted
+from tests.live import Live, live, settings_for
+from tests.minimal import ids_in, options
+from tests.populated import Populated
+from tests.postgres import Postgres
+from tests.visitor import administrator, registered
+from whispercore_server.directory import entries
+from whispercore_server.plugin import discovered
+
+ADMINISTRATORS = [
+    one.operation
+    for one in entries(discovered())
+    if one.operation.scope == "admin" and one.operation.method == "GET" and not ids_in(one.operation.path)
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, postgres_template: str) -> Iterator[Live]:
+    name = postgres.new(postgres_template)
+    with live(settings_for(tmp_path_factory.mktemp("server"), database_url=postgres.url(name))) as server:
+        yield server
+    postgres.drop(name)
+
+
+def test_a_recording_is_sent_transcribed_corrected_tagged_shared_and_found(server: Live, audio: Path) -> None:
+    ada, eve = registered(server), registered(server)
+    job = ada.finished(ada.job(audio / "clip01-en.wav", language="en", words="true"))
+    assert job["status"] == "completed", job
+    path = f"/api/transcripts/{job['job_id']}"
+    first = {"op": "text", "segment": 0, "text": "Ein Xylophon klingt"}
+    edited = ada.send("PATCH", path, json={"version": 1, "operations": [first]})
+    assert edited.status_code == 200, edited.text
+    assert ada.send("PUT", f"{path}/tags", json={"tags": ["Musik"]}).status_code == 200
+    (row,) = ada.get("/api/jobs/?tag=musik&status=completed").json()["jobs"]
+    assert (row["job_id"], row["tags"]) == (job["job_id"], ["Musik"])
+    asked = {"query": "ein xylo* klingt -geige"}
+    (found,) = ada.post("/api/search/", json=asked).json()["results"]
+    assert found["matches"][0]["highlighted"] == "<mark>Ein</mark> <mark>Xylophon</mark> <mark>klingt</mark>"
+    assert eve.post("/api/search/", json=asked).json()["total"] == 0
+    assert eve.get(path).status_code == 404
+    assert ada.post(f"{path}/shares", json={}).status_code == 201
+    assert ada.send("DELETE", f"/api/jobs/{job['job_id']}").status_code == 200
+    assert ada.get("/api/jobs/").json()["total"] == 0
+
+
+def test_nothing_that_is_read_fails(server: Live) -> None:
+    somebody, admin = Populated.user(server), administrator(server)
+    failed = []
+    for operation in (one for one in (*ABOUT_ALL, *ABOUT_ONE) if one.method == "GET"):
+        ids, sent = wanted(somebody, operation)
+        answer = ask(somebody.visitor, operation, ids, sent)
+        if answer.status_code >= 500:
+            failed.append((operation.name, answer.status_code))
+    for operation in ADMINISTRATORS:
+        answer = ask(admin, operation, {}, options(operation))
+        if answer.status_code >= 500:
+            failed.append((operation.name, answer.status_code))
+    assert failed == []

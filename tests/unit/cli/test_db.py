@@ -1,0 +1,41 @@
+"""``whispercore db``: the tables of a database, in the data folder and in PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.postgres import Postgres
+from tests.unit.cli.conftest import Run
+
+
+def test_postgres_is_upgraded_by_hand(
+    run: Run, environment: dict[str, str], postgres: Postgres, tmp_path: Path
+) -> None:
+    name = postgres.new()
+    environment.update(POSTGRES_HOST=str(postgres.folder), POSTGRES_DB=name, WHISPERCORE_DATA=str(tmp_path))
+    refused = run("worker")
+    assert refused.returncode == 1
+    assert b"no tables yet" in refused.stderr
+    assert b"whispercore db upgrade" in refused.stderr
+    assert run("db", "check").returncode == 1
+    done = run("db", "upgrade")
+    assert done.returncode == 0, done.stderr
+    assert b"it had no tables" in done.stdout
+    assert b"nothing to do" in run("db", "upgrade").stdout
+    assert run("db", "check", "--database-url", postgres.url(name)).returncode == 0
+    postgres.drop(name)
+
+
+def test_a_file_is_checked_and_upgraded_too(run: Run, tmp_path: Path) -> None:
+    assert run("db", "check", "--data", tmp_path).returncode == 2
+    assert run("db", "upgrade", "--data", tmp_path).returncode == 0
+    done = run("db", "check", "--data", tmp_path)
+    assert (done.returncode, b"can be used" in done.stdout) == (0, True)
+
+
+def test_one_that_does_not_answer_is_said_in_one_message(run: Run, environment: dict[str, str], tmp_path: Path) -> None:
+    environment.update(POSTGRES_HOST="127.0.0.1", POSTGRES_PORT="1")
+    done = run("serve", "--data", tmp_path)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"POSTGRES_HOST" in done.stderr

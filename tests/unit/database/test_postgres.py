@@ -1,0 +1,202 @@
+"""What is particular to PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tests.databases import opened
+from tests.postgres import Postgres, running
+from tests.unit.database.test_migrations import differences, newest
+from whispercore.clock import SystemClock
+from whispercore.database.alone import alone
+from whispercore.database.session import Database
+from whispercore.database.tables import files, jobs, signing_keys
+from whispercore.errors import DatabaseUnreachable, InvalidOption, SchemaTooNew, SchemaTooOld, Unavailable
+from whispercore.testing import FakeClock
+from whispercore.testing.clock import START
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    async with opened(postgres_url, FakeClock()) as database:
+        yield database
+
+
+async def put(tx: AsyncConnection, key: str) -> None:
+    await tx.execute(insert(signing_keys).values(id=key, secret=key, created_at=START))
+
+
+async def keys(database: Database) -> set[str]:
+    return {row.id for row in await database.rows(select(signing_keys.c.id))}
+
+
+async def test_a_block_is_whole_or_not_at_all(database: Database) -> None:
+    async def fail() -> None:
+        async with database.write() as tx:
+            await put(tx, "a")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+    assert await keys(database) == set()
+    async with database.write() as tx:
+        await put(tx, "b")
+        assert await asyncio.create_task(keys(database)) == set()
+        with pytest.raises(RuntimeError, match="wait for itself"):
+            async with database.write():
+                pass
+    assert await keys(database) == {"b"}
+    with pytest.raises(IntegrityError):
+        await database.changed(update(signing_keys).values(secret=None).returning(signing_keys.c.id))
+    assert await keys(database) == {"b"}
+
+
+async def test_a_reader_sees_one_state(database: Database) -> None:
+    query = select(func.count()).select_from(signing_keys)
+    async with database.read() as reader:
+        assert (await reader.execute(query)).scalar() == 0
+
+        async def write() -> None:
+            async with database.write() as tx:
+                await put(tx, "a")
+
+        await asyncio.create_task(write())
+        assert (await reader.execute(query)).scalar() == 0
+    assert await keys(database) == {"a"}
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+async def test_whoever_is_cancelled_leaves_everything_in_order(database: Database, steps: int) -> None:
+    async def add(number: int) -> None:
+        async with database.write() as tx:
+            await put(tx, f"a{number}")
+            await put(tx, f"b{number}")
+
+    tasks = [asyncio.create_task(add(number)) for number in range(30)]
+    for number, task in enumerate(tasks):
+        for _ in range(steps * (number % 3)):
+            await asyncio.sleep(0.0001)
+        if number % 4:
+            task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(end) for end in ended} <= {asyncio.CancelledError, type(None)}
+    found = await keys(database)
+    assert {key[1:] for key in found if key[0] == "a"} == {key[1:] for key in found if key[0] == "b"}
+    assert {str(number) for number, end in enumerate(ended) if end is None} <= {key[1:] for key in found}
+    gc.collect()
+
+
+async def test_one_at_a_time_where_there_is_no_row_to_wait_for(database: Database) -> None:
+    async def make() -> None:
+        async with database.write() as tx:
+            await alone(tx, "the", "key")
+            if (await tx.execute(select(signing_keys.c.id))).first() is None:
+                await put(tx, "a")
+
+    await asyncio.gather(*(make() for _ in range(10)))
+    assert await keys(database) == {"a"}
+
+
+async def test_sums_and_means_are_numbers(database: Database) -> None:
+    row = {
+        "owner_id": "a",
+        "name": "n",
+        "content_type": "audio/wav",
+        "sha256": "",
+        "state": "kept",
+        "created_at": START,
+    }
+    async with database.write() as tx:
+        await tx.execute(
+            insert(files), [{**row, "id": str(size), "size_bytes": size, "created_at": START} for size in (1, 1 << 40)]
+        )
+    (found,) = await database.rows(select(func.sum(files.c.size_bytes), func.avg(files.c.size_bytes)))
+    assert tuple(found) == (1 + (1 << 40), (1 + (1 << 40)) / 2)
+    assert [type(one) for one in found] == [int, float]
+    assert not any(isinstance(one, Decimal) for one in found)
+
+
+async def test_times_are_those_of_the_database(postgres_url: str) -> None:
+    class Late(SystemClock):
+        def now(self) -> datetime:
+            return super().now() - timedelta(hours=1)
+
+    async with opened(postgres_url, Late()) as database:
+        assert abs(database.now() - SystemClock().now()) < timedelta(minutes=5)
+
+
+async def test_claiming_reads_its_index_in_order(database: Database) -> None:
+    from whispercore.jobs.queue import _whose_turn
+
+    query = select(_whose_turn(("transcribe",), ("small",), database.now()))
+    compiled = query.compile(dialect=next(iter(database.engines)).dialect, compile_kwargs={"literal_binds": True})
+    async with database.write() as tx:
+        await tx.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join((await tx.execute(text(f"EXPLAIN {compiled}"))).scalars())
+    assert plan.count("ix_jobs_queue") == 3, plan
+    assert "Sort" not in plan
+
+
+async def test_tables_and_migrations_agree_and_two_that_upgrade_at_once_do_it_once(postgres: Postgres) -> None:
+    name = postgres.new()
+    async with Database(postgres.url(name)) as one, Database(postgres.url(name)) as two:
+        with pytest.raises(SchemaTooOld, match=r"no tables yet.*whispercore db upgrade"):
+            await one.prepare()
+        await asyncio.gather(one.upgrade(), two.upgrade())
+        await two.prepare()
+        assert await one.revision() == newest()
+        async with one.write() as tx:
+            assert await tx.run_sync(differences) == []
+            await tx.execute(text("UPDATE whispercore_version SET version_num = '0009'"))
+        with pytest.raises(SchemaTooOld, match="has schema '0009'"):
+            await two.prepare()
+        async with one.write() as tx:
+            await tx.execute(text("UPDATE whispercore_version SET version_num = '9999'"))
+        for do in (two.prepare, two.upgrade):
+            with pytest.raises(SchemaTooNew):
+                await do()
+    postgres.drop(name)
+
+
+async def test_what_cannot_be_used_is_said_without_its_password(postgres: Postgres) -> None:
+    for url, why in (
+        ("postgresql://me:hush@127.0.0.1:1/x", "refused"),
+        (f"postgresql://me:hush@/nowhere?host={postgres.folder}", "does not exist"),
+    ):
+        with pytest.raises(DatabaseUnreachable, match=why) as caught:
+            await Database.open(url)
+        assert "hush" not in f"{caught.value!r}{caught.value}"
+    with postgres.connect() as connection:
+        connection.execute("CREATE DATABASE latin ENCODING latin1 TEMPLATE template0")
+    with pytest.raises(DatabaseUnreachable, match="UTF8 is needed"):
+        await Database.open(postgres.url("latin"))
+    with pytest.raises(InvalidOption) as refused:
+        Database("postgresql://me:hush@db:x/y")
+    assert "hush" not in str(refused.value)
+
+
+async def test_a_server_that_was_restarted_is_used_again() -> None:
+    with running() as server:
+        async with Database(server.url("postgres"), clock=FakeClock()) as database:
+            await database.upgrade()
+            async with database.write() as tx:
+                await put(tx, "a")
+            cut = database.write()
+            with pytest.raises(Unavailable):
+                async with cut as tx:
+                    await put(tx, "b")
+                    await asyncio.to_thread(server.stop)
+                    await tx.execute(select(jobs.c.id))
+            with pytest.raises(Unavailable):
+                await keys(database)
+            await asyncio.to_thread(server.start)
+            assert await keys(database) <= {"a"}

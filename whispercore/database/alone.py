@@ -1,0 +1,22 @@
+"""One transaction at a time, where a row that others would wait for is not there yet."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def alone(tx: AsyncConnection, *what: str) -> None:
+    """Wait until no other transaction is between here and its end with the same words.
+
+    What is read behind it is then still so when it is written. With SQLite, whoever writes is alone already.
+
+    Args:
+        tx: A transaction that writes.
+        what: What is done, and to what.
+    """
+    if tx.dialect.name == "postgresql":
+        digest = hashlib.blake2b("\0".join(what).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        await tx.execute(select(func.pg_advisory_xact_lock(int.from_bytes(digest, signed=True))))

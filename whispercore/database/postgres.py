@@ -1,0 +1,112 @@
+"""What is particular to PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from psycopg.adapt import Buffer, Loader
+from sqlalchemy import URL, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from whispercore.errors import StorageFull, Unavailable
+
+CONNECT_S: Final = 10
+"""How long making a connection may take."""
+WAIT_S: Final = 15
+"""How long one waits for a row that another transaction has, and for a connection when all are in use."""
+_IDLE_S: Final = 300
+"""How long a transaction may do nothing: then whoever began it is gone, and others want its rows."""
+_LOGGED_AS: Final = "whispercore"
+_FULL: Final = frozenset({"53100"})
+_BUSY: Final = frozenset({"40001", "40P01", "53300", "55P03", "57014"})
+"""It was too much at once: serialization, deadlock, connections, a lock, a statement that was cancelled."""
+_GONE: Final = ("08", "57P")
+"""The connection is lost, or the server is being stopped or started."""
+
+
+def engine(url: URL, *, at_least: int, at_most: int) -> AsyncEngine:
+    """What makes connections.
+
+    Args:
+        url: Of the database.
+        at_least: How many connections are kept.
+        at_most: How many there may be.
+    """
+    # Values are left out of what is logged, and of errors: among them are hashes of passwords, and keys.
+    made = create_async_engine(
+        url,
+        connect_args={"connect_timeout": CONNECT_S, "application_name": "whispercore"},
+        hide_parameters=True,
+        logging_name=_LOGGED_AS,
+        pool_size=at_least,
+        max_overflow=at_most - at_least,
+        pool_timeout=WAIT_S,
+        pool_pre_ping=True,  # so that a server that was started again is nobody's error
+    )
+    logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGED_AS}").addFilter(_without_rows)
+    event.listen(made.sync_engine, "connect", _prepare)
+    event.listen(made.sync_engine, "handle_error", _keep_connected)
+    return made
+
+
+def _without_rows(record: logging.LogRecord) -> bool:
+    """SQLAlchemy logs the rows that it reads as details."""
+    return record.levelno > logging.DEBUG
+
+
+class _Number(Loader):
+    """Sums of integers as integers and means as floats, as SQLite has them; no column of ours is ``numeric``."""
+
+    def load(self, data: Buffer) -> int | float:
+        text = bytes(data)
+        return int(text) if text.lstrip(b"-").isdigit() else float(text)
+
+
+def _prepare(connection: Any, _: object) -> None:
+    connection.driver_connection.adapters.register_loader("numeric", _Number)
+    cursor = connection.cursor()
+    cursor.execute(
+        f"SET lock_timeout = '{WAIT_S}s'; SET idle_in_transaction_session_timeout = '{_IDLE_S}s';"
+        # The marks of the search are read as they are written.
+        " SET standard_conforming_strings = on"
+    )
+    cursor.close()
+    connection.commit()
+
+
+def _keep_connected(context: ExceptionContext) -> None:
+    """A cancelled caller is no lost connection: the driver has cancelled his statement, too."""
+    if isinstance(context.original_exception, asyncio.CancelledError):
+        context.is_disconnect = False
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the driver's errors that say "not now" into ours.
+
+    Raises:
+        StorageFull: There is no room for what was written.
+        Unavailable: The server cannot be reached, or others hold what is needed.
+    """
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable("all connections to the database are in use", 1) from error
+    except (DBAPIError, psycopg.Error) as error:  # the latter while connecting
+        original = error.orig if isinstance(error, DBAPIError) else error
+        state = (getattr(original, "sqlstate", None) or "") if isinstance(original, psycopg.Error) else ""
+        if state in _FULL:
+            raise StorageFull from error
+        if state in _BUSY:
+            raise Unavailable("others have been using the same rows of the database for too long", 1) from error
+        if state.startswith(_GONE) or (isinstance(original, psycopg.OperationalError) and not state):
+            raise Unavailable("the database cannot be reached", 1) from error
+        raise

@@ -1,0 +1,172 @@
+"""A database in PostgreSQL. Whoever writes waits for those only who write the same rows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Integer, Select, cast, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from whispercore.clock import Clock, SystemClock
+from whispercore.database.postgres import engine, refusals
+from whispercore.database.store import Rows
+from whispercore.database.undisturbed import undisturbed
+from whispercore.errors import DatabaseUnreachable, Unavailable
+
+_OLDEST: Final = 13
+_ABOUT: Final = select(
+    cast(func.current_setting("server_version_num"), Integer), func.current_setting("server_encoding")
+)
+_CLOCKS_S: Final = 60.0
+"""How often the clocks are compared."""
+
+
+class PostgresStore:
+    """See ``Store``.
+
+    Args:
+        url: Of the database.
+        clock: Whose times it has; the system's is corrected by that of the database.
+        connections: How many are kept, and how many there may be.
+    """
+
+    path: Path | None = None
+
+    def __init__(self, url: URL, clock: Clock, connections: tuple[int, int]) -> None:
+        self._clock = clock
+        at_least, at_most = connections
+        self._engine = engine(url, at_least=at_least, at_most=at_most)
+        self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        # Of single statements, each a transaction by itself.
+        self._lone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writing = set[asyncio.Task[Any] | None]()
+        self._ahead = timedelta()
+        """How far the clock of the database is before ours."""
+        self._compared: float | None = None
+
+    async def connect(self) -> None:
+        """Make sure that it can be reached, and is as we need it.
+
+        Raises:
+            DatabaseUnreachable: It cannot, or is not.
+        """
+        try:
+            async with self.read() as tx:
+                version, encoding = (await tx.execute(_ABOUT)).one()
+        except (Unavailable, DBAPIError) as error:
+            raise DatabaseUnreachable(self._where, _reason(error)) from error
+        if version < _OLDEST * 10_000:
+            raise DatabaseUnreachable(self._where, f"it is PostgreSQL {version // 10_000}, and {_OLDEST} is needed")
+        if encoding != "UTF8":
+            raise DatabaseUnreachable(self._where, f"its encoding is {encoding}, and UTF8 is needed")
+
+    async def close(self) -> None:
+        """End all connections."""
+        await undisturbed(self._engine.dispose())
+
+    @property
+    def engines(self) -> Collection[AsyncEngine]:
+        """What makes its connections."""
+        return (self._engine,)
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        pool = self._engine.pool
+        assert isinstance(pool, AsyncAdaptedQueuePool)
+        return pool.checkedin() + pool.checkedout()
+
+    def now(self) -> datetime:
+        """By the clock of the database, of which ours is compared with it from time to time."""
+        return self._clock.now() + self._ahead
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one state of everything, and changes nothing."""
+        async with self._transaction(self._reader) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed at the end of the block."""
+        self._refuse_a_second()
+        task = asyncio.current_task()
+        self._writing.add(task)
+        try:
+            async with self._transaction(self._engine) as tx:
+                yield tx
+                await undisturbed(tx.commit())
+        finally:
+            self._writing.discard(task)
+
+    async def rows(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None) -> Rows:
+        """The rows of one query."""
+        return await undisturbed(self._by_itself(statement, values))
+
+    async def changed(self, statement: ReturningUpdate[*tuple[Any, ...]]) -> Rows:
+        """The rows that one statement has changed."""
+        self._refuse_a_second()
+        return await undisturbed(self._by_itself(statement, None))
+
+    def _refuse_a_second(self) -> None:
+        if asyncio.current_task() in self._writing:
+            raise RuntimeError("this task has a transaction open already, and would wait for itself")
+
+    @asynccontextmanager
+    async def _transaction(self, pool: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        opened: list[AsyncConnection] = []
+
+        async def begin() -> None:
+            connection = await pool.connect()
+            opened.append(connection)
+            _ = await connection.begin()
+            await self._compare(connection)
+
+        with refusals():
+            try:
+                await undisturbed(begin())
+                yield opened[0]
+            finally:
+                if opened:
+                    await undisturbed(opened[0].close())
+
+    async def _by_itself(
+        self,
+        statement: Select[*tuple[Any, ...]] | ReturningUpdate[*tuple[Any, ...]],
+        values: Mapping[str, Any] | None,
+    ) -> Rows:
+        with refusals():
+            async with self._lone.connect() as connection:
+                await self._compare(connection)
+                return (await connection.execute(statement, values)).all()
+
+    @property
+    def _where(self) -> str:
+        return self._engine.url.render_as_string(hide_password=True)
+
+    async def _compare(self, connection: AsyncConnection) -> None:
+        """Look at the clock of the database, when that is long ago. A clock of tests is everybody's already."""
+        begun = time.monotonic()
+        due = self._compared is None or begun - self._compared > _CLOCKS_S
+        if not due or not isinstance(self._clock, SystemClock):
+            return
+        self._compared = begun
+        theirs = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        on_the_way = timedelta(seconds=(time.monotonic() - begun) / 2)
+        self._ahead = theirs + on_the_way - self._clock.now()
+
+
+def _reason(error: BaseException) -> str:
+    """What the server or the driver says, on one line."""
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
+    said = cause.orig if isinstance(cause, DBAPIError) else cause
+    return " ".join(str(said).split()).rstrip(".?") or str(error)

@@ -1,0 +1,153 @@
+"""A database in SQLite.
+
+SQLite allows one writer. The writers of a process queue here, in the order they come, and every transaction that
+writes begins as one (``BEGIN IMMEDIATE``); readers see the state of the moment they began and wait for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from whispercore.clock import Clock
+from whispercore.database.sqlite import engine, refusals
+from whispercore.database.store import Rows
+from whispercore.database.undisturbed import undisturbed
+
+_READERS = 2
+"""How many read at once. More only wait for each other: SQLite's threads need the interpreter for each row."""
+
+
+class SqliteStore:
+    """See ``Store``.
+
+    Args:
+        url: With the path of a file, or without for one in memory.
+        clock: Whose times it has: that of this machine.
+    """
+
+    def __init__(self, url: URL, clock: Clock) -> None:
+        self._clock = clock
+        in_memory = url.database in (None, "", ":memory:")
+        self.path: Path | None = None if in_memory else Path(str(url.database))
+        # One in memory is its only connection, so there everybody waits for everybody.
+        self._writer = engine(url, size=1).execution_options(whispercore_begin="BEGIN IMMEDIATE")
+        self._reader = self._writer if in_memory else engine(url, size=_READERS)
+        # Of single statements, each a transaction by itself.
+        self._lone_writer = self._writer.execution_options(whispercore_begin=None)
+        self._lone_reader = self._reader.execution_options(whispercore_begin=None)
+        # In the order they come: the pool alone sends those who have waited longest to the end again.
+        self._turns = asyncio.Semaphore(_READERS)
+        self._lock = asyncio.Lock()
+        self._holder: asyncio.Task[Any] | None = None
+
+    async def connect(self) -> None:
+        """The file and its folder are made if there are none, readable by their owner only.
+
+        Raises:
+            OSError: The file cannot be made.
+        """
+        if self.path is not None:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        async with self.write():
+            pass
+
+    async def close(self) -> None:
+        """One in memory is gone then."""
+        await undisturbed(self._reader.dispose())
+        await undisturbed(self._writer.dispose())
+
+    @property
+    def engines(self) -> Collection[AsyncEngine]:
+        """What makes its connections."""
+        return {self._reader, self._writer}
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        pools = {self._writer.pool, self._reader.pool}
+        return sum(
+            pool.checkedin() + pool.checkedout() if isinstance(pool, AsyncAdaptedQueuePool) else 1 for pool in pools
+        )
+
+    def now(self) -> datetime:
+        """All who use the file are on this machine."""
+        return self._clock.now()
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that sees one state of everything, and changes nothing."""
+        return self.write() if self.path is None else self._beside()
+
+    async def rows(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None) -> Rows:
+        """The rows of one query."""
+        async with self._turns if self.path is not None else self._held():
+            return await undisturbed(_by_itself(self._lone_reader, statement, values))
+
+    async def changed(self, statement: ReturningUpdate[*tuple[Any, ...]]) -> Rows:
+        """The rows that one statement has changed."""
+        async with self._held():
+            return await undisturbed(_by_itself(self._lone_writer, statement, None))
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed at the end of the block."""
+        async with self._held(), self._transaction(writes=True) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _beside(self) -> AsyncIterator[AsyncConnection]:
+        async with self._turns, self._transaction(writes=False) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        if self._holder is not None and self._holder is task:
+            raise RuntimeError("this task has a transaction open already, and would wait for itself")
+        async with self._lock:
+            self._holder = task
+            try:
+                yield
+            finally:
+                self._holder = None
+
+    @asynccontextmanager
+    async def _transaction(self, *, writes: bool) -> AsyncIterator[AsyncConnection]:
+        pool = self._writer if writes else self._reader
+        opened: list[AsyncConnection] = []
+
+        async def begin() -> None:
+            connection = await pool.connect()
+            opened.append(connection)
+            _ = await connection.begin()
+
+        with refusals():
+            try:
+                await undisturbed(begin())
+                yield opened[0]
+                if writes:
+                    await undisturbed(opened[0].commit())
+            finally:
+                if opened:
+                    await undisturbed(opened[0].close())
+
+
+async def _by_itself(
+    engine: AsyncEngine,
+    statement: Select[*tuple[Any, ...]] | ReturningUpdate[*tuple[Any, ...]],
+    values: Mapping[str, Any] | None,
+) -> Rows:
+    with refusals():
+        async with engine.connect() as connection:
+            return (await connection.execute(statement, values)).all()

@@ -1,0 +1,59 @@
+"""What a database is kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Row, Select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.dml import ReturningUpdate
+
+Rows = Sequence[Row[Any]]
+
+
+class Store(Protocol):
+    """SQLite, or PostgreSQL. ``whispercore.database.session.Database`` says what each of these has to do."""
+
+    path: Path | None
+
+    @property
+    def engines(self) -> Collection[AsyncEngine]:
+        """What makes its connections."""
+        ...
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        ...
+
+    async def connect(self) -> None:
+        """Make sure that it is there, and can be written."""
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
+        ...
+
+    def now(self) -> datetime:
+        """By the clock that all who use it share."""
+        ...
+
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that sees one state of everything."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that is committed at the end of the block."""
+        ...
+
+    async def rows(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None) -> Rows:
+        """The rows of one query."""
+        ...
+
+    async def changed(self, statement: ReturningUpdate[*tuple[Any, ...]]) -> Rows:
+        """The rows that one statement has changed."""
+        ...

@@ -1,0 +1,55 @@
+"""``whispercore db``: the tables of an installation, brought from one version to the next."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from whispercore_server.cli.server_options import Config, Data, loaded, needs_server
+
+app = typer.Typer(no_args_is_help=True, help="Upgrade and check the database of a server.")
+
+CHECK_EXIT_CODES = """\b
+Exit codes:
+  0  the database can be used as it is
+  1  it cannot be reached, or has to be upgraded first
+  2  wrong usage
+"""
+
+URL = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="The address of the database.",
+        show_default="$WHISPERCORE_DATABASE_URL, else PostgreSQL at $POSTGRES_HOST, else SQLite in the data folder",
+    ),
+]
+
+
+@app.command()
+def upgrade(*, data: Data = None, database_url: URL = None, config: Config = None) -> None:
+    """Bring the tables to the newest version; one that is empty gets all of them.
+
+    An SQLite file is copied beside itself before. Of PostgreSQL make a backup, and stop all servers and workers first.
+    """
+    settings = loaded({"data": data, "database_url": database_url}, config).settings
+    with needs_server():
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.upgrading import upgrade as do  # noqa: PLC0415 - as above
+
+    typer.echo(asyncio.run(do(settings)))
+
+
+@app.command(epilog=CHECK_EXIT_CODES)
+def check(*, data: Data = None, database_url: URL = None, config: Config = None) -> None:
+    """Look whether the database can be reached, and whether its tables are of the newest version."""
+    settings = loaded({"data": data, "database_url": database_url}, config).settings
+    with needs_server():
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.upgrading import check as do  # noqa: PLC0415 - as above
+
+    typer.echo(asyncio.run(do(settings)))
