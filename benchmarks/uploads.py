@@ -54,12 +54,12 @@ def run(place: Place) -> Result:
             large = {**_LARGE, "WHISPERCORE_DURABLE_UPLOADS": flag}
             with our_server(data, "--no-worker", environment=large) as ours:
                 settled(ours)
-                _ = _upload(f"{ours.url}/api/jobs/", 1_000_000, ours.headers)  # loads what is loaded once
+                _ = upload(f"{ours.url}/api/jobs/", 1_000_000, ours.headers)  # loads what is loaded once
                 rounds.grown_mb = _grown_mb(ours, size_bytes)
                 for _ in range(count):
-                    rounds.ours_s.append(_upload(f"{ours.url}/api/jobs/", size_bytes, ours.headers))
+                    rounds.ours_s.append(upload(f"{ours.url}/api/jobs/", size_bytes, ours.headers))
                     _remove_all(ours.url, ours.headers)
-                    rounds.bare_s.append(_upload(f"{bare}/upload{query}", size_bytes, {}))
+                    rounds.bare_s.append(upload(f"{bare}/upload{query}", size_bytes, {}))
                     (bare_folder / "upload.bin").unlink()
                 rounds.grown_mb = max(rounds.grown_mb, _grown_mb(ours, size_bytes))
     mb = size_bytes / 1e6
@@ -97,13 +97,19 @@ def _grown_mb(ours: Ours, size_bytes: int) -> float:
     with peak_memory(ours.pid) as before:
         time.sleep(0.3)
     with peak_memory(ours.pid) as during:
-        _ = _upload(f"{ours.url}/api/jobs/", size_bytes, ours.headers)
+        _ = upload(f"{ours.url}/api/jobs/", size_bytes, ours.headers)
     _remove_all(ours.url, ours.headers)
     return during.total_mb - before.total_mb
 
 
-def _upload(url: str, size_bytes: int, headers: Mapping[str, str]) -> float:
-    """Send it, and give the seconds until the answer.
+def upload(url: str, size_bytes: int, headers: Mapping[str, str], *, piece: bytes = bytes(_PIECE_BYTES)) -> float:
+    """Send a WAV file, and give the seconds until the answer.
+
+    Args:
+        url: Where to.
+        size_bytes: Its size.
+        headers: Of the request.
+        piece: What it consists of, again and again.
 
     Raises:
         NotMeasured: The answer is an error.
@@ -123,7 +129,6 @@ def _upload(url: str, size_bytes: int, headers: Mapping[str, str]) -> float:
         f"Content-Length: {length}",
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
-    piece = bytes(_PIECE_BYTES)
     began = time.perf_counter()
     with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=300) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + head + wav)

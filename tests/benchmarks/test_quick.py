@@ -26,6 +26,7 @@ NAMES = (
     "logins",
     "uploads",
     "chunks",
+    "encryption",
     "queue",
     "server",
     "followers",

@@ -221,12 +221,15 @@ class Files:
                 wanted.append(part)
                 slices.append(slice(first, last))
             offset += part.size_bytes
-        reading = (self._parts.read(found.id, part, found.key) for part in wanted)
+        spare: list[bytearray] = []
+        reading = (self._parts.read(found.id, part, found.key, spare) for part in wanted)
         async with aclosing(ahead(reading)) as parts:
             async for data in parts:
                 piece = slices.pop(0)
                 for at in range(piece.start, piece.stop, _CHUNK_BYTES):
-                    yield data[at : min(at + _CHUNK_BYTES, piece.stop)]
+                    yield bytes(data[at : min(at + _CHUNK_BYTES, piece.stop)])
+                if isinstance(data, memoryview) and isinstance(data.obj, bytearray):
+                    spare.append(data.obj)  # the next but one is opened there
 
     @asynccontextmanager
     async def local_copy(self, file: str | Staged, *, checked: bool = True) -> AsyncIterator[PartFiles]:

@@ -13,9 +13,10 @@ import time
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from whispercore.database.undisturbed import undisturbed
+from whispercore.encryption import age_file
 from whispercore.encryption.file_keys import FileKey
 from whispercore.errors import BlobMissing, FileDamaged, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
@@ -25,6 +26,8 @@ from whispercore.files.sealed import Stored, sealed, unsealed
 
 PART_BYTES = 8 << 20
 """Bytes of every part but the last."""
+SEALED_BYTES: Final = age_file.size_of(PART_BYTES)
+"""What such a part takes in the store at most."""
 STAGING = "staging"
 PUBLISHED = "files"
 _AT_ONCE = 8
@@ -32,6 +35,7 @@ _AT_ONCE = 8
 _PLENTY_BYTES: Final = 8 << 30
 """More room than can be filled before it is looked again how much is left."""
 _LOOK_AGAIN_S: Final = 1.0
+_T = TypeVar("_T")
 
 
 class Parts:
@@ -65,7 +69,9 @@ class Parts:
             raise StorageFull(needed_bytes, free_bytes)
         self._free_bytes, self._look_again_at_s = free_bytes, now_s + _LOOK_AGAIN_S
 
-    async def write(self, file_id: str, number: int, data: memoryview, key: FileKey | None) -> Stored:
+    async def write(
+        self, file_id: str, number: int, data: memoryview, key: FileKey | None, into: bytearray | None = None
+    ) -> Stored:
         """Keep a part of a file that is coming in, and give what was stored. It must not change until that is done.
 
         Args:
@@ -73,23 +79,33 @@ class Parts:
             number: The place of the part in it.
             data: The part.
             key: Of the file; None to leave it in clear.
+            into: Memory to seal it in.
 
         Raises:
             StorageFull: There is no room for it.
         """
         await self.check_room(len(data))
-        stored = Stored.of(data) if key is None else await asyncio.to_thread(sealed, data, key.recipient)
+        stored = Stored.of(data) if key is None else await asyncio.to_thread(sealed, data, key.recipient, into)
         # The name is nobody else's, and where anything may lie, a store can be asked again when its answer was lost.
         await self.blobs.put(_staged_key(file_id, number), stored.data, mode="overwrite")
         return stored
 
-    async def read(self, file_id: str, part: Part, key: FileKey | None) -> bytes:
+    async def read(
+        self, file_id: str, part: Part, key: FileKey | None, spare: list[bytearray] | None = None
+    ) -> bytes | memoryview:
         """All bytes of a part, compared with what came in.
+
+        Args:
+            file_id: Of the file.
+            part: The part.
+            key: Of the file; None where it is in clear.
+            spare: Memory to open it in, of which one piece is taken, if there is any. What is given is a view of it.
 
         Raises:
             FileDamaged: They are others, or are not there.
         """
-        return await asyncio.to_thread(_opened, file_id, part, await self._stored(file_id, part), key)
+        stored = await self._stored(file_id, part)
+        return await asyncio.to_thread(_opened, file_id, part, stored, key, spare.pop() if spare else None)
 
     async def read_stored(self, file_id: str, part: Part) -> bytes:
         """What is stored of a part, compared with what was.
@@ -177,7 +193,7 @@ class Parts:
                 raise FileDamaged(file_id, f"part {number} is missing") from None
 
 
-async def ahead(reading: Iterable[Coroutine[None, None, bytes]]) -> AsyncGenerator[bytes, None]:
+async def ahead(reading: Iterable[Coroutine[None, None, _T]]) -> AsyncGenerator[_T, None]:
     """Results one after the other; the next is on its way while the caller is busy with this one.
 
     Args:
@@ -198,14 +214,14 @@ async def ahead(reading: Iterable[Coroutine[None, None, bytes]]) -> AsyncGenerat
                 following.exception()  # it was looked at: nobody wants it any more
 
 
-def _begun(waiting: Iterator[Coroutine[None, None, bytes]]) -> asyncio.Task[bytes] | None:
+def _begun(waiting: Iterator[Coroutine[None, None, _T]]) -> asyncio.Task[_T] | None:
     reading = next(waiting, None)
     return asyncio.create_task(reading) if reading is not None else None
 
 
-def _opened(file_id: str, part: Part, stored: bytes, key: FileKey | None) -> bytes:
+def _opened(file_id: str, part: Part, stored: bytes, key: FileKey | None, into: bytearray | None) -> bytes | memoryview:
     try:
-        data = unsealed(stored, part.encoding, key.identity if key is not None else None, part.size_bytes)
+        data = unsealed(stored, part.encoding, key.identity if key is not None else None, part.size_bytes, into)
     except SealBroken as error:
         raise FileDamaged(file_id, f"part {part.number}: {error}") from error
     if len(data) != part.size_bytes or not matches(part.checksum, data):

@@ -11,7 +11,7 @@ from typing import Final, Literal, Self
 
 from attrs import frozen
 
-from whispercore.encryption import age
+from whispercore.encryption import age_file
 from whispercore.errors import SealBroken
 
 if sys.version_info >= (3, 14):
@@ -43,14 +43,22 @@ class Stored:
         return cls(data=data, encoding="clear", sha256=None)
 
 
-def sealed(data: bytes | bytearray | memoryview, recipient: str) -> Stored:
-    """Seal bytes to the public key of their file. Blocks."""
+def sealed(data: bytes | bytearray | memoryview, recipient: str, into: bytearray | None = None) -> Stored:
+    """Seal bytes to the public key of their file. Blocks.
+
+    Args:
+        data: Some bytes.
+        recipient: The public key.
+        into: Memory to write them to, if it is large enough.
+    """
     pays = _pays(memoryview(data))
-    stored = age.seal(zstd.compress(data, _LEVEL) if pays else bytes(data), recipient)
+    stored = age_file.seal(zstd.compress(data, _LEVEL) if pays else data, recipient, into)
     return Stored(data=stored, encoding="zstd+age" if pays else "age", sha256=hashlib.sha256(stored).hexdigest())
 
 
-def unsealed(stored: bytes, encoding: Encoding, identity: str | None, size_bytes: int) -> bytes:
+def unsealed(
+    stored: bytes, encoding: Encoding, identity: str | None, size_bytes: int, into: bytearray | None = None
+) -> bytes | memoryview:
     """The bytes that were sealed. Blocks.
 
     Args:
@@ -58,6 +66,7 @@ def unsealed(stored: bytes, encoding: Encoding, identity: str | None, size_bytes
         encoding: How it was made.
         identity: The secret key of their file.
         size_bytes: How many they are. No more are unpacked.
+        into: Memory to write them to, if it is large enough.
 
     Raises:
         SealBroken: It was sealed to another key, or has changed.
@@ -66,7 +75,7 @@ def unsealed(stored: bytes, encoding: Encoding, identity: str | None, size_bytes
         return stored
     if identity is None:
         raise SealBroken
-    data = age.unseal(stored, identity)
+    data = age_file.unseal(stored, identity, into)
     return _unpacked(data, size_bytes) if encoding == "zstd+age" else data
 
 
@@ -78,7 +87,7 @@ def _pays(data: memoryview) -> bool:
     return packed < _WORTH * sum(map(len, samples))
 
 
-def _unpacked(data: bytes, size_bytes: int) -> bytes:
+def _unpacked(data: memoryview, size_bytes: int) -> bytes:
     unpacking = zstd.ZstdDecompressor()
     try:
         whole = unpacking.decompress(data, size_bytes)

@@ -19,7 +19,7 @@ from whispercore.encryption.file_keys import FileKey
 from whispercore.errors import TooLarge, Unavailable
 from whispercore.files.checksums import checksum_of
 from whispercore.files.manifest import Part, Staged
-from whispercore.files.parts import PART_BYTES, Parts
+from whispercore.files.parts import PART_BYTES, SEALED_BYTES, Parts
 from whispercore.files.sealed import Stored
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Stage:
         self._spare: list[bytearray] = []
         """The buffers of parts that are written. They are filled again, and keep their memory: fresh memory for each
         part would cost more than its checksum."""
+        self._spare_sealed: list[bytearray] = []
+        """The same of those that they are sealed in."""
         self._whole = hashlib.sha256()
         self._in_order = asyncio.Lock()
         self._writing: deque[asyncio.Task[Part]] = deque()
@@ -159,7 +161,12 @@ class Stage:
 
     async def _write(self, number: int, data: memoryview) -> Stored:
         async with self._writers:
-            return await self._parts.write(self.id, number, data, self._key)
+            if self._key is None:
+                return await self._parts.write(self.id, number, data, None)
+            into = self._spare_sealed.pop() if self._spare_sealed else bytearray(SEALED_BYTES)
+            stored = await self._parts.write(self.id, number, data, self._key, into)
+            self._spare_sealed.append(into)
+            return stored
 
     async def _abandon(self) -> None:
         if self._writing:

@@ -124,7 +124,7 @@ class Pieces:
         """
         stored = await self.blobs.get(_key(session_id, chunk.blob))
         identity = key.identity if key is not None else None
-        return await asyncio.to_thread(unsealed, stored, chunk.encoding, identity, chunk.size_bytes)
+        return await asyncio.to_thread(_opened, stored, chunk, identity)
 
     async def remove(self, session_id: str, name: str) -> None:
         """Remove bytes by their name."""
@@ -165,6 +165,10 @@ class Pieces:
 
 async def _stored(data: bytes | bytearray, recipient: str | None) -> Stored:
     return Stored.of(data) if recipient is None else await asyncio.to_thread(sealed, data, recipient)
+
+
+def _opened(stored: bytes, chunk: Chunk, identity: str | None) -> bytes:
+    return bytes(unsealed(stored, chunk.encoding, identity, chunk.size_bytes))
 
 
 def _sums(data: bytearray) -> tuple[str, str]:
