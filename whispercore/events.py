@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 
@@ -35,6 +35,10 @@ class Events(Protocol):
         """Be told. First subscribe, then read, then wait: so there is no gap."""
         ...
 
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Whatever it takes to be heard elsewhere, until the block ends."""
+        ...
+
 
 class LocalEvents:
     """Events within one event loop."""
@@ -46,6 +50,11 @@ class LocalEvents:
         """Wake the readers of this job."""
         for reader in self._readers.get(job_id, ()):
             reader.wake()
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """It takes nothing."""
+        yield
 
     @contextlib.contextmanager
     def subscribe(self, job_id: str) -> Iterator[Subscription]:

@@ -24,6 +24,7 @@ from whispercore.encryption.master_key import MasterKey
 from whispercore.encryption.sharing import FileSharing
 from whispercore.engines.engine import MakeEngine
 from whispercore.engines.pool import EnginePool, find_engine
+from whispercore.events import Events, LocalEvents
 from whispercore.files.arrivals import Arrivals
 from whispercore.files.files import Files
 from whispercore.files.stored import StoredFiles
@@ -147,7 +148,7 @@ class Ports:
         ids = Uuid7Ids(clock)
         database = Database(settings.database_url, clock=clock, connections=settings.connections)
         audit = audit_of(settings, database)
-        jobs = Jobs(database, ids=ids, audit=audit)
+        jobs = Jobs(database, ids=ids, audit=audit, events=_events(database))
         blobs = blobs_of(settings)
         key_pairs = KeyPairs(database, MasterKey(settings.master_key_file, text=settings.master_key))
         file_keys = FileKeys(database, key_pairs)
@@ -315,6 +316,7 @@ class Ports:
             await check_storage(self.settings)
             await stack.enter_async_context(self.database)
             await self.database.prepare()
+            await stack.enter_async_context(self.jobs.events.opened())
             await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login
             await self.key_pairs.workers()  # so is a master key that is another one
             await self.audit.open()
@@ -331,6 +333,14 @@ class Ports:
             await self.uploads.sweep(self.clock.now())
             await self.backups.sweep()
             yield
+
+
+def _events(database: Database) -> Events:
+    if database.dialect == "sqlite":
+        return LocalEvents()
+    from whispercore.jobs.postgres_events import PostgresEvents  # noqa: PLC0415 - an extra
+
+    return PostgresEvents(database)
 
 
 def _finder(brought: Mapping[str, MakeEngine]) -> Callable[[str], MakeEngine]:

@@ -15,6 +15,7 @@ from whispercore.testing.blobs_contract import BlobsContract
 from whispercore.testing.clock import FakeClock
 from whispercore.testing.diarizer_contract import DiarizerContract
 from whispercore.testing.engine_contract import EngineContract
+from whispercore.testing.events_contract import EventsContract
 from whispercore.testing.scripted import ScriptedEngine
 from whispercore.testing.scripted_diarizer import ScriptedDiarizer
 
@@ -25,6 +26,7 @@ __all__ = [
     "BlobsContract",
     "DiarizerContract",
     "EngineContract",
+    "EventsContract",
     "FakeClock",
     "JobsContract",
     "ScriptedDiarizer",
