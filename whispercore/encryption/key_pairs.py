@@ -121,6 +121,8 @@ class KeyPairs:
             WrongMasterKey: They are not sealed to the old one.
         """
         recipient = await asyncio.to_thread(new.recipient)
+        # Whoever makes a pair holds this row, so all pairs there are can be seen once it is ours.
+        await tx.execute(select(key_pairs.c.owner_id).where(key_pairs.c.owner_id == WORKERS).with_for_update())
         rows = (await tx.execute(select(key_pairs).where(key_pairs.c.sealed_secret.is_not(None)))).all()
         for row in rows:
             secret = await asyncio.to_thread(_opened, row.sealed_secret, old.identity())

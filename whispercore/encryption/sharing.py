@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.audit.event import AuditEvent, EventType
 from whispercore.audit.trail import Audit
 from whispercore.database.session import Database
-from whispercore.database.tables import files, jobs, key_wraps, users
+from whispercore.database.tables import file_keys, files, jobs, key_wraps, users
 from whispercore.encryption.file_keys import FileKey, FileKeys
 from whispercore.encryption.key_pairs import WORKERS, KeyPair
 from whispercore.errors import Conflict, NotFound
@@ -78,7 +78,8 @@ class FileSharing:
             return _wrap(rows[0])
         key = await self._files.key_of(file_id)
         async with self._database.write() as tx:
-            if key is None or await _find(tx, file_id, caller.user_id) is None:  # it was deleted at this moment
+            held = await _hold(tx, file_id)
+            if key is None or not held or await _find(tx, file_id, caller.user_id) is None:  # it is over at this moment
                 raise NotFound("file key", file_id)
             await self._keys.wrap(tx, file_id, key, caller.user_id)
             return _wrap(await _find(tx, file_id, caller.user_id))
@@ -135,7 +136,7 @@ class FileSharing:
             before = await _find(tx, file_id, reader_id)
             if before is not None:
                 return _wrap(before), False
-            if await _find(tx, file_id, WORKERS) is None:  # it was deleted at this moment
+            if not await _hold(tx, file_id):  # it was deleted at this moment
                 raise NotFound("file", file_id)
             await self._keys.wrap(tx, file_id, key, reader_id)
             await self._audit.append(tx, caller, _event("file_shared", "file", file_id, "share a file", reader_id))
@@ -164,6 +165,12 @@ def _one(file_id: str, reader_id: str) -> ColumnElement[bool]:
 
 def _wraps() -> Select[*tuple[Any, ...]]:
     return select(key_wraps, files.c.owner_id).join(files, files.c.id == key_wraps.c.file_id)
+
+
+async def _hold(tx: AsyncConnection, file_id: str) -> bool:
+    """Have the key of a file stay until the transaction ends; False when it is gone."""
+    query = select(file_keys.c.file_id).where(file_keys.c.file_id == file_id).with_for_update(read=True)
+    return (await tx.execute(query)).first() is not None
 
 
 async def _find(tx: AsyncConnection, file_id: str, reader_id: str) -> Row[Any] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import opened
 from whispercore.database.session import Database
 from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.encryption.master_key import MasterKey
@@ -14,15 +15,15 @@ from whispercore.testing import FakeClock
 
 
 @pytest.fixture
-async def database() -> AsyncIterator[Database]:
-    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
-        await database.upgrade()
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with opened(database_url, FakeClock()) as database:
         yield database
 
 
 @pytest.fixture
 def master_key(tmp_path: Path) -> MasterKey:
-    return MasterKey(tmp_path / "master.key")
+    (tmp_path / "keys").mkdir()
+    return MasterKey(tmp_path / "keys" / "master.key")
 
 
 @pytest.fixture
