@@ -77,14 +77,14 @@ def serving(data: Path, before: Sequence[str] = (), *, own_disk: bool = False) -
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """Silence, larger than the disk."""
+    """Noise, which does not become smaller, and is larger than the disk."""
     path = tmp_path / "large.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16_000)
         for _ in range(DISK_MB + 5):
-            file.writeframes(bytes(1 << 20))
+            file.writeframes(os.urandom(1 << 20))
     return path
 
 

@@ -38,6 +38,8 @@ def serve(channel: Channel) -> None:
         if not isinstance(request, Open):
             return
         if channel.isolated and not locked:
+            if request.seal is not None:  # what opens it has to be imported now, or can never be
+                import whispercore.files.sealed  # noqa: F401, PLC0415
             _lock_in(request.memory_bytes)
             locked = True
         try:
@@ -70,9 +72,6 @@ def _warm_up() -> None:
     """Have everything imported that reading imports: imports need descriptors too."""
     import av.subtitles.stream  # noqa: PLC0415
     import av.video.stream  # noqa: F401, PLC0415
-
-    with contextlib.suppress(ImportError):  # without the server extra, nothing is sealed
-        import whispercore.files.sealed  # noqa: F401, PLC0415
 
     sound = io.BytesIO()
     with wave.open(sound, "wb") as wav:

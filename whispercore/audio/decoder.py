@@ -167,7 +167,9 @@ class Decoder:
     # ------------------------------------------------------------ one child
 
     def _open(self) -> None:
-        reader = self._readers.take() if self._readers is not None else Reader(self._isolation)
+        reader = (
+            self._readers.take(sealed=self._seal is not None) if self._readers is not None else Reader(self._isolation)
+        )
         with self._handing_over:
             self._reader = reader
         if self._closed.is_set():  # by another thread, which may have come too early to see this child

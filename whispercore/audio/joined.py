@@ -6,6 +6,7 @@ clear.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from bisect import bisect_right
@@ -89,11 +90,11 @@ class _Row(io.RawIOBase):
         """Go on elsewhere.
 
         Raises:
-            ValueError: There is nothing before the beginning.
+            OSError: There is nothing before the beginning; files say it so too, and readers of archives expect it.
         """
         origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._ends[-1] if self._ends else 0}[whence]
         if origin + offset < 0:
-            raise ValueError(f"there is no position {origin + offset}")
+            raise OSError(errno.EINVAL, f"there is no position {origin + offset}")
         self._at = origin + offset
         return self._at
 

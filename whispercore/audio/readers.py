@@ -33,6 +33,8 @@ class Reader:
         self.messages: queue.Queue[tuple[object, bytes]] = queue.Queue(_AHEAD)
         self.recordings = 0
         """How many it was given."""
+        self.opens_sealed = False
+        """Whether it can be given sealed ones: if the first one was, as it cannot import anything after that."""
         self._ended = threading.Event()
         self.child = Child(
             SERVICE,
@@ -45,7 +47,9 @@ class Reader:
 
     def send(self, request: Open | Read) -> None:
         """Ask it for something; the answers come in ``messages``."""
-        self.recordings += isinstance(request, Open)
+        if isinstance(request, Open):
+            self.opens_sealed |= not self.recordings and request.seal is not None
+            self.recordings += 1
         self.child.send(request)
 
     def end(self) -> None:
@@ -82,11 +86,15 @@ class Readers:
         self._idle: dict[Reader, threading.Timer] = {}
         self._busy: set[Reader] = set()
 
-    def take(self) -> Reader:
-        """One that waits, or a new one."""
+    def take(self, *, sealed: bool = False) -> Reader:
+        """One that waits, or a new one.
+
+        Args:
+            sealed: Whether it will be given a sealed recording.
+        """
         with self._changed:
             self._changed.wait_for(self._may_take, _PATIENCE_S)
-            reader = self._waiting() or Reader()
+            reader = self._waiting(sealed=sealed) or Reader()
             self._busy.add(reader)
         return reader
 
@@ -94,10 +102,11 @@ class Readers:
         self._busy = {reader for reader in self._busy if reader.child.alive}
         return bool(self._idle) or not self._busy
 
-    def _waiting(self) -> Reader | None:
-        while self._idle:
-            reader, timer = self._idle.popitem()
-            timer.cancel()
+    def _waiting(self, *, sealed: bool) -> Reader | None:
+        for reader in reversed(tuple(self._idle)):
+            if sealed and not reader.opens_sealed:
+                continue
+            self._idle.pop(reader).cancel()
             if reader.fresh:
                 return reader
         return None

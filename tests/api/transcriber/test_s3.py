@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -144,6 +145,7 @@ def test_a_backup_is_restored_into_another_bucket(
     other = s3_server().bucket()
     settings = settings_for(tmp_path / "new", **options(other))
     restore(settings, archive)
+    shutil.copy(stored.ports.settings.master_key_file, settings.master_key_file)
     assert content(in_bucket(other)) == content(in_bucket(bucket))
     with live(settings, plugins=(TRANSCRIBER,), worker=False) as restored:
         again = administrator(restored).get(f"/api/jobs/{job_id}").json()

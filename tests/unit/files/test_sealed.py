@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from tests.on_disk import in_clear
 from tests.unit.files.bytes_of_files import THREE_PARTS, in_chunks, kept, sample, stored
 from whispercore.audio.decoder import Decoder
+from whispercore.audio.readers import Readers
 from whispercore.database.session import Database
 from whispercore.database.tables import file_keys, key_wraps
 from whispercore.encryption import age
@@ -142,3 +143,16 @@ async def test_a_sealed_recording_is_decoded(files: Files, audio: Path) -> None:
         with Decoder(path) as one, Decoder(parts, name="sealed") as other:
             assert list(one.windows(30.0)) == list(other.windows(30.0))
             assert (one.read_s, one.damage) == (other.read_s, other.damage)
+
+
+async def test_a_decoder_that_has_read_in_clear_is_not_given_a_sealed_recording(files: Files, audio: Path) -> None:
+    path, readers = audio / "clip01-en.wav", Readers()
+    staged = await files.stage(in_chunks(path.read_bytes()), name="talk.wav")
+    try:
+        async with files.local_copy(staged) as parts:
+            for recording in (path, parts, parts, path, parts):
+                with Decoder(recording, name="talk", readers=readers) as decoder:
+                    assert list(decoder.windows(30.0))
+                    assert decoder.damage is None
+    finally:
+        readers.close()
