@@ -34,7 +34,7 @@ class Levels:
     workers: int
     file_bytes: int
     database_bytes: int
-    free_bytes: int | None
+    free_bytes: int
     connections: int
     """To the database."""
     engines: int
@@ -100,9 +100,8 @@ def _families(at: Levels) -> Iterator[Metric]:
     yield _gauge("job_queue_size", "Jobs that wait for a worker.", (), (((), at.waiting),))
     yield _gauge("job_retry_count", "Failed attempts of the jobs that there are.", (), (((), at.retries),))
     yield _gauge("workers", "Workers that were seen of late.", (), (((), at.workers),))
-    stored = [(("files",), at.file_bytes), (("database",), at.database_bytes)]
-    free = [(("free",), at.free_bytes)] if at.free_bytes is not None else []
-    yield _gauge("storage_bytes", "Bytes of recordings, of the database, and free ones.", ("kind",), [*stored, *free])
+    stored = [(("files",), at.file_bytes), (("database",), at.database_bytes), (("free",), at.free_bytes)]
+    yield _gauge("storage_bytes", "Bytes of recordings, of the database, and free ones.", ("kind",), stored)
     yield _gauge("db_connections", "Open connections to the database.", (), (((), at.connections),))
     yield _gauge("engines_loaded", "Engines that this process has loaded.", (), (((), at.engines),))
     yield _gauge(

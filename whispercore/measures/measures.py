@@ -132,13 +132,18 @@ class Measures:
             workers=await self._queue.workers(),
             file_bytes=known.file_bytes,
             database_bytes=await asyncio.to_thread(database_bytes, self._database),
-            free_bytes=await self._blobs.free_bytes(),
+            free_bytes=await self._free_bytes(),
             connections=self._database.connections,
             engines=self._engines.loaded,
             speeds=known.speeds,
             uptime_s=self.uptime_s,
         )
         return await asyncio.to_thread(exposed, self.registry, levels)
+
+    async def _free_bytes(self) -> int:
+        """Of the store; of the disk with the rest, where a store has no end."""
+        free_bytes = await self._blobs.free_bytes()
+        return (await asyncio.to_thread(self.machine.disk)).free_bytes if free_bytes is None else free_bytes
 
     async def _figures(self, answers: Answers, span_s: float) -> Figures:
         async with self._database.read() as tx:

@@ -1,0 +1,257 @@
+"""The files in ``examples/deployment`` can be read by what they are for, and name only what there is."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
+
+from tests.live import live, settings_for
+from tests.s3_server import s3_server
+from tests.visitor import administrator, registered
+from whispercore.setting import CONFIG, load
+from whispercore.settings import Settings
+from whispercore_server.cli import app
+from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
+from whispercore_server.settings import ServerSettings
+
+from .test_docs import ROOT
+
+FOLDER = ROOT / "examples" / "deployment"
+FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file())
+COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+KUBERNETES = [one for one in yaml.safe_load_all((FOLDER / "kubernetes" / "whispercore.yaml").read_text()) if one]
+UNITS = sorted((FOLDER / "systemd").glob("*.service"))
+INSTRUCTIONS = {
+    "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "RUN", "STOPSIGNAL", "USER", "VOLUME",
+}  # fmt: skip
+
+# ------------------------------------------------------------ they can be read
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_a_file_is_of_a_kind_that_is_known(path: Path) -> None:
+    text = path.read_text()
+    match path.suffix:
+        case ".yaml":
+            assert all(isinstance(one, dict) for one in yaml.safe_load_all(text))
+        case ".json":
+            assert isinstance(json.loads(text), dict)
+        case ".toml":
+            load(ServerSettings, environ={}, config=path)
+        case ".service":
+            assert {"Unit", "Service", "Install"} == set(unit(path).sections())
+        case ".env" | ".example" | ".dockerignore":
+            assert all(re.fullmatch(r"(#.*|[A-Z][A-Z0-9_]*=\S*|!?[\w*./]+)?", line) for line in text.splitlines())
+        case ".conf":
+            assert nested(text)
+        case _:
+            assert path.name in ("Dockerfile", "Caddyfile")
+            assert path.name == "Dockerfile" or nested(text)
+
+
+def nested(text: str) -> bool:
+    """Whether each block is closed, and all that is no block of nginx ends with a semicolon."""
+    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    depth = 0
+    for line in filter(None, lines):
+        depth += line.endswith("{") - (line == "}")
+        assert depth >= 0, line
+        assert line.endswith(("{", "}", ";")) or "proxy_pass" not in text, line
+    return depth == 0
+
+
+def unit(path: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(path.read_text())
+    return parser
+
+
+def instructions() -> list[tuple[str, str]]:
+    text = re.sub(r"^#.*\n", "", (FOLDER / "Dockerfile").read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    found = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    return [(name, rest) for name, rest in found]
+
+
+def test_the_dockerfile_makes_two_images_of_what_is_there() -> None:
+    found = instructions()
+    assert {name for name, _ in found} <= INSTRUCTIONS
+    stages = [rest.split()[-1] for name, rest in found if name == "FROM"]
+    assert {"cpu", "cuda"} <= set(stages)
+    for name, rest in found:
+        if name == "COPY" and (source := re.match(r"--from=(\S+)", rest)):
+            assert source[1] in stages
+        if name in ("CMD", "ENTRYPOINT", "VOLUME"):
+            assert json.loads(rest)
+    offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = {extra for one in re.findall(r"/src\[([\w,]+)\]", str(found)) for extra in one.split(",")}
+    assert extras <= set(offered)
+    kept = {line[1:] for line in (FOLDER / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"}
+    assert all((ROOT / name).exists() for name in kept)
+    assert {"whispercore", "whispercore_server", "whispercore_client", "pyproject.toml", "README.md"} <= kept
+
+
+def test_what_compose_mounts_and_asks_for_is_there() -> None:
+    services = COMPOSE["services"]
+    named = set(COMPOSE["volumes"])
+    told = set(re.findall(r"^([A-Z0-9_]+)=", (FOLDER / "env.example").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", (FOLDER / "compose.yaml").read_text())) == told
+    for service in services.values():
+        assert set(service.get("depends_on", ())) <= set(services)
+        for mount in service.get("volumes", ()):
+            source = mount.split(":")[0]
+            assert (FOLDER / source).is_file() if source.startswith("./") else source in named
+    cuda = yaml.safe_load((FOLDER / "compose.cuda.yaml").read_text())["services"]
+    assert set(cuda) <= set(services)
+    assert cuda["worker"]["build"]["target"] == "cuda"
+
+
+def containers() -> list[dict[str, Any]]:
+    pod = next(one for one in KUBERNETES if one["kind"] == "StatefulSet")["spec"]["template"]["spec"]
+    return [*pod["initContainers"], *pod["containers"]]
+
+
+def test_what_kubernetes_refers_to_is_there() -> None:
+    by_kind = {one["kind"]: one for one in KUBERNETES}
+    assert set(by_kind) == {"ConfigMap", "Service", "StatefulSet", "Ingress"}
+    assert all(one["apiVersion"] and one["metadata"]["name"] for one in KUBERNETES)
+    workload = by_kind["StatefulSet"]["spec"]
+    labels = workload["template"]["metadata"]["labels"].items()
+    assert by_kind["Service"]["spec"]["selector"].items() <= labels
+    assert workload["selector"]["matchLabels"].items() <= labels
+    volumes = {one["name"] for one in workload["template"]["spec"]["volumes"]}
+    volumes |= {one["metadata"]["name"] for one in workload["volumeClaimTemplates"]}
+    for container in containers():
+        assert {one["name"] for one in container["volumeMounts"]} <= volumes
+        config = next(one["value"] for one in container["env"] if one["name"] == CONFIG)
+        assert Path(config).name in by_kind["ConfigMap"]["data"]
+    path = by_kind["Ingress"]["spec"]["rules"][0]["http"]["paths"][0]
+    assert path["backend"]["service"]["name"] == by_kind["Service"]["metadata"]["name"]
+
+
+# ------------------------------------------------------------ they name what there is
+
+
+def commands() -> Iterator[list[str]]:
+    """All that is said to ``whispercore``."""
+    for path in UNITS:
+        yield shlex.split(unit(path)["Service"]["ExecStart"])[1:]
+    for service in COMPOSE["services"].values():
+        if service["image"].startswith("whispercore:"):
+            yield service["command"]
+    yield from (one["args"] for one in containers())
+    yield from (json.loads(rest) for name, rest in instructions() if name == "CMD")
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_a_command_exists_with_its_options(words: list[str]) -> None:
+    asked = CliRunner().invoke(app, [*words, "--help"])
+    assert asked.exit_code == 0, asked.output
+
+
+def test_every_setting_exists(tmp_path: Path) -> None:
+    known = {CONFIG}
+    for kind in (ServerSettings, Settings):
+        for one in attrs.fields(kind):
+            if "variable" in one.metadata:
+                known |= {one.metadata["variable"], *one.metadata["aliases"]}
+    named = {word for path in FILES for word in re.findall(r"\bWHISPERCORE_[A-Z0-9_]+\b", path.read_text())}
+    assert named - known == set()
+    assert len(named) > 8
+    config = next(one for one in KUBERNETES if one["kind"] == "ConfigMap")["data"]["whispercore.toml"]
+    (tmp_path / "whispercore.toml").write_text(config)
+    load(ServerSettings, environ={}, config=tmp_path / "whispercore.toml")
+
+
+def expressions() -> list[str]:
+    """All that Prometheus is asked for."""
+    rules = yaml.safe_load((FOLDER / "monitoring" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    dashboard = json.loads((FOLDER / "monitoring" / "dashboard.json").read_text())
+    targets = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    variables = [one["query"]["query"] for one in dashboard["templating"]["list"] if isinstance(one["query"], dict)]
+    return [*(rule["expr"] for rule in rules), *targets, *variables]
+
+
+WORDS = {"and", "or", "unless", "by", "without", "on", "ignoring", "bool", "offset"}
+ADDED = {"job", "instance"}
+"""Labels that Prometheus gives each series."""
+
+
+def named_in(expression: str) -> tuple[set[tuple[str, str]], set[tuple[str, str, str]]]:
+    """Metrics with the labels that are asked of them, and the values of these labels."""
+    metrics: set[tuple[str, str]] = set()
+    values: set[tuple[str, str, str]] = set()
+    grouped = {name for one in re.findall(r"\b(?:by|without) \(([^)]*)\)", expression) for name in one.split(", ")}
+    plain = re.sub(r"\s*\b(?:by|without) \([^)]*\)\s*", "", expression)
+    for name, matchers in re.findall(r"\b([a-z_][a-z0-9_]*)(\{[^}]*\})?(?=[\s\[),]|$)", plain):
+        if name in WORDS or name in ADDED:
+            continue
+        labels = re.findall(r'([a-z_]+)(=~|=)"([^"]*)"', matchers)
+        metrics |= {(name, label) for label in {one for one, _, _ in labels} | grouped | {""}}
+        values |= {(name, label, value) for label, how, value in labels if how == "=" and label not in ADDED}
+    return metrics, values
+
+
+STATES = {"state": {"failed"}, "status": {"2xx"}}
+"""Values that come when something fails, or has not yet happened."""
+
+
+def test_every_metric_exists_with_its_labels(audio: Path, tmp_path: Path) -> None:
+    """As a server tells them that has its recordings in S3, has done a job, and has refused an upload."""
+    bucket = s3_server().bucket()
+    settings = settings_for(
+        tmp_path,
+        s3_endpoint=bucket.endpoint,
+        s3_bucket=bucket.name,
+        s3_access_key=bucket.access_key,
+        s3_secret_key=bucket.secret_key,
+    )
+    (tmp_path / "empty.wav").write_bytes((audio / "clip01-en.wav").read_bytes()[:44])
+    with live(settings, plugins=(TRANSCRIBER,)) as server:
+        visitor = registered(server)
+        visitor.finished(visitor.job(audio / "clip01-en.wav"))
+        visitor.upload(tmp_path / "empty.wav")
+        text = administrator(server).get("/metrics").text
+    labels: dict[str, set[str]] = {"up": set(ADDED)}
+    seen: set[tuple[str, str, str]] = set()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels.setdefault(sample.name, set(ADDED)).update(sample.labels)
+            seen |= {(sample.name, label, value) for label, value in sample.labels.items()}
+    asked = expressions()
+    assert len(asked) > 30
+    for expression in asked:
+        metrics, values = named_in(expression)
+        assert metrics, expression
+        for name, label in metrics:
+            assert name in labels, f"{name} in {expression}"
+            assert not label or label in labels[name], f"{label} of {name} in {expression}"
+        for name, label, value in values:
+            possible = {one[2] for one in seen if one[:2] == (name, label)} | STATES.get(label, set())
+            assert value in possible, f"{label}={value} of {name} in {expression}"
+
+
+@pytest.mark.parametrize("path", ["/live", "/ready"])
+def test_the_paths_of_probes_exist(path: str) -> None:
+    assert path in str(KUBERNETES) or path in str(COMPOSE)
+    assert path in {one.path for api in TRANSCRIBER.apis for one in api.operations()}
+
+
+def test_ports_are_those_that_the_server_has() -> None:
+    port = attrs.fields(ServerSettings).port.default
+    assert f"server:{port}" in (FOLDER / "Caddyfile").read_text()
+    assert f"127.0.0.1:{port};" in (FOLDER / "nginx.conf").read_text()
+    assert f"server:{port}" in (FOLDER / "monitoring" / "prometheus.yaml").read_text()
+    assert next(one for one in containers() if one["name"] == "server")["ports"][0]["containerPort"] == port
