@@ -1,4 +1,4 @@
-"""Old things go: of the audit trail and webhooks, sessions and uploads that are over, logins that count no more."""
+"""Old things go: of the audit trail and webhooks, sessions, uploads and files that are over, logins of long ago."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ async def tidy(ports: Ports) -> None:
     Raises:
         Conflict: The audit trail was changed; nothing of it is dropped then.
         StorageFull: The disk is full.
-        Unavailable: The database is busy.
+        Unavailable: The database is busy, or the store of recordings is away.
     """
     await ports.lockout.forget()
     await ports.sessions.sweep(ports.clock.now())
     await ports.uploads.sweep(ports.clock.now())
     await ports.arrivals.sweep()
     await ports.webhook_deliveries.forget()
+    await ports.files.sweep(ports.clock.now())
     if ports.settings.audit_days:
         before = ports.clock.now() - timedelta(days=ports.settings.audit_days)
         await prune(ports.audit, before, Caller.nobody())

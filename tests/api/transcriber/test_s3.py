@@ -144,6 +144,8 @@ def test_a_backup_is_restored_into_another_bucket(
         restore(settings_for(tmp_path / "mixed", **options(bucket)), archive)
     other = s3_server().bucket()
     settings = settings_for(tmp_path / "new", **options(other))
+    settings.data.mkdir()
+    shutil.copy(stored.ports.settings.master_key_file, settings.master_key_file)
     restore(settings, archive)
     shutil.copy(stored.ports.settings.master_key_file, settings.master_key_file)
     assert content(in_bucket(other)) == content(in_bucket(bucket))

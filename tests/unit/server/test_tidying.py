@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,20 @@ async def test_a_trail_that_was_changed_is_kept(tmp_path: Path) -> None:
         with pytest.raises(Conflict):
             await tidy(ports)
         assert await actions(ports) == ["old"]
+
+
+async def test_a_file_that_never_came_in_whole_goes_after_a_day(tmp_path: Path) -> None:
+    """As it is left where the store of recordings went away meanwhile, and the server goes on."""
+    clock = FakeClock(datetime.now(UTC))  # files have the times of the disk
+    async with ports_at(tmp_path, clock, days=30) as ports:
+        left = tmp_path / "files" / "staging" / "broken" / "0"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"a part")
+        await tidy(ports)
+        assert left.exists()
+        clock.advance(1.1 * DAY_S)
+        await tidy(ports)
+        assert not left.parent.exists()
 
 
 async def test_it_tidies_at_the_start_and_every_hour(tmp_path: Path) -> None:
