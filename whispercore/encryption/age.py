@@ -5,6 +5,8 @@ Both are texts, as age's own tools have them: ``age1…`` is public, ``AGE-SECRE
 
 from __future__ import annotations
 
+# pyright: reportAttributeAccessIssue=false
+# (pyrage is Rust, and has no stubs)
 from pyrage import DecryptError, IdentityError, RecipientError, decrypt, encrypt, x25519
 
 from whispercore.errors import SealBroken

@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             cors_origins=(ORIGIN, "http://localhost:5173/"),
             rate_profile="transcriber-001",
         ),
-        plugins=(PLUGIN,),
+        plugins=discovered(),
         worker=False,
     ) as server:
         yield server
