@@ -30,6 +30,7 @@ from .test_docs import ROOT
 
 FOLDER = ROOT / "examples" / "deployment"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file())
+COMPOSES = sorted(FOLDER.glob("compose*.yaml"))
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 KUBERNETES = [one for one in yaml.safe_load_all((FOLDER / "kubernetes" / "whispercore.yaml").read_text()) if one]
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
@@ -104,17 +105,20 @@ def test_the_dockerfile_makes_two_images_of_what_is_there() -> None:
 
 
 def test_what_compose_mounts_and_asks_for_is_there() -> None:
-    services = COMPOSE["services"]
-    named = set(COMPOSE["volumes"])
     told = set(re.findall(r"^([A-Z0-9_]+)=", (FOLDER / "env.example").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", (FOLDER / "compose.yaml").read_text())) == told
-    for service in services.values():
-        assert set(service.get("depends_on", ())) <= set(services)
-        for mount in service.get("volumes", ()):
-            source = mount.split(":")[0]
-            assert (FOLDER / source).is_file() if source.startswith("./") else source in named
+    texts = "".join(path.read_text() for path in COMPOSES)
+    assert set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", texts)) == told
+    for path in COMPOSES:
+        over = yaml.safe_load(path.read_text())
+        services = COMPOSE["services"] | over["services"]
+        named = {*COMPOSE["volumes"], *over.get("volumes", ())}
+        for service in services.values():
+            assert set(service.get("depends_on", ())) <= set(services)
+            for mount in service.get("volumes", ()):
+                source = mount.split(":")[0]
+                assert (FOLDER / source).is_file() if source.startswith("./") else source in named
     cuda = yaml.safe_load((FOLDER / "compose.cuda.yaml").read_text())["services"]
-    assert set(cuda) <= set(services)
+    assert set(cuda) <= set(COMPOSE["services"])
     assert cuda["worker"]["build"]["target"] == "cuda"
 
 
@@ -144,13 +148,19 @@ def test_what_kubernetes_refers_to_is_there() -> None:
 # ------------------------------------------------------------ they name what there is
 
 
+def ours() -> Iterator[dict[str, Any]]:
+    """The services of compose, in each of its files, that are whispercore."""
+    for path in COMPOSES:
+        for name, service in yaml.safe_load(path.read_text())["services"].items():
+            if name in ("server", "worker") or service.get("image", "").startswith("whispercore:"):
+                yield service
+
+
 def commands() -> Iterator[list[str]]:
     """All that is said to ``whispercore``."""
     for path in UNITS:
         yield shlex.split(unit(path)["Service"]["ExecStart"])[1:]
-    for service in COMPOSE["services"].values():
-        if service["image"].startswith("whispercore:"):
-            yield service["command"]
+    yield from (one["command"] for one in ours() if "command" in one)
     yield from (one["args"] for one in containers())
     yield from (json.loads(rest) for name, rest in instructions() if name == "CMD")
 
@@ -168,6 +178,7 @@ def test_every_setting_exists(tmp_path: Path) -> None:
             if "variable" in one.metadata:
                 known |= {one.metadata["variable"], *one.metadata["aliases"]}
     named = {word for path in FILES for word in re.findall(r"\bWHISPERCORE_[A-Z0-9_]+\b", path.read_text())}
+    named |= {variable for service in ours() for variable in service.get("environment", ())}
     assert named - known == set()
     assert len(named) > 8
     config = next(one for one in KUBERNETES if one["kind"] == "ConfigMap")["data"]["whispercore.toml"]
