@@ -10,10 +10,12 @@ from typing import Any
 import pyrage
 import pytest
 from pyrage import x25519
+from sqlalchemy import select
 
 from tests.both_clients import both
 from tests.live import Live
 from tests.visitor import Visitor, registered
+from whispercore.database.tables import key_pairs
 from whispercore.encryption import age
 from whispercore.encryption.master_key import MasterKey
 from whispercore.encryption.rotation import rotate
@@ -82,6 +84,12 @@ def test_a_share_is_for_one_reader_and_for_reading_until_it_is_revoked(server: L
     assert seen_by(reader) == {404}
     assert seen_by(owner) == {200}
     assert owner.get(f"/api/v1/keys/files/{file_id}/shares").json() == {"shares": [], "total": 0}
+
+
+def test_who_registers_has_a_key_pair_from_then_on(server: Live) -> None:
+    query = select(key_pairs.c.sealed_secret).where(key_pairs.c.owner_id == registered(server).user_id)
+    (row,) = server.run(server.ports.database.rows(query))
+    assert base64.b64decode(row.sealed_secret).startswith(b"age-encryption.org/v1")
 
 
 def test_with_pyrage_alone_a_reader_opens_what_is_stored(server: Live, recording: bytes) -> None:
