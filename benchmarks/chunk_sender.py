@@ -45,17 +45,21 @@ class Recording:
         """Of its chunks."""
         return -(-self.size_bytes // CHUNK_BYTES)
 
-    def chunk(self, number: int) -> bytes:
-        """One of them."""
+    def blank(self) -> bytearray:
+        """Memory for one chunk after the other: to make it anew for each would cost as much as to send it."""
+        return bytearray(self._noise)
+
+    def chunk(self, number: int, memory: bytearray) -> memoryview:
+        """One of them, in ``blank`` memory that no other is in any more."""
         head = self._header if number == 0 else struct.pack("<Q", number)
-        size = min(CHUNK_BYTES, self.size_bytes - number * CHUNK_BYTES)
-        return (head + self._noise[len(head) :])[:size]
+        memory[: len(self._header)] = head + self._noise[len(head) : len(self._header)]
+        return memoryview(memory)[: self.size_bytes - number * CHUNK_BYTES]
 
     def sha256(self) -> str:
         """Of all of it."""
-        whole = hashlib.sha256()
+        whole, memory = hashlib.sha256(), self.blank()
         for number in range(self.count):
-            whole.update(self.chunk(number))
+            whole.update(self.chunk(number, memory))
         return whole.hexdigest()
 
 
@@ -127,13 +131,14 @@ class Sender:
         self, path: str, recording: Recording, waiting: queue.SimpleQueue[int], dice: random.Random, cuts: float
     ) -> None:
         connection = self._connection()
+        memory = recording.blank()
         while True:
             try:
                 number = waiting.get_nowait()
             except queue.Empty:
                 connection.close()
                 return
-            self._sent(connection, path, number, recording.chunk(number), dice, cuts)
+            self._sent(connection, path, number, recording.chunk(number, memory), dice, cuts)
             self.sent += 1
 
     def _sent(  # noqa: PLR0917 (all of one request)
@@ -141,7 +146,7 @@ class Sender:
         connection: http.client.HTTPConnection,
         path: str,
         number: int,
-        data: bytes,
+        data: memoryview,
         dice: random.Random,
         cuts: float,
     ) -> None:
@@ -164,7 +169,7 @@ class Sender:
             return
         raise NotMeasured(f"chunk {number} did not come through")
 
-    def _cut(self, path: str, number: int, some: bytes, announced: int) -> None:
+    def _cut(self, path: str, number: int, some: memoryview, announced: int) -> None:
         """A request that breaks off."""
         parts = urlsplit(self.url)
         lines = [
@@ -175,7 +180,8 @@ class Sender:
             *(f"{name}: {value}" for name, value in self.headers.items()),
         ]
         with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=30) as connection:
-            connection.sendall("\r\n".join([*lines, "", ""]).encode() + some)
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            connection.sendall(some)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _connection(self) -> http.client.HTTPConnection:

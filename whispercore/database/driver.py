@@ -1,4 +1,4 @@
-"""SQLite in a thread, a whole statement at a time.
+"""SQLite in a thread, a whole statement at a time, or a whole transaction.
 
 The driver's own cursor asks its thread four times for a statement: to be made, to execute, to fetch and to be closed.
 Each time two threads hand over to each other, which takes longer than most of our statements. Here they do it once.
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, Final, Self, TypeVar
 
 import aiosqlite
+import sqlalchemy
+from sqlalchemy.pool import StaticPool
 
+LOGGED_AS: Final = "whispercore"
+_T = TypeVar("_T")
 _Execute = Callable[[sqlite3.Cursor, str, Any], object]
 
 
@@ -33,6 +38,22 @@ class Connection(aiosqlite.Connection):
             _run, self._conn, execute, statement, _Hidden(parameters)
         )
         return outcome
+
+    async def at_once(self, work: Callable[[sqlalchemy.Connection], _T]) -> _T:
+        """Do a transaction that writes in the thread, to its end, also when the caller is cancelled meanwhile."""
+        done: _T = await self._execute(_transaction, self._engine, work)  # type: ignore[no-untyped-call]
+        return done
+
+    @cached_property
+    def _engine(self) -> sqlalchemy.Engine:
+        """What executes statements over this connection, in its thread."""
+        return sqlalchemy.create_engine(
+            "sqlite://",
+            creator=lambda: self._conn,
+            poolclass=StaticPool,
+            hide_parameters=True,
+            logging_name=LOGGED_AS,
+        )
 
 
 class Outcome:
@@ -114,3 +135,11 @@ def _run(connection: sqlite3.Connection, execute: _Execute, statement: str, para
         return Outcome(cursor)
     finally:
         cursor.close()
+
+
+def _transaction(engine: sqlalchemy.Engine, work: Callable[[sqlalchemy.Connection], _T]) -> _T:
+    with engine.connect() as tx:
+        tx.exec_driver_sql("BEGIN IMMEDIATE")
+        done = work(tx)
+        tx.commit()
+        return done

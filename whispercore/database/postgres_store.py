@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Integer, Select, cast, func, select
+from sqlalchemy import URL, Connection, Integer, Select, cast, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -22,6 +22,7 @@ from whispercore.database.store import Rows
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import DatabaseUnreachable, Unavailable
 
+_T = TypeVar("_T")
 _OLDEST: Final = 13
 _ABOUT: Final = select(
     cast(func.current_setting("server_version_num"), Integer), func.current_setting("server_encoding")
@@ -116,6 +117,11 @@ class PostgresStore:
         """The rows that one statement has changed."""
         self._refuse_a_second()
         return await undisturbed(self._by_itself(statement, None))
+
+    async def at_once(self, work: Callable[[Connection], _T]) -> _T:
+        """A transaction that waits for nothing between its statements."""
+        async with self.write() as tx:
+            return await tx.run_sync(work)
 
     def _refuse_a_second(self) -> None:
         if asyncio.current_task() in self._writing:

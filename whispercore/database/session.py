@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import URL, Row, Select, make_url
+from sqlalchemy import URL, Connection, Row, Select, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -19,6 +19,7 @@ from whispercore.database.migrating import OURS, Migrations, check, current_revi
 from whispercore.database.store import Store
 from whispercore.errors import InvalidOption
 
+_T = TypeVar("_T")
 SQLITE: Final = "sqlite+aiosqlite"
 POSTGRESQL: Final = "postgresql+psycopg"
 CONNECTIONS: Final = (5, 20)
@@ -175,6 +176,20 @@ class Database:
             Unavailable: Others have been writing for too long; nothing was changed.
         """
         return await self._store.changed(statement)
+
+    async def at_once(self, work: Callable[[Connection], _T]) -> _T:
+        """A transaction that waits for nothing between its statements: committed when this returns, or not at all.
+
+        For what is done so often that it matters: SQLite's thread is asked once, not for each statement.
+
+        Args:
+            work: Executes the statements. It may run in another thread.
+
+        Raises:
+            StorageFull: The disk is full; nothing was changed.
+            Unavailable: Others have been writing for too long, or the database cannot be reached.
+        """
+        return await self._store.at_once(work)
 
     def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that is committed at the end of the block, or not at all when the block raises.

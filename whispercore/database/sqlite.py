@@ -15,12 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, StaticPool
 
-from whispercore.database.driver import connect
+from whispercore.database.driver import LOGGED_AS, connect
 from whispercore.errors import StorageFull, Unavailable
 
 BUSY_S = 15.0
 """How long a writer waits for those of other processes."""
-_LOGGED_AS = "whispercore"
 _PRIMARY = 0xFF
 """The lower byte of an extended result code is the primary one."""
 
@@ -41,10 +40,10 @@ def engine(url: URL, *, size: int) -> AsyncEngine:
         url,
         connect_args={"async_creator_fn": connect},
         hide_parameters=True,
-        logging_name=_LOGGED_AS,
+        logging_name=LOGGED_AS,
         **options,
     )
-    logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGED_AS}").addFilter(_without_rows)
+    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGED_AS}").addFilter(_without_rows)
     event.listen(made.sync_engine, "connect", _prepare)
     event.listen(made.sync_engine, "begin", _begin)
     event.listen(made.sync_engine, "handle_error", _keep_connected)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Select
+from sqlalchemy import URL, Connection, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock
+from whispercore.database.driver import Connection as DriverConnection
 from whispercore.database.sqlite import engine, refusals
 from whispercore.database.store import Rows
 from whispercore.database.undisturbed import undisturbed
 
+_T = TypeVar("_T")
 _READERS = 2
 """How many read at once. More only wait for each other: SQLite's threads need the interpreter for each row."""
 
@@ -99,6 +101,11 @@ class SqliteStore:
         async with self._held():
             return await undisturbed(_by_itself(self._lone_writer, statement, None))
 
+    async def at_once(self, work: Callable[[Connection], _T]) -> _T:
+        """A transaction that waits for nothing between its statements."""
+        async with self._held():
+            return await undisturbed(_at_once(self._lone_writer, work))
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed at the end of the block."""
@@ -151,3 +158,11 @@ async def _by_itself(
     with refusals():
         async with engine.connect() as connection:
             return (await connection.execute(statement, values)).all()
+
+
+async def _at_once(engine: AsyncEngine, work: Callable[[Connection], _T]) -> _T:
+    with refusals():
+        async with engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, DriverConnection)
+            return await driver.at_once(work)

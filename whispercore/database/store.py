@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Row, Select
+from sqlalchemy import Connection, Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import ReturningUpdate
 
+_T = TypeVar("_T")
 Rows = Sequence[Row[Any]]
 
 
@@ -56,4 +57,8 @@ class Store(Protocol):
 
     async def changed(self, statement: ReturningUpdate[*tuple[Any, ...]]) -> Rows:
         """The rows that one statement has changed."""
+        ...
+
+    async def at_once(self, work: Callable[[Connection], _T]) -> _T:
+        """A transaction that waits for nothing between its statements."""
         ...

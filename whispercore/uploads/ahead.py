@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
 
 from whispercore.errors import BlobMissing, FileDamaged, SealBroken
 from whispercore.screening.uploads import Specimen
@@ -20,8 +23,17 @@ if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # it has no public name
 
 _MOST_SESSIONS: Final = 200
-_MOST_HELD_BYTES: Final = 8 << 20
+_MOST_HELD_BYTES: Final = 16 << 20
 """Of pieces that came before those that stand before them; others are read from the store when it is their turn."""
+
+
+@frozen
+class Held:
+    """Bytes of a piece."""
+
+    data: bytearray
+    done: Callable[[bytearray], None] | None
+    """To be called once nobody reads them any more."""
 
 
 class Progress:
@@ -38,16 +50,30 @@ class Progress:
         self.whole: Hash = hashlib.sha256()
         self.chunks: dict[int, Chunk] = {}
         """Pieces in the store that are not in it yet."""
-        self.held: dict[int, bytearray] = {}
+        self.held: dict[int, Held] = {}
         """The bytes of some of them."""
         self.at_work: asyncio.Task[None] | None = None
         self.is_broken = False
         """Something in it is not in the store."""
 
-    def take(self, data: bytes | bytearray) -> None:
-        """The next piece. Blocks."""
-        self.whole.update(data)
-        self.specimen.take(data)
+    def next_held(self) -> list[Held]:
+        """The pieces whose turn it is, as far as their bytes are here."""
+        found: list[Held] = []
+        while (one := self.held.pop(self.count + len(found), None)) is not None:
+            found.append(one)
+        return found
+
+    def take(self, *pieces: bytes | bytearray) -> None:
+        """The next pieces. Blocks."""
+        for data in pieces:
+            self.whole.update(data)
+            self.specimen.take(data)
+
+    def took(self, count: int) -> None:
+        """So many more are in it."""
+        for number in range(self.count, self.count + count):
+            del self.chunks[number]
+        self.count += count
 
 
 class Ahead:
@@ -62,13 +88,16 @@ class Ahead:
         self._uploads: OrderedDict[str, Progress] = OrderedDict()
         self._held_bytes = 0
 
-    def came(self, session: Session, chunk: Chunk, data: bytearray) -> None:
-        """A piece is in the store. Its bytes must not change any more.
+    def came(
+        self, session: Session, chunk: Chunk, data: bytearray, done: Callable[[bytearray], None] | None = None
+    ) -> None:
+        """A piece is in the store.
 
         Args:
             session: The upload.
             chunk: The piece.
-            data: Its bytes.
+            data: Its bytes. They must not change any more, or not before they are ``done``.
+            done: Called with them when they are not needed any more; perhaps never.
         """
         progress = self._uploads.get(session.id)
         if progress is None:
@@ -80,8 +109,10 @@ class Ahead:
         self._uploads.move_to_end(session.id)
         progress.chunks[chunk.number] = chunk
         if self._held_bytes + len(data) <= _MOST_HELD_BYTES:
-            progress.held[chunk.number] = data
+            progress.held[chunk.number] = Held(data, done)
             self._held_bytes += len(data)
+        elif done is not None:
+            done(data)
         if progress.at_work is None and progress.count in progress.chunks:
             progress.at_work = asyncio.create_task(self._go_on(session.id, progress), name=f"checksum {session.id}")
 
@@ -110,7 +141,7 @@ class Ahead:
             await asyncio.wait(at_work)
 
     def _drop(self, progress: Progress) -> None:
-        self._held_bytes -= sum(map(len, progress.held.values()))
+        self._held_bytes -= sum(len(one.data) for one in progress.held.values())
         progress.held.clear()
         if progress.at_work is not None:
             progress.at_work.cancel()
@@ -118,15 +149,18 @@ class Ahead:
     async def _go_on(self, session_id: str, progress: Progress) -> None:
         try:
             while progress.count in progress.chunks:
-                data: bytes | bytearray | None = progress.held.pop(progress.count, None)
-                if data is None:
+                held = progress.next_held()
+                if held:
+                    self._held_bytes -= sum(len(one.data) for one in held)
+                    await asyncio.to_thread(progress.take, *(one.data for one in held))
+                else:
                     key = await self._pieces.key_of(session_id)
                     data = await self._pieces.get(session_id, progress.chunks[progress.count], key)
-                else:
-                    self._held_bytes -= len(data)
-                await asyncio.to_thread(progress.take, data)
-                del progress.chunks[progress.count]
-                progress.count += 1
+                    await asyncio.to_thread(progress.take, data)
+                progress.took(len(held) or 1)
+                for one in held:
+                    if one.done is not None:
+                        one.done(one.data)
         except (
             BlobMissing,
             SealBroken,

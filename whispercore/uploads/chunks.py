@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from attrs import frozen
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +13,7 @@ from whispercore.errors import Conflict, InvalidRequest, TooLarge, UploadExpired
 from whispercore.people.caller import Caller
 from whispercore.uploads import rows
 from whispercore.uploads.ahead import Ahead
+from whispercore.uploads.buffers import Buffers
 from whispercore.uploads.parallel import Parallel
 from whispercore.uploads.pieces import Prepared
 from whispercore.uploads.session import Chunk, Session
@@ -42,6 +44,7 @@ class Chunks:
 
     def __init__(self, sessions: Sessions, parallel: Parallel, ahead: Ahead) -> None:
         self._ahead = ahead
+        self._buffers = Buffers()
         self._sessions = sessions
         self._database = sessions.database
         self._pieces = sessions.pieces
@@ -83,11 +86,18 @@ class Chunks:
         if size_bytes is not None and size_bytes != wanted:
             raise _wrong_size(wanted, size_bytes)
         with self._parallel.one_more(caller.user_id):
-            content = await _read(data, wanted)
+            content = self._buffers.take(wanted)
+            await _read(data, content)
             prepared = await self._pieces.prepared(session, content)
             if sha256 is not None and sha256.lower() != prepared.sha256:
                 raise WrongChecksum(f"chunk {number}", sha256.lower(), prepared.sha256)
-            return await self._keep(session, number, prepared)
+            received = await self._keep(session, number, prepared)
+        # What was broken off may still be read by others: such memory is not used again.
+        if received.was_there or received.replaced is not None:
+            self._buffers.give(content)
+        else:
+            self._ahead.came(received.session, received.chunk, content, self._buffers.give)
+        return received
 
     async def _keep(self, session: Session, number: int, prepared: Prepared) -> Received:
         before: Chunk | None = None
@@ -110,17 +120,20 @@ class Chunks:
             self._ahead.forget(session.id)
             if received.replaced != blob:  # else it was gone, and the new bytes are under its name
                 await self._pieces.remove(session.id, received.replaced)
-        elif not received.was_there:  # else its bytes were gone, and are under their name again
-            self._ahead.came(received.session, received.chunk, prepared.data)
         return received
 
     async def _write(self, session: Session, new: Chunk) -> Received:
         """Write the row of a chunk that was not there a moment ago."""
         try:
-            async with self._database.write() as tx:
-                after = await rows.add_chunk(
-                    tx, session.id, new, now=self._database.now(), expires_at=self._sessions.expiry()
+            after = await self._database.at_once(
+                partial(
+                    rows.add_chunk,
+                    session_id=session.id,
+                    chunk=new,
+                    now=self._database.now(),
+                    expires_at=self._sessions.expiry(),
                 )
+            )
         except IntegrityError:  # another request was faster
             after = None
         if after is None:
@@ -178,9 +191,9 @@ def _wrong_size(wanted: int, found: int) -> InvalidRequest:
     return InvalidRequest.one("chunk_data", f"the chunk has {found:,} bytes, and not {wanted:,}")
 
 
-async def _read(data: AsyncGenerator[bytes, None], wanted: int) -> bytearray:
-    content = bytearray(wanted)  # of its last size at once: what grows is moved about, and leaves holes in the memory
-    end = 0
+async def _read(data: AsyncGenerator[bytes, None], content: bytearray) -> None:
+    """Fill the buffer."""
+    wanted, end = len(content), 0
     async with aclosing(data) as pieces:
         async for piece in pieces:
             begin, end = end, end + len(piece)
@@ -189,4 +202,3 @@ async def _read(data: AsyncGenerator[bytes, None], wanted: int) -> bytearray:
             content[begin:end] = piece
     if end < wanted:
         raise _wrong_size(wanted, end)
-    return content

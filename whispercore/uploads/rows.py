@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.page import Page, Slice
@@ -131,13 +131,11 @@ async def insert_chunks(tx: AsyncConnection, session_id: str, chunks: Iterable[C
         await tx.execute(_INSERT_CHUNK, rows)
 
 
-async def add_chunk(
-    tx: AsyncConnection, session_id: str, chunk: Chunk, *, now: datetime, expires_at: datetime
-) -> Session | None:
+def add_chunk(tx: Connection, session_id: str, chunk: Chunk, *, now: datetime, expires_at: datetime) -> Session | None:
     """Write the row of a chunk that is not there yet, and count it.
 
     Args:
-        tx: A transaction that writes.
+        tx: A transaction that is done at once.
         session_id: The upload.
         chunk: What came.
         now: The time.
@@ -150,10 +148,10 @@ async def add_chunk(
         IntegrityError: A chunk of this number is there.
     """
     values = {"session_id": session_id, "now": now, "more_bytes": chunk.size_bytes, "until": expires_at}
-    row = (await tx.execute(_ADD_CHUNK, values)).one_or_none()
+    row = tx.execute(_ADD_CHUNK, values).one_or_none()
     if row is None:
         return None
-    await tx.execute(_INSERT_CHUNK, _row_of(session_id, chunk))
+    tx.execute(_INSERT_CHUNK, _row_of(session_id, chunk))
     return session_of(row)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -234,3 +234,54 @@ async def test_what_is_no_database_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_bytes(b"this is no database at all" * 100)
     with pytest.raises(Exception, match="not a database"):
         await Database.open(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+
+
+async def test_a_transaction_at_once_is_whole_or_not_at_all(database: Database) -> None:
+    def both(tx: Connection, *keys: str | None) -> int:
+        for key in keys:
+            tx.execute(insert(signing_keys).values(id=key, secret=key, created_at=NOW))
+        return tx.execute(select(func.count()).select_from(signing_keys)).scalar_one()
+
+    assert await database.at_once(lambda tx: both(tx, "a", "b")) == 2
+    with pytest.raises(IntegrityError):
+        await database.at_once(lambda tx: both(tx, "c", "a"))
+    with pytest.raises(ZeroDivisionError):
+        await database.at_once(lambda tx: both(tx, "c") // 0)
+    assert await count(database) == 2
+    async with database.write():
+        with pytest.raises(RuntimeError, match="wait for itself"):
+            await database.at_once(lambda tx: both(tx, "c"))
+    begun = asyncio.create_task(database.at_once(lambda tx: both(tx, "c", "d")))
+    waits = asyncio.create_task(database.at_once(lambda tx: both(tx, "e")))
+    await asyncio.sleep(0.01)
+    for task in (begun, waits):
+        task.cancel()
+    await asyncio.wait((begun, waits))
+    async with database.write() as tx:
+        keys = set((await tx.execute(select(signing_keys.c.id))).scalars())
+        await put(tx, "last")
+    assert keys & {"c", "d"} in (set(), {"c", "d"})
+
+
+async def test_a_transaction_at_once_that_finds_the_disk_full_or_another_process_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.05)
+
+    def fill(tx: Connection) -> None:
+        tx.execute(insert(signing_keys).values(id="big", secret="x" * 100_000, created_at=NOW))
+
+    async with Database(f"sqlite+aiosqlite:///{tmp_path}/a.db") as database:
+        await database.upgrade()
+        with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Unavailable):
+                await database.at_once(fill)
+            other.execute("COMMIT")
+        async with database.write() as tx:
+            pages = (await tx.execute(text("PRAGMA page_count"))).scalar_one()
+            await tx.execute(text(f"PRAGMA max_page_count = {pages + 2}"))
+        for _ in range(2):
+            with pytest.raises(StorageFull):
+                await database.at_once(fill)
+        assert await count(database) == 0
