@@ -138,6 +138,26 @@ def test_what_is_held_is_in_nobodys_way(make_server: MakeServer, audio: Path) ->
     assert in_turn(server, 5) == [first, *bobs, second, None]
 
 
+def test_priority_decides_between_batches_and_place_within_one(make_server: MakeServer, audio: Path) -> None:
+    server = make_server(worker=False, reuse_results=False)
+    ann, bob = registered(server), registered(server)
+    clip = audio / "clip01-en.wav"
+
+    def batch(who: Visitor, priority: str, most: int) -> list[str]:
+        form = {"model": "micro", "priority": priority, "max_parallel_jobs": f"{most}"}
+        files = [("files[]", clip.read_bytes())] * 3
+        made = who.post("/api/v1/batch/upload", data=form, files=files).json()
+        assert made["priority"] == priority
+        return [one["job_id"] for one in made["files"]]
+
+    low, alone = batch(ann, "low", 2), ann.job(clip)
+    urgent, high = batch(bob, "urgent", 3), batch(ann, "high", 1)
+    assert in_turn(server, 8) == [*urgent, high[0], alone, low[0], low[1], None], "what came last goes first"
+    for its_id in (low[0], high[0]):
+        assert ann.post(f"/api/jobs/{its_id}/cancel").status_code == 200
+    assert in_turn(server, 3) == [high[1], low[2], None], "also what was held until now"
+
+
 async def test_deleting_a_batch_deletes_all_of_it(client: Both, newcomer: Visitor, audio: Path) -> None:
     before = stored(newcomer)
     made = await client.call(lambda c: c.batches.create(files=[audio / "clip01-en.wav"] * 2, model="micro"))
