@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,6 +58,18 @@ async def test_a_block_is_whole_or_not_at_all(database: Database) -> None:
     with pytest.raises(IntegrityError):
         await database.changed(update(signing_keys).values(secret=None).returning(signing_keys.c.id))
     assert await keys(database) == {"b"}
+
+
+async def test_a_transaction_at_once_is_whole_or_not_at_all(database: Database) -> None:
+    def both(tx: Connection, *ids: str) -> int:
+        for id_ in ids:
+            tx.execute(insert(signing_keys).values(id=id_, secret=id_, created_at=START))
+        return len(ids)
+
+    assert await database.at_once(lambda tx: both(tx, "a", "b")) == 2
+    with pytest.raises(IntegrityError):
+        await database.at_once(lambda tx: both(tx, "c", "a"))
+    assert await keys(database) == {"a", "b"}
 
 
 async def test_a_reader_sees_one_state(database: Database) -> None:
