@@ -65,6 +65,8 @@
     ├── SchemaTooNew             the database is of a newer version
     ├── SchemaTooOld             the database has to be upgraded first
     ├── DatabaseUnreachable      there is no PostgreSQL where there should be one
+    ├── DatabaseNotEmpty         only an empty one can take another one's place
+    ├── RowsDiffer               what a database has is not what it was given
     ├── DatabaseDamaged          the database is damaged
     ├── ClaimLost                this worker's job is another's now, or over
     └── Cancelled                somebody asked for it
@@ -82,7 +84,14 @@ from whispercore.errors.csrf import (
     CsrfTokenMalformed,
     CsrfTokenRequired,
 )
-from whispercore.errors.database import DatabaseDamaged, DatabaseUnreachable, SchemaTooNew, SchemaTooOld
+from whispercore.errors.database import (
+    DatabaseDamaged,
+    DatabaseNotEmpty,
+    DatabaseUnreachable,
+    RowsDiffer,
+    SchemaTooNew,
+    SchemaTooOld,
+)
 from whispercore.errors.engine import (
     EngineCrashed,
     EngineError,
@@ -168,6 +177,7 @@ __all__ = [
     "CsrfTokenRequired",
     "DamagedMedia",
     "DatabaseDamaged",
+    "DatabaseNotEmpty",
     "DatabaseUnreachable",
     "DownloadFailed",
     "EngineCrashed",
@@ -202,6 +212,7 @@ __all__ = [
     "RangeNotSatisfiable",
     "RemoteError",
     "RequestError",
+    "RowsDiffer",
     "SchemaTooNew",
     "SchemaTooOld",
     "SealBroken",

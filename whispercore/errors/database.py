@@ -59,6 +59,30 @@ class DatabaseUnreachable(WhispercoreError):
 
 
 @define
+class DatabaseNotEmpty(WhispercoreError):
+    """All rows were to be put into a database that has some already."""
+
+    code = "database_not_empty"
+    table: str
+
+    def __str__(self) -> str:
+        return f"there are rows in {self.table} already: only an empty database can take another one's place"
+
+
+@define
+class RowsDiffer(WhispercoreError):
+    """What a database has is not what it was given."""
+
+    code = "rows_differ"
+    table: str
+    given: int
+    found: int
+
+    def __str__(self) -> str:
+        return f"of {self.given} rows of {self.table}, {self.found} came back, or not as they were; nothing was kept"
+
+
+@define
 class DatabaseDamaged(WhispercoreError):
     """The database has damage that its own check finds."""
 

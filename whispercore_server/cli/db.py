@@ -8,7 +8,7 @@ import typer
 
 from whispercore_server.cli.server_options import Config, Data, loaded, needs_server
 
-app = typer.Typer(no_args_is_help=True, help="Upgrade and check the database of a server.")
+app = typer.Typer(no_args_is_help=True, help="Upgrade, check and move the database of a server.")
 
 CHECK_EXIT_CODES = """\b
 Exit codes:
@@ -53,3 +53,35 @@ def check(*, data: Data = None, database_url: URL = None, config: Config = None)
         from whispercore_server.upgrading import check as do  # noqa: PLC0415 - as above
 
     typer.echo(asyncio.run(do(settings)))
+
+
+@app.command()
+def move(
+    *,
+    data: Data = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="The address of an empty PostgreSQL.",
+            show_default="$WHISPERCORE_DATABASE_URL, else PostgreSQL at $POSTGRES_HOST",
+        ),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Move an installation from SQLite, in the data folder, to PostgreSQL.
+
+    All rows are put there in one transaction, read again, and compared by count and checksum. The SQLite stays as it
+    is. Stop the server and all workers first; recordings and keys stay where they are.
+    """
+    settings = loaded({"data": data, "database_url": to}, config).settings
+    with needs_server():
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.moving import to_postgres  # noqa: PLC0415 - as above
+
+    moved = asyncio.run(to_postgres(settings))
+    for one in moved:
+        typer.echo(f"{one.table:<24}{one.rows:>10}  {one.checksum[:16]}")
+    typer.echo(f"{sum(one.rows for one in moved)} rows are in PostgreSQL, as they were in SQLite")

@@ -39,3 +39,18 @@ def test_one_that_does_not_answer_is_said_in_one_message(run: Run, environment: 
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert b"POSTGRES_HOST" in done.stderr
+
+
+def test_an_installation_is_moved(run: Run, postgres: Postgres, tmp_path: Path) -> None:
+    name = postgres.new()
+    assert run("db", "move", "--data", tmp_path, "--to", postgres.url(name)).returncode == 2
+    assert (
+        run("users", "create", "ada", "--data", tmp_path, stdin=None, input=b"a good long password\n").returncode == 0
+    )
+    assert run("db", "move", "--data", tmp_path).returncode == 2
+    done = run("db", "move", "--data", tmp_path, "--to", postgres.url(name))
+    assert done.returncode == 0, done.stderr
+    assert b"rows are in PostgreSQL" in done.stdout
+    again = run("db", "move", "--data", tmp_path, "--to", postgres.url(name))
+    assert (again.returncode, b"only an empty database" in again.stderr) == (1, True)
+    postgres.drop(name)
