@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ _T = TypeVar("_T")
 
 
 def in_background(call: Callable[[], _T], *, name: str) -> Future[_T]:
-    """What ``call`` returns or raises, in a new thread.
+    """What ``call`` returns or raises, in a new thread that has the context variables of the caller.
 
     A daemon, so that one which does not end keeps nobody from ending.
 
@@ -27,5 +28,5 @@ def in_background(call: Callable[[], _T], *, name: str) -> Future[_T]:
         except BaseException as error:  # noqa: BLE001 (it belongs to whoever waits)
             future.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True).start()
     return future

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from attrs import evolve
 
+from whispercore import tracing
 from whispercore.clock import Clock
 from whispercore.contract.consequences import SAFE
 from whispercore.contract.endpoint import Channel, Listing, Operation, Stream
@@ -279,7 +280,7 @@ class AsyncHttp(AsyncTransport):
             sending = Sending(outgoing.body, lambda: limit.reschedule(loop.time() + self.options.timeout_s))
         try:
             async with limit:
-                response = await self._sent(outgoing, sending or outgoing.body)
+                response = await self._traced(outgoing, sending or outgoing.body)
                 try:
                     if not takes_errors:
                         await self._check(outgoing, response)
@@ -298,6 +299,16 @@ class AsyncHttp(AsyncTransport):
         finally:
             if sending is not None and not sending.is_done:
                 sending.abort()
+
+    async def _traced(self, outgoing: Outgoing, body: Form | Sending | bytes | None) -> aiohttp.ClientResponse:
+        """Send it, as a span of the caller's trace, with which the server goes on."""
+        operation = outgoing.operation
+        about = {"http.request.method": operation.method, "server.address": outgoing.url.host or ""}
+        with tracing.span(f"{operation.method} {operation.path}", kind="client", attributes=about) as span:
+            parent = tracing.traceparent()
+            response = await self._sent(outgoing if parent is None else outgoing.saying("traceparent", parent), body)
+            span.set({"http.response.status_code": response.status})
+            return response
 
     async def _sent(self, outgoing: Outgoing, body: Form | Sending | bytes | None) -> aiohttp.ClientResponse:
         return await self.connection.session().request(

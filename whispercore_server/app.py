@@ -17,6 +17,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
+from whispercore import tracing
 from whispercore.audit.event import AuditEvent, EventType
 from whispercore.clock import Clock
 from whispercore.contract.endpoint import Operation
@@ -48,6 +49,7 @@ from whispercore_server.screening import ScreeningGuard
 from whispercore_server.settings import ServerSettings
 from whispercore_server.telling import telling
 from whispercore_server.tidying import tidying
+from whispercore_server.traced import traced
 
 _log = logging.getLogger(__name__)
 
@@ -116,8 +118,10 @@ def create_app(
         proxies=Proxies(trusted=settings.trusted_proxies, header=settings.forwarded_header),
     )
     cors = Cors(settings.cors_origins, (one for api in apis for one in api.operations()))
+    around = [traced()] if tracing.is_on() else []
     app = web.Application(
-        middlewares=[measuring.middleware, frame.middleware, cors.middleware], client_max_size=settings.max_json_bytes
+        middlewares=[*around, measuring.middleware, frame.middleware, cors.middleware],
+        client_max_size=settings.max_json_bytes,
     )
     app[PORTS] = ports
     app[ADMIN_KEY_MADE] = []

@@ -36,7 +36,7 @@ from whispercore_server.guard import Guard, looking
 from whispercore_server.plugin import Reply
 from whispercore_server.presence import while_there
 from whispercore_server.proxies import Proxies
-from whispercore_server.request_info import REQUEST_INFO, request_info
+from whispercore_server.request_info import REQUEST_ID_NOW, REQUEST_INFO, request_info
 from whispercore_server.security_headers import SECURITY_HEADERS
 from whispercore_server.streams import ServerSocket, close_socket, open_socket, send_events, send_file, watched
 
@@ -231,6 +231,7 @@ class Frame:
         async def frame(http: web.Request, handler: Respond) -> web.StreamResponse:
             given = http.headers.get("X-Request-ID", "")
             http[REQUEST_ID] = given if _ACCEPTED_ID.fullmatch(given) else self.ids.new()
+            REQUEST_ID_NOW.set(http[REQUEST_ID])
             http[REQUEST_INFO] = request_info(http, http[REQUEST_ID], self.proxies, mounted_at=self._mounted_at())
             try:
                 return await handler(http)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -15,13 +16,17 @@ from whispercore.contract.endpoint import Operation, Raw
 from whispercore.contract.fields import Upload
 from whispercore.measures.traffic import Traffic
 from whispercore.people.caller import Caller
-from whispercore_server.frame import OPERATION
+from whispercore_server.frame import CALLER, OPERATION
 from whispercore_server.guard import Guard, Moment
 from whispercore_server.ports import Ports
 
 _BEGAN_S: Final = web.RequestKey("began_s", float)
 _ANSWERED: Final = web.RequestKey("answered", bool)
 _RECEIVED: Final = web.RequestKey("received_bytes", int)
+REQUESTS: Final = "whispercore_server.requests"
+"""The logger of answers."""
+_log = logging.getLogger(__name__)
+_requests = logging.getLogger(REQUESTS)
 _GONE: Final = 499
 """The client went away before its answer began."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -67,10 +72,13 @@ class Measuring(Guard):
 
     async def read(self, http: web.Request, operation: Operation, caller: Caller, request: object) -> None:
         """Remember what came in."""
-        del caller
         assert not isinstance(operation, Raw)
         values = (getattr(request, slot.name) for slot in operation.plan.slots)
-        http[_RECEIVED] = sum(one.size_bytes or 0 for one in values if isinstance(one, Upload))
+        uploads = [one for one in values if isinstance(one, Upload)]
+        http[_RECEIVED] = sum(one.size_bytes or 0 for one in uploads)
+        for one in uploads:
+            about = {"operation": operation.name, "user_id": caller.user_id}
+            _log.info("received a file", extra={**about, "file_name": one.name, "file_size": one.size_bytes})
 
     def _count(self, http: web.Request, status: int) -> None:
         if _BEGAN_S not in http or http.get(_ANSWERED, False):
@@ -78,6 +86,8 @@ class Measuring(Guard):
         http[_ANSWERED] = True
         operation: Operation | None = http.get(OPERATION)
         took_s = self.clock.monotonic() - http[_BEGAN_S]
+        if _requests.isEnabledFor(logging.INFO):
+            _tell(http, operation, status, took_s)
         self.traffic.answered(
             operation=operation.name if operation is not None else "",
             method=http.method if http.method in _METHODS else "other",
@@ -87,6 +97,19 @@ class Measuring(Guard):
         if operation is not None and not isinstance(operation, Raw) and operation.plan.is_form:
             failed = status >= web.HTTPBadRequest.status_code
             self.traffic.uploaded(size_bytes=http.get(_RECEIVED, 0), took_s=took_s, failed=failed)
+
+
+def _tell(http: web.Request, operation: Operation | None, status: int, took_s: float) -> None:
+    """A line of the log, without what is in the address: that may be a secret."""
+    caller: Caller | None = http.get(CALLER)
+    route = operation.path if operation is not None else "no endpoint"
+    about = {
+        "operation": operation.name if operation is not None else None,
+        "user_id": caller.user_id if caller is not None else None,
+        "status": status,
+        "duration_s": round(took_s, 6),
+    }
+    _requests.info("%s %s: %d", http.method, route, status, extra=about)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Final
 
 from aiohttp import web
@@ -10,6 +11,8 @@ from whispercore.people.caller import RequestInfo
 from whispercore_server.proxies import Proxies
 
 REQUEST_INFO: Final = web.RequestKey("request_info", RequestInfo)
+REQUEST_ID_NOW: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
+"""Of the request that is being answered, for the log."""
 _LONGEST_AGENT: Final = 300
 
 

@@ -22,6 +22,8 @@ _KEY_LENGTH: Final = range(32, 201)
 SECURE_COOKIES: Final = ("auto", "always", "never")
 CSRF: Final = ("sessions", "always")
 SCREENING: Final = ("off", "log", "block")
+LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("auto", "json", "text")
 
 
 def _secret_text(text: str) -> str:
@@ -328,6 +330,28 @@ class ServerSettings(DatabaseSettings):
             parsers.origins,
             show=parsers.listed,
         ),
+    )
+    log_level: str = field(
+        default="info",
+        validator=_check_choice(LEVELS),
+        metadata=setting(
+            "WHISPERCORE_LOG_LEVEL",
+            f"From which severity on there is a log: {', '.join(LEVELS)}.",
+            parsers.one_of(LEVELS),
+        ),
+    )
+    log_format: str = field(
+        default="auto",
+        validator=_check_choice(LOG_FORMATS),
+        metadata=setting(
+            "WHISPERCORE_LOG_FORMAT",
+            "The form of the log: json, text, or auto for text at a terminal and else JSON.",
+            parsers.one_of(LOG_FORMATS),
+        ),
+    )
+    log_requests: bool = field(
+        default=False,
+        metadata=setting("WHISPERCORE_LOG_REQUESTS", "Whether each answer is in the log (1 or 0).", parsers.flag),
     )
     library: Settings = field(factory=Settings)
     """Models and threads; in a file, the table ``[library]``."""

@@ -7,6 +7,7 @@ ten hours does not hold up one of ten seconds.
 from __future__ import annotations
 
 import collections
+import contextvars
 import os
 import signal
 import threading
@@ -211,6 +212,8 @@ class _Work(Generic[_T]):
     call: Callable[[Engine], _T]
     control: Control
     window: Window
+    context: contextvars.Context = field(factory=contextvars.copy_context)
+    """Of whoever asked, so that what is done belongs to his trace."""
     future: Future[_T] = field(factory=Future)
     deaths: int = 0
     kills: int = 0
@@ -219,7 +222,7 @@ class _Work(Generic[_T]):
         """Finish the future, unless the engine dies in a way that allows another try (then ``EngineCrashed``)."""
         try:
             self.control.check()
-            result = self.call(engine)
+            result = self.context.run(self.call, engine)
         except (EngineCrashed, Preempted):
             raise
         except BaseException as error:  # noqa: BLE001 (it belongs to whoever waits)

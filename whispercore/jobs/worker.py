@@ -127,6 +127,7 @@ class Worker:
                 running.cancelled.set()
 
     async def _work(self, running: Running) -> None:
+        _log.info("job %s: attempt %d begins", running.job.id, running.job.attempt, extra=_about(running.job))
         handling = asyncio.ensure_future(self._handlers[running.job.kind](running))
         try:
             await self._until_over(handling, running.cancelled)
@@ -158,10 +159,12 @@ class Worker:
         error = Cancelled() if handling.cancelled() else handling.exception()
         claim, job = running.claim, running.job
         if running.cancelled.is_set() or isinstance(error, ClaimLost):
-            _log.info("job %s: attempt %d was stopped", job.id, job.attempt)
+            _log.info("job %s: attempt %d was stopped", job.id, job.attempt, extra=_about(job))
             return
         if error is not None:
-            _log.warning("job %s: attempt %d failed", job.id, job.attempt, exc_info=error)
+            _log.warning("job %s: attempt %d failed", job.id, job.attempt, exc_info=error, extra=_about(job))
+        else:
+            _log.info("job %s: completed", job.id, extra=_about(job))
         if claim.is_over:
             return
         with _logged(f"write how job {job.id} ended"):
@@ -202,6 +205,11 @@ class Worker:
         for claim in lost:
             if not claim.is_over and claim in self._running:
                 self._running[claim].cancelled.set()
+
+
+def _about(job: Job) -> dict[str, object]:
+    """Attributes for the log."""
+    return {"job_id": job.id, "kind": job.kind, "user_id": job.owner_id, "model": job.model, "attempt": job.attempt}
 
 
 async def _ended(handling: asyncio.Future[None]) -> None:

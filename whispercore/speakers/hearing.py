@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from whispercore import tracing
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.audio.decoder import Decoder, Sound
 from whispercore.audio.joined import PartFiles
@@ -46,7 +47,8 @@ def hear(
     with Decoder(recording, name=name, control=control, readers=readers) as decoder:
         on_open(decoder.sound)
         windows = _readable(decoder.windows(MAX_WINDOW_S))
-        return diarizer.diarize(windows, speakers=speakers, control=control, on_heard=on_heard)
+        with tracing.span("diarize"):
+            return diarizer.diarize(windows, speakers=speakers, control=control, on_heard=on_heard)
 
 
 def _readable(windows: Iterator[Window]) -> Iterator[Window]:

@@ -59,6 +59,8 @@ class TranscribeOptions:
     engine: str = "whisper-cpp"
     url: str | None = field(default=None, repr=False)
     """Where the recording is to be fetched from, when it did not come with the job. It may have a secret in it."""
+    traceparent: str | None = None
+    """The trace of the request that asked for it (W3C Trace Context)."""
     webhook_id: str | None = None
     """One of the owner's webhooks, which is told when the job is over."""
     lane: Lane = field(default="batch", validator=validators.in_(LANES))

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore import tracing
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.errors import InvalidOption, ModelNotAvailable, Unavailable
@@ -302,7 +303,7 @@ def _new(options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:
     return NewJob(
         owner_id=caller.user_id,
         kind=KIND,
-        options=options.dump(),
+        options=evolve(options, traceparent=tracing.traceparent()).dump(),
         payload_version=VERSION,
         priority=priority,
         cost=_UNKNOWN_LENGTH_S,

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore import tracing
 from whispercore.audio import CUTTER_VERSION
 from whispercore.audio.joined import PartFiles
 from whispercore.checkpoints import FinishedWindow, Past
@@ -131,6 +132,12 @@ class Transcribe:
         """
         job = running.job
         options = TranscribeOptions.load(job.options, job.payload_version)
+        about: dict[str, tracing.Attribute] = {"job.id": job.id, "job.attempt": job.attempt, "model": options.model}
+        with tracing.span("transcribe", kind="consumer", parent=options.traceparent, attributes=about):
+            await self._do(running, options)
+
+    async def _do(self, running: Running, options: TranscribeOptions) -> None:
+        job = running.job
         file_id = job.file_id if job.file_id is not None else await self._received(running.claim, options)
         if self._reuse and await self._is_done_already(running.claim, options, file_id):
             return
@@ -155,6 +162,8 @@ class Transcribe:
             )
             transcript = await self._run(pipeline, running)
         await running.claim.complete(transcript)
+        about = {"job_id": job.id, "audio_duration_s": transcript.duration_s, "windows_decoded": pipeline.decoded}
+        _log.info("job %s: transcribed", job.id, extra=about)
 
     async def _received(self, claim: Claim, options: TranscribeOptions) -> str:
         """The recording of a job that came without one, fetched from where it was said to be."""
@@ -272,7 +281,7 @@ class ClaimCheckpoints:
 
 def _key_of(file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
     """Checksum of all that a transcript depends on, but for builds and machines."""
-    asked = evolve(options, model="any", lane="batch", url=None, webhook_id=None).dump()
+    asked = evolve(options, model="any", lane="batch", url=None, webhook_id=None, traceparent=None).dump()
     return hashlib.sha256("\n".join((file.sha256, model.sha256, str(CUTTER_VERSION), asked)).encode()).hexdigest()
 
 

@@ -48,6 +48,10 @@ def serve(
         import asyncio  # noqa: PLC0415 - the help does without it
 
         from whispercore_server.cli.telling import Teller  # noqa: PLC0415 - as above
+        from whispercore_server.exporting import exported_traces  # noqa: PLC0415 - as above
+        from whispercore_server.logs import configure  # noqa: PLC0415 - as above
         from whispercore_server.serving import serve as run  # noqa: PLC0415 - as above
 
-    asyncio.run(run(settings, Teller(settings), without=without or (), worker=not no_worker))
+    configure(settings)
+    with exported_traces():
+        asyncio.run(run(settings, Teller(settings), without=without or (), worker=not no_worker))

@@ -36,6 +36,10 @@ def worker(
         import asyncio  # noqa: PLC0415 - the help does without it
 
         from whispercore_server.cli.telling import Teller  # noqa: PLC0415 - as above
+        from whispercore_server.exporting import exported_traces  # noqa: PLC0415 - as above
+        from whispercore_server.logs import configure  # noqa: PLC0415 - as above
         from whispercore_server.serving import work  # noqa: PLC0415 - as above
 
-    asyncio.run(work(settings, Teller(settings), without=without or ()))
+    configure(settings)
+    with exported_traces():
+        asyncio.run(work(settings, Teller(settings), without=without or ()))

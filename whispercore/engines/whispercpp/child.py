@@ -7,6 +7,7 @@ process at once (``children.main``), whatever the other threads are computing.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -94,10 +95,11 @@ def _work(
     def run() -> object:
         if isinstance(message, Detect):
             return Detected(message.slot, *model.detect_language(samples, flag))
+        began_ns = time.time_ns()
         segments, parameters = model.decode(
             samples, message, flag, lambda fraction: channel.send(Progress(message.slot, fraction))
         )
-        return Heard(message.slot, segments, parameters)
+        return Heard(message.slot, segments, parameters, began_ns, time.time_ns())
 
     return run
 

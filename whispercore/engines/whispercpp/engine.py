@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from attrs import define, field
 
+from whispercore import tracing
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.children import supervisor
 from whispercore.children.supervisor import Child, Exit, Isolation
@@ -192,7 +193,11 @@ class WhisperCpp:
     # ------------------------------------------------------------ one call
 
     def _decode(self, request: Decode, window: Window, control: Control) -> Decoded:
-        heard = self._call(request, window, control, Heard)
+        about = {"window.start_s": window.start_s, "window.duration_s": window.duration_s}
+        with tracing.span("decode a window", attributes=about):
+            heard = self._call(request, window, control, Heard)
+            in_child: dict[str, tracing.Attribute] = {"process.pid": self.pid or 0, "engine": "whisper-cpp"}
+            tracing.record("compute in the engine's child", heard.began_ns, heard.ended_ns, in_child)
         return Decoded(
             segments=tuple(_shifted(item, window) for item in heard.segments),
             parameters=heard.parameters,

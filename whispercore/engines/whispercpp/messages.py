@@ -84,6 +84,9 @@ class Heard:
     segments: tuple[Segment, ...]
     parameters: dict[str, Scalar]
     """What C was called with, read back from the structure that was passed."""
+    began_ns: int
+    """When the computation began, in nanoseconds since 1970."""
+    ended_ns: int
 
 
 @frozen
