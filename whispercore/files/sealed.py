@@ -81,8 +81,8 @@ def unsealed(
 
 def _pays(data: memoryview) -> bool:
     """Whether it becomes smaller, judged by samples from all of it."""
-    step = max(1, (len(data) - _SAMPLE_BYTES) // (_SAMPLES - 1))
-    samples = [data[at : at + _SAMPLE_BYTES] for at in range(0, len(data), step)][:_SAMPLES]
+    step = max(0, len(data) - _SAMPLE_BYTES) // (_SAMPLES - 1)
+    samples = [data[at : at + _SAMPLE_BYTES] for at in {number * step for number in range(_SAMPLES)}]
     packed = sum(len(zstd.compress(sample, _LEVEL)) for sample in samples)
     return packed < _WORTH * sum(map(len, samples))
 

@@ -399,5 +399,15 @@ def test_options_are_all_tried() -> None:
     from whispercore.api.transcriber.jobs import CreateJob
 
     tried = set(itertools.chain.from_iterable(options for _, options in OPTIONS.values()))
-    elsewhere = {"file", "model", "keep_damaged", "priority", "idempotency_key", "url", "webhook_id"}
+    elsewhere = {
+        "file",
+        "model",
+        "keep_damaged",
+        "priority",
+        "idempotency_key",
+        "url",
+        "webhook_id",
+        "diarize",
+        "speakers",
+    }
     assert {one.name for one in fields(CreateJob)} == tried | elsewhere
