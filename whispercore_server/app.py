@@ -199,7 +199,12 @@ async def worker_task(ports: Ports, kinds: Mapping[str, Handler]) -> AsyncIterat
     """
     with worker_name(ports.settings.data / "workers") as name:
         worker = Worker(
-            ports.jobs, kinds, name=name, slots=ports.settings.slots, loaded_models=lambda: _loaded(kinds.values())
+            ports.jobs,
+            kinds,
+            name=name,
+            slots=ports.settings.slots,
+            timeout_s=ports.settings.job_timeout_s,
+            loaded_models=lambda: _loaded(kinds.values()),
         )
         task = asyncio.create_task(worker.run(), name=f"worker {name}")
         task.add_done_callback(_tell_of_its_end)

@@ -192,6 +192,7 @@ class Frame:
     async def _stream(
         self, http: web.Request, operation: Operation, handle: Handle, request: object, caller: Caller
     ) -> web.StreamResponse:
+        assert isinstance(operation, Stream)
         return await send_events(
             http,
             web.StreamResponse(status=operation.status),
@@ -199,6 +200,7 @@ class Frame:
             known=lambda error: self._known(http, error),
             render=lambda error: self._rendered(http, operation.dialect, error),
             watch=self.admission.watch(http, operation, caller),
+            opens_within_s=operation.opens_within_s,
         )
 
     async def _download(

@@ -179,6 +179,7 @@ class Ports:
             fetcher=fetcher,
             fetch_models=settings.fetch_models,
             max_queue=settings.max_queue,
+            max_retries=settings.max_retries,
         )
         batches = Batches(database, ids=ids, audit=audit)
         uploads = Uploads.of(

@@ -14,7 +14,7 @@ from whispercore.errors import InvalidOption
 from whispercore.people.networks import Network, network, networks
 from whispercore.setting import setting
 from whispercore.settings import Settings
-from whispercore_server.database_settings import DatabaseSettings
+from whispercore_server.job_settings import JobSettings
 from whispercore_server.limiting.profiles import DEFAULT, PROFILES
 from whispercore_server.upload_settings import MOST_MB
 
@@ -87,7 +87,7 @@ def _redis_url(text: str) -> str:
 
 
 @frozen(kw_only=True)
-class ServerSettings(DatabaseSettings):
+class ServerSettings(JobSettings):
     """What a server is told by its file, its environment and its command line.
 
     The metadata of each field names its variable, and describes it for people.

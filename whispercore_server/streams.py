@@ -42,6 +42,7 @@ async def send_events(
     known: Known,
     render: Render,
     watch: Watch,
+    opens_within_s: float = 1.0,
 ) -> web.StreamResponse:
     """Send events until there are no more. An error after the first byte is the last event, called ``error``.
 
@@ -52,6 +53,7 @@ async def send_events(
         known: Makes an error that may be told of any.
         render: Writes it.
         watch: What it raises ends the stream like an error of the events.
+        opens_within_s: How long the answer waits for the first event.
     """
     response.content_type = "text/event-stream"
     response.charset = "utf-8"
@@ -62,7 +64,7 @@ async def send_events(
         try:
             # The first event before the first byte: what fails at once is an ordinary error.
             waiting = asyncio.ensure_future(anext(events))
-            await asyncio.wait((waiting,), timeout=1.0)
+            await asyncio.wait((waiting,), timeout=opens_within_s)
             if waiting.done() and not isinstance(waiting.exception(), StopAsyncIteration | None):
                 waiting.result()
             await response.prepare(http)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,13 +15,12 @@ from whispercore.errors import RequestError
 from whispercore.people.caller import Caller
 from whispercore_server.ports import Ports
 
-EVERY_S: Final = 3600.0
 _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def tidying(ports: Ports) -> AsyncIterator[None]:
-    """Tidy at the beginning and every hour, for as long as the block lasts; ``ports`` have to be open."""
+    """Tidy now and as often as the settings say, for as long as the block lasts; ``ports`` have to be open."""
     task = asyncio.create_task(_tidy_on(ports), name="tidying")
     try:
         yield
@@ -57,4 +55,4 @@ async def _tidy_on(ports: Ports) -> None:
             await tidy(ports)
         except (RequestError, SQLAlchemyError, OSError) as error:  # the next time, or the one after
             _log.warning("old records are kept for now: %s", error)
-        await ports.clock.sleep(EVERY_S)
+        await ports.clock.sleep(ports.settings.cleanup_s)

@@ -163,6 +163,8 @@ class Stream(Operation, Generic[P, Req, Happened]):
     """Their base class."""
     final: tuple[type[Happened], ...] = field(default=(), kw_only=True)
     """After one of these nothing follows, and a client does not connect again."""
+    opens_within_s: float = field(default=1.0, kw_only=True)
+    """How long the answer waits for the first event before it begins: what fails until then is an ordinary error."""
 
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...

@@ -66,6 +66,7 @@ class Submissions:
         fetcher: Judges addresses that recordings are to be fetched from.
         fetch_models: Whether models that are not on this machine may be asked for.
         max_queue: No more jobs are taken when so many wait.
+        max_retries: How often a job is tried again by itself.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Submissions:
         fetcher: Fetcher,
         fetch_models: bool,
         max_queue: int,
+        max_retries: int,
     ) -> None:
         self._files = files
         self._jobs = jobs
@@ -90,6 +92,7 @@ class Submissions:
         self._library = library
         self._fetch_models = fetch_models
         self._max_queue = max_queue
+        self._max_retries = max_retries
 
     async def check_queue(self) -> None:
         """Refuse what would have to wait too long.
@@ -163,7 +166,7 @@ class Submissions:
                 keep_damaged=options.keep_damaged,
             )
         new = evolve(
-            _new(options, caller, priority),
+            self._new(options, caller, priority),
             cost=max(1.0, sound.declared_s or _UNKNOWN_LENGTH_S),
             file_id=staged.id,
             filename=staged.name,
@@ -200,9 +203,9 @@ class Submissions:
         """
         if isinstance(recording, str):
             options = evolve(options, url=self._fetcher.checked(recording))
-            new = evolve(_new(options, caller, priority), filename=clean_name(name_of(recording)))
+            new = evolve(self._new(options, caller, priority), filename=clean_name(name_of(recording)))
         else:
-            new = evolve(_new(options, caller, priority), file_id=recording.id, filename=recording.name)
+            new = evolve(self._new(options, caller, priority), file_id=recording.id, filename=recording.name)
             await self._files.keep(tx, recording, caller.user_id)
             await self._audit.append(tx, caller, _uploaded(recording))
         return await self._jobs.enqueue(tx, evolve(new, batch_id=batch_id, next_attempt_at=HELD), caller)
@@ -282,7 +285,7 @@ class Submissions:
                 if job is not None:
                     return Submitted(job=job, repeated=True)
             new = evolve(
-                _new(options, caller, priority),
+                self._new(options, caller, priority),
                 filename=clean_name(name_of(url)),
                 idempotency_key=idempotency_key,
                 request_sha256=digest if idempotency_key is not None else None,
@@ -297,20 +300,20 @@ class Submissions:
             job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
         return Submitted(job=job, repeated=True) if job is not None else None
 
-
-def _new(options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:
-    """A job, as far as all doors are alike."""
-    return NewJob(
-        owner_id=caller.user_id,
-        kind=KIND,
-        options=evolve(options, traceparent=tracing.traceparent()).dump(),
-        payload_version=VERSION,
-        priority=priority,
-        cost=_UNKNOWN_LENGTH_S,
-        model=options.model,
-        language=options.decoding.language,
-        webhook_id=options.webhook_id,
-    )
+    def _new(self, options: TranscribeOptions, caller: Caller, priority: int) -> NewJob:
+        """A job, as far as all doors are alike."""
+        return NewJob(
+            owner_id=caller.user_id,
+            kind=KIND,
+            options=evolve(options, traceparent=tracing.traceparent()).dump(),
+            payload_version=VERSION,
+            priority=priority,
+            cost=_UNKNOWN_LENGTH_S,
+            max_retries=self._max_retries,
+            model=options.model,
+            language=options.decoding.language,
+            webhook_id=options.webhook_id,
+        )
 
 
 def digest_of(recording: Sequence[str], options: TranscribeOptions, priority: int) -> str:

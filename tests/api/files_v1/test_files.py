@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import requests
+from attrs import evolve
 from sqlalchemy import func, select
 from urllib3 import encode_multipart_formdata
 
@@ -184,7 +186,7 @@ class Slow:
 
     def wait_until_it_began(self) -> None:
         while rows_of(self._visitor.server, self.file_id)["arrivals"] == 0:
-            pass
+            time.sleep(0.01)
 
 
 @contextmanager
@@ -239,6 +241,20 @@ async def test_an_upload_is_followed_while_it_comes_in(client: Both, newcomer: V
     assert isinstance(seen[-1], FileDone)
     assert seen[-1].status == "completed"
     assert {one.file_id for one in seen} == {slow.file_id}
+
+
+def test_a_listener_may_be_on_another_server(make_server: MakeServer, audio: Path) -> None:
+    here, there = make_server(worker=False), make_server(worker=False)
+    owner = registered(here)
+    slow = Slow(owner, audio / "clip01-en.wav")
+    with under_way(slow) as sending, both_events(evolve(owner, server=there), slow.file_id) as events:
+        for event in events:
+            assert isinstance(event, UploadProgress)
+            if event.bytes_processed:
+                slow.go_on()
+            if event.progress == 1.0:
+                break
+        assert event.bytes_processed == sending.result(60).json()["size_bytes"]
 
 
 def test_its_events_are_as_the_seed_shows_them(newcomer: Visitor, audio: Path) -> None:
@@ -433,6 +449,13 @@ def test_a_full_queue_says_when_to_come_again(make_server: MakeServer, audio: Pa
     assert [file["id"] for file in admin.get("/api/v1/files").json()["files"]] == [kept["id"]]
     folder = admin.server.ports.settings.data / "files"
     assert {one.parent.name for one in folder.rglob("*") if one.is_file()} == {kept["id"]}
+
+
+def test_a_job_is_tried_again_as_often_as_the_setting_says(make_server: MakeServer, audio: Path) -> None:
+    admin = administrator(make_server(worker=False, max_retries=1))
+    job_id = sent(admin, audio / "clip01-en.wav")["job_id"]
+    query = select(tables.jobs.c.max_retries).where(tables.jobs.c.id == job_id)
+    assert admin.server.run(admin.server.ports.database.rows(query))[0][0] == 1
 
 
 def test_a_request_that_is_sent_again_makes_no_second_file(newcomer: Visitor, audio: Path) -> None:

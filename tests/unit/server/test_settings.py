@@ -23,6 +23,7 @@ def test_defaults() -> None:
     assert settings.database_url == f"sqlite+aiosqlite:///{data}/whispercore.db"
     assert (settings.max_direct_upload_bytes, settings.max_json_bytes) == (1 << 30, 1 << 20)
     assert settings.library == Settings()
+    assert (settings.job_timeout_s, settings.max_retries, settings.cleanup_s) == (120 * 60, 3, 24 * 3600)
 
 
 def test_a_file_for_server_and_library(tmp_path: Path) -> None:

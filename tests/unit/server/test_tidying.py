@@ -19,7 +19,7 @@ from whispercore.errors import Conflict
 from whispercore.people.caller import Caller
 from whispercore.testing import FakeClock
 from whispercore_server.ports import Ports
-from whispercore_server.tidying import EVERY_S, tidy, tidying
+from whispercore_server.tidying import tidy, tidying
 
 DAY_S = 86_400.0
 
@@ -85,12 +85,12 @@ async def test_a_file_that_never_came_in_whole_goes_after_a_day(tmp_path: Path) 
         assert not left.parent.exists()
 
 
-async def test_it_tidies_at_the_start_and_every_hour(tmp_path: Path) -> None:
+async def test_it_tidies_at_the_start_and_as_often_as_the_setting_says(tmp_path: Path) -> None:
     clock = FakeClock()
     async with ports_at(tmp_path, clock, days=1) as ports, tidying(ports):
         await note(ports, "old")
         await until(lambda: clock.sleepers > 0)
         clock.advance(2 * DAY_S)
-        clock.advance(EVERY_S)
+        clock.advance(ports.settings.cleanup_s)
         while "old" in await actions(ports):  # noqa: ASYNC110 (what it waits for sets no event)
             await asyncio.sleep(0)

@@ -221,5 +221,6 @@ class Files(FilesV1Group[T_co], Generic[T_co]):
         scope="files:read",
         errors=(NotFound,),
         final=(FileDone, UploadFailed),
+        opens_within_s=30.0,
         doc="Follow a file: how much of it has come, and then how far its job is.",
     )

@@ -39,7 +39,7 @@ from whispercore_server.plugins.transcriber.ordering import PRIORITIES, REPEATED
 from whispercore_server.plugins.v1.views import STATES, STATUSES, progress
 from whispercore_server.ports import Ports
 
-_PATIENCE_S: Final = 0.8
+_PATIENCE_S: Final = 1.0
 """How long a listener waits for an upload to begin: he cannot know when its first bytes are there."""
 
 
