@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, Integer, Select, cast, func, select
+from sqlalchemy import URL, Connection, Engine, Integer, Select, cast, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -75,9 +75,9 @@ class PostgresStore:
         await undisturbed(self._engine.dispose())
 
     @property
-    def engines(self) -> Collection[AsyncEngine]:
+    def engines(self) -> Collection[Engine]:
         """What makes its connections."""
-        return (self._engine,)
+        return (self._engine.sync_engine,)
 
     @property
     def connections(self) -> int:

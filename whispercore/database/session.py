@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Row, Select, make_url
+from sqlalchemy import URL, Connection, Engine, Row, Select, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock, SystemClock
@@ -140,7 +140,7 @@ class Database:
         return next(iter(self._store.engines)).dialect.name
 
     @property
-    def engines(self) -> Collection[AsyncEngine]:
+    def engines(self) -> Collection[Engine]:
         """What makes its connections, for those who listen to what it is asked."""
         return self._store.engines
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,34 +20,49 @@ from whispercore.errors import StorageFull, Unavailable
 
 BUSY_S = 15.0
 """How long a writer waits for those of other processes."""
+_LOGGING: dict[str, Any] = {"logging_name": LOGGED_AS, "hide_parameters": True}
+"""Values are left out of what is logged, and of errors: among them are hashes of passwords, and keys."""
 _PRIMARY = 0xFF
 """The lower byte of an extended result code is the primary one."""
 
 
 def engine(url: URL, *, size: int) -> AsyncEngine:
-    """What makes connections.
+    """What makes connections for transactions.
 
     Args:
         url: Of the database; without a path for one in memory, which is a single connection.
         size: How many connections there may be.
     """
     in_memory = url.database in (None, "", ":memory:")
-    options: dict[str, Any] = {"poolclass": StaticPool}
+    pool: dict[str, Any] = {"poolclass": StaticPool}
     if not in_memory:
-        options = {"poolclass": AsyncAdaptedQueuePool, "pool_size": size, "max_overflow": 0, "pool_timeout": 60}
-    # Values are left out of what is logged, and of errors: among them are hashes of passwords, and keys.
-    made = create_async_engine(
-        url,
-        connect_args={"async_creator_fn": connect},
-        hide_parameters=True,
-        logging_name=LOGGED_AS,
-        **options,
-    )
-    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGED_AS}").addFilter(_without_rows)
-    event.listen(made.sync_engine, "connect", _prepare)
+        pool = {"poolclass": AsyncAdaptedQueuePool, **_pool(size)}
+    made = create_async_engine(url, connect_args={"async_creator_fn": connect}, **_LOGGING, **pool)
+    _watch(made.sync_engine)
     event.listen(made.sync_engine, "begin", _begin)
     event.listen(made.sync_engine, "handle_error", _keep_connected)
     return made
+
+
+def reading(url: URL, *, size: int) -> Engine:
+    """What makes connections for single queries, which are asked in threads.
+
+    Args:
+        url: Of the database, which is a file.
+        size: How many connections there may be.
+    """
+    made = create_engine(url.set(drivername="sqlite"), **_LOGGING, **_pool(size))
+    _watch(made)
+    return made
+
+
+def _pool(size: int) -> dict[str, Any]:
+    return {"pool_size": size, "max_overflow": 0, "pool_timeout": 60}
+
+
+def _watch(made: Engine) -> None:
+    logging.getLogger(f"sqlalchemy.engine.Engine.{LOGGED_AS}").addFilter(_without_rows)
+    event.listen(made, "connect", _prepare)
 
 
 def _without_rows(record: logging.LogRecord) -> bool:

@@ -14,20 +14,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Select
+from sqlalchemy import URL, Connection, Engine, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock
 from whispercore.database.driver import Connection as DriverConnection
+from whispercore.database.readers import Readers
 from whispercore.database.sqlite import engine, refusals
 from whispercore.database.store import Rows
 from whispercore.database.undisturbed import undisturbed
 
 _T = TypeVar("_T")
 _READERS = 2
-"""How many read at once. More only wait for each other: SQLite's threads need the interpreter for each row."""
+"""How many transactions read at once, and how many single queries beside them.
+
+More only wait for each other: SQLite's threads need the interpreter for each row.
+"""
 
 
 class SqliteStore:
@@ -45,9 +49,9 @@ class SqliteStore:
         # One in memory is its only connection, so there everybody waits for everybody.
         self._writer = engine(url, size=1).execution_options(whispercore_begin="BEGIN IMMEDIATE")
         self._reader = self._writer if in_memory else engine(url, size=_READERS)
-        # Of single statements, each a transaction by itself.
+        # For single statements, each a transaction by itself.
         self._lone_writer = self._writer.execution_options(whispercore_begin=None)
-        self._lone_reader = self._reader.execution_options(whispercore_begin=None)
+        self._lone_readers = None if in_memory else Readers(url, size=_READERS)
         # In the order they come: the pool alone sends those who have waited longest to the end again.
         self._turns = asyncio.Semaphore(_READERS)
         self._lock = asyncio.Lock()
@@ -67,21 +71,22 @@ class SqliteStore:
 
     async def close(self) -> None:
         """One in memory is gone then."""
+        if self._lone_readers is not None:
+            await undisturbed(self._lone_readers.close())
         await undisturbed(self._reader.dispose())
         await undisturbed(self._writer.dispose())
 
     @property
-    def engines(self) -> Collection[AsyncEngine]:
+    def engines(self) -> Collection[Engine]:
         """What makes its connections."""
-        return {self._reader, self._writer}
+        queries = set() if self._lone_readers is None else {self._lone_readers.engine}
+        return {self._reader.sync_engine, self._writer.sync_engine} | queries
 
     @property
     def connections(self) -> int:
         """How many are open."""
-        pools = {self._writer.pool, self._reader.pool}
-        return sum(
-            pool.checkedin() + pool.checkedout() if isinstance(pool, AsyncAdaptedQueuePool) else 1 for pool in pools
-        )
+        pools = [engine.pool for engine in self.engines]
+        return sum(pool.checkedin() + pool.checkedout() if isinstance(pool, QueuePool) else 1 for pool in pools)
 
     def now(self) -> datetime:
         """All who use the file are on this machine."""
@@ -93,8 +98,10 @@ class SqliteStore:
 
     async def rows(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None) -> Rows:
         """The rows of one query."""
-        async with self._turns if self.path is not None else self._held():
-            return await undisturbed(_by_itself(self._lone_reader, statement, values))
+        if self._lone_readers is not None:
+            return await self._lone_readers.rows(statement, values)
+        async with self._held():
+            return await undisturbed(_by_itself(self._lone_writer, statement, values))
 
     async def changed(self, statement: ReturningUpdate[*tuple[Any, ...]]) -> Rows:
         """The rows that one statement has changed."""

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Row, Select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Engine, Row, Select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 _T = TypeVar("_T")
@@ -22,7 +22,7 @@ class Store(Protocol):
     path: Path | None
 
     @property
-    def engines(self) -> Collection[AsyncEngine]:
+    def engines(self) -> Collection[Engine]:
         """What makes its connections."""
         ...
 

@@ -21,7 +21,9 @@ _TAGS: Final = select(func.aggregate_strings(job_tags.c.name, _BETWEEN)).where(j
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "visible_to": jobs.c.owner_id == bindparam("visible_to"),
+    "state": jobs.c.state == bindparam("state"),
     "states": jobs.c.state.in_(bindparam("states", expanding=True)),
+    "kind": jobs.c.kind == bindparam("kind"),
     "kinds": jobs.c.kind.in_(bindparam("kinds", expanding=True)),
     "created_after": jobs.c.created_at > bindparam("created_after"),
     "created_before": jobs.c.created_at < bindparam("created_before"),
@@ -63,14 +65,19 @@ def conditions(caller: Caller, wanted: JobFilter) -> dict[str, object]:
     """The values of those conditions that there are."""
     every = {
         "visible_to": None if caller.is_admin else caller.user_id,
-        "states": wanted.states,
-        "kinds": wanted.kinds,
+        **_among("state", wanted.states),
+        **_among("kind", wanted.kinds),
         "created_after": wanted.created_after,
         "created_before": wanted.created_before,
         "owner_id": wanted.owner_id,
         "tag": wanted.tag,
     }
     return {name: value for name, value in every.items() if value not in (None, ())}
+
+
+def _among(name: str, values: tuple[str, ...]) -> dict[str, object]:
+    """One value, as most lists want, is compared: a query for several is written anew each time."""
+    return {name: values[0]} if len(values) == 1 else {f"{name}s": values}
 
 
 def sliced(part: Slice) -> dict[str, int]:

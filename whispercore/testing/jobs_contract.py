@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import asdict
 
 from whispercore.database.page import Slice
 from whispercore.engines.engine import DetectedLanguage
@@ -181,7 +182,23 @@ class JobsContract(QueueContract):
         early = await jobs.listed(ANN, JobFilter(created_before=made[2].created_at, kinds=(KIND,)))
         assert [job.id for job in early.rows] == [made[1].id, made[0].id]
         assert (await jobs.listed(ANN, JobFilter(kinds=("dance",)))).total == 0
-        assert (await jobs.listed(ANN, part=Slice(offset=99))).rows == ()
+        behind = await jobs.listed(ANN, part=Slice(offset=99))
+        assert (behind.rows, behind.total) == ((), 5)
+
+    async def test_a_list_shows_what_is_kept(self, jobs: Jobs) -> None:
+        """To the last digit and letter."""
+        name = 'a "talk" \\ with\ttabs, \x01\x7f\u2028, Ω and 🎙.mp3'
+        durations_s = (None, 0.0, 1 / 3, 0.1 + 0.2, 222_014 / 44_100, 36_000.0000625)
+        for duration_s in durations_s:
+            await enqueued(jobs, filename=name, model="", audio_duration_s=duration_s)
+        await (await claimed(jobs)).report(progress=0.7 / 3)
+        rows = (await jobs.listed(ANN)).rows
+        assert {row.audio_duration_s for row in rows} == set(durations_s)
+        for row in rows:
+            job = await jobs.owned(row.id, ANN)
+            shown = asdict(row, filter=lambda attribute, _: attribute.name != "tags")
+            assert shown == {attribute: getattr(job, attribute) for attribute in shown}
+            assert (row.filename, row.model) == (name, "")
 
     async def test_an_idempotency_key_stands_for_one_request(self, jobs: Jobs) -> None:
         """Of one user."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, literal, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -105,10 +105,13 @@ async def test_whoever_is_cancelled_leaves_everything_in_order(database: Databas
         async with database.read() as tx:
             await tx.execute(select(signing_keys))
 
+    async def ask() -> None:
+        await database.rows(select(signing_keys))
+
     for number in range(30):
-        tasks += [asyncio.create_task(add(number)), asyncio.create_task(look())]
+        tasks += [asyncio.create_task(work) for work in (add(number), look(), ask())]
     for number, task in enumerate(tasks):
-        for _ in range(steps * (number % 3)):
+        for _ in range(steps * (number % 4)):
             await asyncio.sleep(0.0001)
         if number % 5:
             task.cancel()
@@ -119,7 +122,7 @@ async def test_whoever_is_cancelled_leaves_everything_in_order(database: Databas
             keys = set((await tx.execute(select(signing_keys.c.id))).scalars())
             await put(tx, "last")
     assert {key[1:] for key in keys if key[0] == "a"} == {key[1:] for key in keys if key[0] == "b"}
-    done = {str(number // 2) for number, end in enumerate(ended) if end is None and number % 2 == 0}
+    done = {str(number // 3) for number, end in enumerate(ended) if end is None and number % 3 == 0}
     assert done <= {key[1:] for key in keys}
     gc.collect()
 
@@ -150,8 +153,21 @@ async def test_open_connections_are_counted(tmp_path: Path) -> None:
             counts.append(database.connections)
             async with database.read():
                 counts.append(database.connections)
+        await database.rows(select(literal(1)))
+        counts.append(database.connections)
     counts.append(database.connections)
-    assert counts == [0, 1, 2, 3, 0], "one writes, and two read"
+    assert counts == [0, 1, 2, 3, 4, 0], "one writes, two read, and one asks single queries"
+
+
+async def test_queries_that_were_asked_are_read_before_the_end(tmp_path: Path) -> None:
+    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+    await database.upgrade()
+    asked = [asyncio.create_task(database.rows(select(func.count()).select_from(signing_keys))) for _ in range(20)]
+    await asyncio.sleep(0)
+    await database.close()
+    assert [row for rows in await asyncio.gather(*asked) for row in rows] == [(0,)] * 20
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await database.rows(select(signing_keys.c.id))
 
 
 async def test_a_transaction_in_a_transaction_is_a_mistake_and_no_deadlock(database: Database) -> None:

@@ -246,7 +246,7 @@ def statements(database: Database) -> list[str]:
         seen.append(statement)
 
     for engine in database.engines:
-        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        event.listen(engine, "before_cursor_execute", note)
     return seen
 
 
