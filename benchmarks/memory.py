@@ -9,6 +9,7 @@ from benchmarks import direct, ours
 from benchmarks.place import Place, in_words
 from benchmarks.processes import Peak, Side, peak_memory
 from benchmarks.results import Figure, Result
+from whispercore.models.catalogue import MICRO_PATH
 
 _SLOTS = 2
 _BAR_MB = 150.0
@@ -21,61 +22,58 @@ def run(place: Place) -> Result:
     own = _engine_alone(model, hour, place)
     with Side() as side, peak_memory(side.pid) as whole:
         whole_time = side.call(ours.transcribe, hour, model, place.threads)
+    own_on_micro = _engine_alone(MICRO_PATH, hour, place)
+    with Side() as side, peak_memory(side.pid) as lasting:
+        lasting_time = side.call(ours.transcribe, ten_hours, MICRO_PATH, place.threads)
     with Side() as side, peak_memory(side.pid) as decoding:
         decoding_time = side.call(ours.decode, ten_hours)
-    with Side() as side, peak_memory(side.pid) as pipeline:
-        pipeline_time = side.call(ours.transcribe_without_engine, ten_hours, model)
-    engine_mb = whole.parts_mb.get("engine", 0.0)
     long, short = in_words(ten_hours), in_words(hour)
     return Result(
         name="memory",
         title="Memory",
         how=(
-            f"PSS of all processes together, every 50 ms. {short} of speech on {place.model_name('tiny')}, from file "
-            f"to transcript, against {_SLOTS} bare pywhispercpp processes (as many as whispercore has slots; Python, "
-            f"numpy and the model in each) that get windows of 30 s. {long}: all of whispercore but the computation, "
-            f"with an engine that answers at once, plus what the engine's process had in the run of {short}."
+            f"PSS of all processes together, every 50 ms. {short} of speech on {place.model_name('tiny')}, {long} on "
+            f"micro, from file to transcript, each against {_SLOTS} bare pywhispercpp processes (as many as "
+            "whispercore has slots; Python, numpy and the model in each) that get windows of 30 s."
         ),
         figures=(
-            Figure(
-                what=f"{short}, more than the engine's own",
-                value=whole.total_mb - own.total_mb,
-                unit="MB",
-                digits=0,
-                bar=_BAR_MB,
-            ),
-            Figure(what=f"{short}, whispercore, all processes", value=whole.total_mb, unit="MB", digits=0),
-            Figure(what=f"the engine's own ({_SLOTS} bare processes)", value=own.total_mb, unit="MB", digits=0),
-            Figure(
-                what=f"{short}, all but the engine's process",
-                value=whole.without_engine_mb,
-                unit="MB",
-                digits=0,
-                bar=_BAR_MB,
-            ),
-            Figure(
-                what=f"{long}, more than the engine's own",
-                value=pipeline.total_mb + engine_mb - own.total_mb,
-                unit="MB",
-                digits=0,
-                bar=_BAR_MB,
-            ),
-            Figure(
-                what=f"{long}, all but the engine's process", value=pipeline.total_mb, unit="MB", digits=0, bar=_BAR_MB
-            ),
+            *_figures(short, whole, own),
+            *_figures(f"{long}, micro", lasting, own_on_micro),
             Figure(what=f"{long}, decoding only", value=decoding.total_mb, unit="MB", digits=0),
         ),
         samples={
             "whispercore_s": [whole_time.seconds],
+            "whispercore_micro_s": [lasting_time.seconds],
             "decoding_s": [decoding_time.seconds],
-            "pipeline_s": [pipeline_time.seconds],
         },
         notes=(
             f"At its peak in {short}: {_parts(whole)}; {whole_time.seconds:.0f} s, {whole.samples} samples.",
-            f"{long} through the pipeline: {_parts(pipeline)}; {pipeline_time.seconds:.0f} s.",
+            f"At its peak in {long}: {_parts(lasting)}; {lasting_time.seconds:.0f} s, {lasting.samples} samples.",
             f"{long} decoding only: {_parts(decoding)}; {decoding_time.seconds:.0f} s.",
             "A second bare process holds the weights a second time, our second slot does not.",
             "'All but the engine's process' is a strict view of the same bar: our engine's process as its own.",
+        ),
+    )
+
+
+def _figures(what: str, whole: Peak, own: Peak) -> tuple[Figure, ...]:
+    """Of one recording, against the engine by itself."""
+    return (
+        Figure(
+            what=f"{what}, more than the engine's own",
+            value=whole.total_mb - own.total_mb,
+            unit="MB",
+            digits=0,
+            bar=_BAR_MB,
+        ),
+        Figure(what=f"{what}, whispercore, all processes", value=whole.total_mb, unit="MB", digits=0),
+        Figure(what=f"{what}, the engine's own ({_SLOTS} bare processes)", value=own.total_mb, unit="MB", digits=0),
+        Figure(
+            what=f"{what}, all but the engine's process",
+            value=whole.without_engine_mb,
+            unit="MB",
+            digits=0,
+            bar=_BAR_MB,
         ),
     )
 

@@ -11,8 +11,6 @@ from attrs import frozen
 
 import whispercore
 from whispercore.audio.decoder import Decoder
-from whispercore.engines.pool import EnginePool
-from whispercore.testing.scripted import ScriptedEngine
 
 _WINDOW_S = 30.0
 
@@ -47,11 +45,3 @@ def decode(path: Path) -> Timed:
     with Decoder(path) as decoder:
         count = sum(1 for _ in decoder.windows(_WINDOW_S))
     return Timed(time.perf_counter() - began, count)
-
-
-def transcribe_without_engine(path: Path, model: Path) -> Timed:
-    """All of whispercore but the computation: an engine that answers each window at once."""
-    began = time.perf_counter()
-    with EnginePool(find=lambda _name: ScriptedEngine()) as pool:
-        transcript = whispercore.stream(path, model=model, language="en", pool=pool).run()
-    return Timed(time.perf_counter() - began, len(transcript.segments))
