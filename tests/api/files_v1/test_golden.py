@@ -1,19 +1,32 @@
-"""What seed 002 shows is what the server answers: names and JSON types at every depth, and nothing empty."""
+"""What seed 002 shows is what the server answers, by hand and through both clients: names and types at every depth."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from attrs import frozen
 
+from tests.both_clients import Both, both
 from tests.golden import Block, Json, blocks, differences
 from tests.live import Live
+from tests.minimal import filled, ids_in
 from tests.speech import AUDIO
 from tests.visitor import Visitor, registered
+from whispercore.api.files_v1.files import Files
+from whispercore.api.files_v1.keys import Keys
+from whispercore.api.files_v1.transcriptions import Transcriptions
+from whispercore.api.v1.jobs import Jobs
+from whispercore.contract.dialect import Meta
+from whispercore.contract.endpoint import Operation
+from whispercore.contract.wire import plain
+from whispercore.errors import InvalidRequest
 from whispercore.jobs.job import NewJob
 from whispercore.testing.making_jobs import transcript
 
@@ -22,11 +35,12 @@ NOT_YET = {
     "OpenTelemetry Integration",
 }
 """Documented and not there. Whoever brings one takes it out of here and compares it below."""
+RECORDING = AUDIO / "clip01-en.wav"
 
 
 @frozen
 class Documented:
-    """Asks for what the seed shows."""
+    """Somebody with what the seed's requests are about."""
 
     owner: Visitor
 
@@ -41,6 +55,11 @@ class Documented:
     def waiting(self) -> str:
         return self.server.run(self._job(is_completed=False))
 
+    def cancelled(self) -> str:
+        job_id = self.waiting()
+        assert self.owner.post(f"/api/v1/jobs/{job_id}/cancel").status_code == 200
+        return job_id
+
     async def _job(self, *, is_completed: bool) -> str:
         ports, kind = self.server.ports, "scripted" if is_completed else "waiting"
         async with ports.database.write() as tx:
@@ -52,112 +71,137 @@ class Documented:
             await claim.complete(transcript(2))
         return job.id
 
-    def uploaded(self) -> Json:
-        recording = AUDIO / "clip01-en.wav"
-        with recording.open("rb") as file:
-            answer = self.owner.post(
-                "/api/v1/files/upload", data={"model": "micro"}, files={"file": ("recording.mp3", file)}
-            )
+    def file(self) -> str:
+        """A file whose job is completed."""
+        file = self.uploaded()
+        self.owner.finished(str(file["job_id"]))
+        return str(file["id"])
+
+    def shared(self) -> tuple[str, str]:
+        """A file, and somebody with whom it can be shared."""
+        return str(self.uploaded()["id"]), registered(self.server).user_id
+
+    def uploaded(self) -> dict[str, Json]:
+        answer = self.owner.upload(RECORDING, "/api/v1/files/upload")
         assert answer.status_code == 201, answer.text
         body: dict[str, Json] = answer.json()
         return body
 
-    def upload_event(self) -> Json:
-        """The first event of a file."""
-        with self.owner.get(f"/api/v1/files/{self._file()}/events", stream=True) as stream:
+
+@frozen
+class Shown:
+    """The operation of a sample, and what it is asked about."""
+
+    operation: Operation
+    about: Callable[[Documented], str | tuple[str, ...]] | None = None
+    """Makes the ids in its path."""
+    fields: tuple[tuple[str, str], ...] = ()
+
+    async def by_hand(self, documented: Documented) -> Json:
+        if self.operation is Files.upload:
+            return await asyncio.to_thread(documented.uploaded)
+        path = self.operation.path
+        path = filled(path, dict(zip(ids_in(path), await self._ids(documented), strict=True)))
+        send = partial(documented.owner.send, self.operation.method, path, params=dict(self.fields))
+        answer = await asyncio.to_thread(send)
+        assert answer.status_code == self.operation.status, answer.text
+        body: Json = answer.json()
+        return body
+
+    async def _ids(self, documented: Documented) -> tuple[str, ...]:
+        if self.about is None:
+            return ()
+        made = await asyncio.to_thread(self.about, documented)
+        return (made,) if isinstance(made, str) else made
+
+    async def through(self, client: Both, documented: Documented) -> Json:
+        api = "v1" if self.operation.group is Jobs else "files_v1"
+        asked = await self._ids(documented)
+        fields: dict[str, Any] = dict(self.fields)
+        if self.operation is Files.upload:
+            fields = {"file": RECORDING, "model": "micro"}
+
+        def call(c: Any) -> Any:
+            return getattr(getattr(getattr(c, api), self.operation.group.tag), self.operation.attribute)(
+                *asked, **fields
+            )
+
+        return plain(await client.call(call))
+
+
+SHOWN = {
+    "POST /api/v1/files/upload": Shown(Files.upload),
+    "GET /api/v1/files/{file_id}": Shown(Files.get, Documented.file),
+    "GET /api/v1/jobs/{job_id}": Shown(Jobs.get, Documented.waiting),
+    "GET /api/v1/jobs": Shown(Jobs.list, fields=(("status", "completed"),)),
+    "POST /api/v1/jobs/{job_id}/cancel": Shown(Jobs.cancel, Documented.waiting),
+    "POST /api/v1/jobs/{job_id}/retry": Shown(Jobs.retry, Documented.cancelled),
+    "GET /api/v1/keys/files/{file_id}/key": Shown(Keys.get, Documented.file),
+    "POST /api/v1/keys/files/{file_id}/shares/{user_id}": Shown(Keys.share, Documented.shared),
+    "GET /api/v1/transcriptions/{job_id}": Shown(Transcriptions.get, Documented.completed),
+}
+
+
+async def first_event(client: Both | None, documented: Documented) -> Json:
+    file_id = await asyncio.to_thread(documented.file)
+    if client is not None:
+        return plain(await client.first(lambda c: c.files_v1.files.events(file_id)))
+
+    def by_hand() -> Json:
+        with documented.owner.get(f"/api/v1/files/{file_id}/events", stream=True) as stream:
             assert stream.headers["Content-Type"] == "text/event-stream; charset=utf-8"
             lines = stream.iter_lines(decode_unicode=True)
             assert next(line for line in lines if line.startswith("event:")) == "event: upload_progress"
             data: Json = json.loads(next(lines).removeprefix("data: "))
         return data
 
-    def file(self) -> Json:
-        """Of a job that is completed, as the sample's is."""
-        file_id = self._file()
-        with self.owner.get(f"/api/v1/files/{file_id}/events", stream=True) as stream:
-            assert b"event: end" in list(stream.iter_lines())
-        return self._ok("GET", f"/api/v1/files/{file_id}")
-
-    def _file(self) -> str:
-        file = self.uploaded()
-        assert isinstance(file, dict)
-        return str(file["id"])
-
-    def job(self) -> Json:
-        return self._ok("GET", f"/api/v1/jobs/{self.waiting()}")
-
-    def jobs(self) -> Json:
-        self.completed()
-        return self._ok("GET", "/api/v1/jobs?status=completed")
-
-    def cancelled(self) -> Json:
-        return self._ok("POST", f"/api/v1/jobs/{self.waiting()}/cancel")
-
-    def retried(self) -> Json:
-        job_id = self.waiting()
-        self._ok("POST", f"/api/v1/jobs/{job_id}/cancel")
-        return self._ok("POST", f"/api/v1/jobs/{job_id}/retry")
-
-    def transcription(self) -> Json:
-        return self._ok("GET", f"/api/v1/transcriptions/{self.completed()}")
-
-    def key(self) -> Json:
-        return self._ok("GET", f"/api/v1/keys/files/{self._file()}/key")
-
-    def share(self) -> Json:
-        path = f"/api/v1/keys/files/{self._file()}/shares/{registered(self.server).user_id}"
-        assert self.owner.post(path).status_code == 201
-        return self._ok("POST", path)
-
-    def error(self) -> Json:
-        answer = self.owner.get("/api/v1/transcriptions/none?nonsense=1")
-        assert answer.status_code == 400
-        body: dict[str, Json] = answer.json()
-        assert body.keys() == {"code", "message", "details"}
-        return body
-
-    def claims(self) -> Json:
-        payload = self.owner.token.split(".")[1]
-        claims: dict[str, Json] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        assert claims["sub"] == self.owner.user_id
-        return claims
-
-    def _ok(self, method: str, path: str) -> Json:
-        answer = self.owner.send(method, path)
-        assert answer.status_code == 200, answer.text
-        body: Json = answer.json()
-        return body
+    return await asyncio.to_thread(by_hand)
 
 
-ASK: dict[str, Callable[[Documented], Any]] = {
-    "POST /api/v1/files/upload": Documented.uploaded,
-    "GET /api/v1/files/{file_id}": Documented.file,
-    "GET /api/v1/jobs/{job_id}": Documented.job,
-    "GET /api/v1/jobs": Documented.jobs,
-    "POST /api/v1/jobs/{job_id}/cancel": Documented.cancelled,
-    "POST /api/v1/jobs/{job_id}/retry": Documented.retried,
-    "GET /api/v1/transcriptions/{job_id}": Documented.transcription,
-    "GET /api/v1/keys/files/{file_id}/key": Documented.key,
-    "POST /api/v1/keys/files/{file_id}/shares/{user_id}": Documented.share,
-    "Error Handling": Documented.error,
-    "Authentication": Documented.claims,
-}
+async def an_error(client: Both | None, documented: Documented) -> Json:
+    if client is not None:
+        with pytest.raises(InvalidRequest) as refused:
+            await client.call(lambda c: c.files_v1.files.upload(file=RECORDING, model="micro", temperature=2.0))
+        return Files.dialect.render(refused.value, 400, Meta(request_id="", at=datetime.now(UTC)))
+    answer = await asyncio.to_thread(documented.owner.get, "/api/v1/files?limit=1000")
+    assert answer.status_code == 400
+    body: dict[str, Json] = answer.json()
+    assert body.keys() == {"code", "message", "details"}
+    return body
 
 
-EVENTS: dict[str, Callable[[Documented], Any]] = {"upload_progress": Documented.upload_event}
+async def claims(_: Both | None, documented: Documented) -> Json:
+    payload = documented.owner.token.split(".")[1]
+    found: dict[str, Json] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert found["sub"] == documented.owner.user_id
+    return found
+
+
+Ask = Callable[[Both | None, Documented], Awaitable[Json]]
+OTHERS: dict[str, Ask] = {"upload_progress": first_event, "Error Handling": an_error, "Authentication": claims}
+"""Events by name, and what stands under a heading that is no endpoint."""
 
 
 def test_every_sample_is_compared_or_known_to_be_missing() -> None:
-    shown = {block.heading for block in BLOCKS}
+    shown = {block.event or block.heading for block in BLOCKS}
     assert len(BLOCKS) == 13
-    assert shown == ASK.keys() | NOT_YET
-    assert not ASK.keys() & NOT_YET
+    assert shown == SHOWN.keys() | OTHERS.keys() | NOT_YET
 
 
+@pytest.mark.parametrize("way", ["by hand", "async", "sync"])
 @pytest.mark.parametrize(
-    "block", [one for one in BLOCKS if one.heading not in NOT_YET], ids=lambda one: f"{one.heading} {one.event or ''}"
+    "block", [one for one in BLOCKS if one.heading not in NOT_YET], ids=lambda one: one.event or one.heading
 )
-def test_an_answer_is_as_documented(block: Block, server: Live) -> None:
-    ask = ASK[block.heading] if block.event is None else EVENTS[block.event]
-    found = ask(Documented(registered(server)))
+async def test_an_answer_is_as_documented(block: Block, way: str, server: Live) -> None:
+    documented = Documented(await asyncio.to_thread(registered, server))
+    if block.heading == "GET /api/v1/jobs":
+        await asyncio.to_thread(documented.completed)
+    name = block.event or block.heading
+    if way == "by hand":
+        found = await (SHOWN[name].by_hand(documented) if name in SHOWN else OTHERS[name](None, documented))
+    else:
+        async with both(way, server.url, token=documented.owner.token) as client:
+            found = await (
+                SHOWN[name].through(client, documented) if name in SHOWN else OTHERS[name](client, documented)
+            )
     assert differences(block.value, found) == []
