@@ -109,8 +109,13 @@ def alices(server: Live, alice: Visitor, audio: Path) -> Mapping[str, str]:
     session = alice.get("/auth/sessions").json()["sessions"][0]
     upload = alice.post("/api/chunked-uploads/initialize", json={"filename": "hers.wav", "file_size": 1000}).json()
     tus = alice.post("/api/tus/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1000"})
+    file = alice.post("/api/v1/files/upload", files={"file": (audio / "clip01-en.wav").read_bytes()}).json()
+    reader = registered(server)
+    assert alice.post(f"/api/v1/keys/files/{file['id']}/shares/{reader.user_id}").status_code == 201
     return {
         "job_id": alice.job(audio / "clip01-en.wav"),
+        "file_id": file["id"],
+        "user_id": reader.user_id,
         "key_id": key["key_id"],
         "session_id": session["session_id"],
         "batch_id": alice.post(

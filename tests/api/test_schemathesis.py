@@ -20,7 +20,7 @@ import pytest
 import requests
 import schemathesis
 from attrs import field, frozen
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 from schemathesis import checks
 
 from tests.golden import samples
@@ -64,6 +64,8 @@ def without_lists_of_files(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+# Its own files are objects that its own validators refuse at times: these are texts, sent as files.
+schemathesis.openapi.format("binary", strategies.text(max_size=100))
 SCHEMA = schemathesis.openapi.from_dict(without_lists_of_files(copy.deepcopy(written())))
 checks.load_all_checks()
 CHECKS: list[Any] = checks.CHECKS.get_by_names(
@@ -162,7 +164,7 @@ def test_every_operation_is_answered(
         is_closed = operation.scope == "admin" and sender.name == "user"
         if is_closed and answer.status_code == 403:
             counts["refused"] += 1
-        elif not is_closed and answer.status_code == operation.status < 300:
+        elif not is_closed and answer.status_code < 300 and answer.status_code in (operation.status, *operation.also):
             counts["answered"] += 1
         else:
             failed[method, path] = f"{answer.status_code} {answer.text[:300]}"

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from attrs import evolve
+from sqlalchemy import event
 
 from tests.api.conftest import MakeServer
 from tests.both_clients import both
@@ -196,6 +197,11 @@ def test_a_database_that_is_gone_is_unhealthy_until_it_is_back(make_server: Make
 def held(server: Live) -> Iterator[None]:
     """A database whose connections others have, and do not give back."""
     is_held, done = threading.Event(), asyncio.Event()
+    may_read = threading.Event()
+    readers = [engine for engine in server.ports.database.engines if engine.driver == "pysqlite"]
+
+    def wait(*_: object) -> None:
+        may_read.wait(60)
 
     async def hold() -> None:
         async with AsyncExitStack() as stack:
@@ -206,9 +212,15 @@ def held(server: Live) -> Iterator[None]:
 
     holding = asyncio.run_coroutine_threadsafe(hold(), server.loop)
     assert is_held.wait(30)
+    assert readers
+    for engine in readers:
+        event.listen(engine, "before_cursor_execute", wait)
     try:
         yield
     finally:
+        for engine in readers:
+            event.remove(engine, "before_cursor_execute", wait)
+        may_read.set()
         server.loop.call_soon_threadsafe(done.set)
         holding.result(30)
 
