@@ -150,7 +150,8 @@ class Keys:
         """
         self._check_owner(caller, user_id)
         query = _KEYS.where(api_keys.c.user_id == user_id).order_by(api_keys.c.id.desc())
-        return tuple(self._key_of(row) for row in await self._database.rows(query))
+        async with self._uses.at_rest():
+            return tuple(self._key_of(row) for row in await self._database.rows(query))
 
     async def page(
         self, caller: Caller, part: Slice, *, user_id: str | None = None, status: KeyStatus | None = None
@@ -172,11 +173,10 @@ class Keys:
             wanted.append(api_keys.c.user_id == user_id)
         if status is not None:
             wanted.append(_in_status(status, self._clock.now()))
-        async with self._database.read() as tx:
+        query = _KEYS.where(*wanted).order_by(api_keys.c.id.desc()).offset(part.offset).limit(part.limit)
+        async with self._uses.at_rest(), self._database.read() as tx:
             total = (await tx.execute(select(func.count()).select_from(api_keys).where(*wanted))).scalar_one()
-            query = _KEYS.where(*wanted).order_by(api_keys.c.id.desc()).offset(part.offset).limit(part.limit)
-            rows = (await tx.execute(query)).all()
-        return Page(tuple(self._key_of(row) for row in rows), total)
+            return Page(tuple(self._key_of(row) for row in (await tx.execute(query)).all()), total)
 
     async def get(self, caller: Caller, key_id: str) -> ApiKey:
         """A key of the caller; an administrator may see any.
@@ -184,7 +184,7 @@ class Keys:
         Raises:
             NotFound: There is none, or it is somebody else's.
         """
-        async with self._database.read() as tx:
+        async with self._uses.at_rest(), self._database.read() as tx:
             return await self._get(tx, caller, key_id)
 
     async def usage(self, caller: Caller, key_id: str, days: int) -> KeyUsage:
@@ -195,10 +195,11 @@ class Keys:
         """
         today = self._clock.now().date()
         span = [(today - timedelta(days=ago)) for ago in reversed(range(days))]
-        async with self._database.read() as tx:
-            key = await self._get(tx, caller, key_id)
-            written = await key_days.requests_since(tx, key_id, span[0])
-        waiting = self._uses.not_yet_written(key_id).days
+        async with self._uses.at_rest():
+            async with self._database.read() as tx:
+                key = await self._get(tx, caller, key_id)
+                written = await key_days.requests_since(tx, key_id, span[0])
+            waiting = self._uses.not_yet_written(key_id).days
         names = [day.isoformat() for day in span]
         return KeyUsage(
             key=key,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 
 from attrs import define, field
@@ -50,6 +52,7 @@ class Uses:
         self._being_written: dict[str, Use] = {}
         self._due_s = clock.monotonic()
         self._writing: asyncio.Task[None] | None = None
+        self._at_rest = asyncio.Lock()
         self._pruned_on = ""
 
     def count(self, key_id: str) -> None:
@@ -63,6 +66,15 @@ class Uses:
         if self._clock.monotonic() >= self._due_s and (self._writing is None or self._writing.done()):
             self._due_s = self._clock.monotonic() + EVERY_S
             self._writing = asyncio.create_task(self._try_to_write())
+
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """While this block runs, nothing is written down, so what is in the database and what is not add up.
+
+        Enter it before a transaction, never in one.
+        """
+        async with self._at_rest:
+            yield
 
     def not_yet_written(self, key_id: str) -> Use:
         """How often a key was used besides what the database says, and when it was last."""
@@ -83,8 +95,11 @@ class Uses:
             return
 
     async def _write(self) -> None:
-        if not self._uses:
-            return
+        async with self._at_rest:
+            if self._uses:
+                await self._write_all()
+
+    async def _write_all(self) -> None:
         self._being_written, self._uses = self._uses, {}
         try:
             async with self._database.write() as tx:

@@ -8,8 +8,9 @@ from attrs import field, frozen, validators
 
 from whispercore.audio.messages import Channels
 from whispercore.errors import InvalidOption
-from whispercore.speakers.diarizer import DEFAULT
 
+DEFAULT = "sherpa-onnx"
+"""The diarizer that is used when none is named."""
 MOST_SPEAKERS = 50
 
 

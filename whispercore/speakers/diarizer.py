@@ -15,7 +15,6 @@ from whispercore.settings import Settings
 
 GROUP = "whispercore.diarizers"
 """Entry-point group under which a distribution offers its diarizers."""
-DEFAULT = "sherpa-onnx"
 
 OnHeard = Callable[[float], None]
 """Told how many seconds of the recording are done."""

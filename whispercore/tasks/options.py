@@ -13,8 +13,7 @@ from whispercore.audio.recording import known_channels
 from whispercore.engines.engine import Options
 from whispercore.engines.pool import LANES, Lane
 from whispercore.errors import InvalidOption
-from whispercore.speakers.diarization import Diarization
-from whispercore.speakers.diarizer import DEFAULT
+from whispercore.speakers.diarization import DEFAULT, Diarization
 
 if TYPE_CHECKING:
     from cattrs.preconf.orjson import OrjsonConverter

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (letters that look like others are what this is about)
-"""What is written in the index, in SQL and in Python alike."""
+"""What is written in the index, in SQL and in Python alike. In PostgreSQL all of it is written by Python."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def test_plainly() -> None:
     assert plainly("Müller-Ängste.MP3") == "muller-angste.mp3"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_letters_of_the_database_are_ours(archive: Archive) -> None:
     rows = await archive.database.rows(select(search_letters.c.letter, search_letters.c.written))
     assert dict(map(tuple, rows)) == LETTERS
@@ -54,6 +55,7 @@ async def test_the_letters_of_the_database_are_ours(archive: Archive) -> None:
 TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8") | st.sampled_from("".join(LETTERS)), max_size=60)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TEXTS, min_size=1, max_size=20))
 async def test_the_triggers_write_the_same(archive: Archive, texts: list[str]) -> None:
