@@ -76,4 +76,5 @@ def test_every_file_of_a_batch_ends_once(server: Server, audio: Path) -> None:
             assert job.transcript.text == truth()[name]["text"]
         windows = sum(client.progress.get(one).total_segments for one in ids[:3] if one is not None)
     assert sent(server, content).batch_id == made.batch_id
-    assert server.lines("begun") <= windows + KILLS_AT_WORK * SLOTS, "nothing that was kept is done again"
+    lost = 2 * SLOTS  # what was at work in each slot, and what was done there and not written down yet
+    assert server.lines("begun") <= windows + KILLS_AT_WORK * lost, "nothing that was kept is done again"

@@ -125,9 +125,13 @@ def test_what_cannot_work_is_told_once(arguments: tuple[object, ...], code: Exit
     assert result.stderr.count("error:") == 1
 
 
+SLOWLY = ("-m", "micro", "-l", "en", "--beam-size", "8")
+"""So that it cannot be done before it is cancelled; with a prompt of its own, no other test's result is taken."""
+
+
 def test_ctrl_c_cancels_at_the_server(url: str, environment: dict[str, str]) -> None:
     with subprocess.Popen(
-        [*COMMAND, "transcribe", "talk.wav", "-m", "micro", "-l", "en", "--server", url],
+        [*COMMAND, "transcribe", "talk.wav", *SLOWLY, "--prompt", "interrupted", "--server", url],
         env=environment | {"WHISPERCORE_API_KEY": KEY},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -145,7 +149,7 @@ def test_ctrl_c_cancels_at_the_server(url: str, environment: dict[str, str]) -> 
 
 def test_cancelled_by_somebody_else(url: str, environment: dict[str, str]) -> None:
     with subprocess.Popen(
-        [*COMMAND, "transcribe", "talk.wav", "-m", "micro", "-l", "en", "--server", url],
+        [*COMMAND, "transcribe", "talk.wav", *SLOWLY, "--prompt", "cancelled", "--server", url],
         env=environment | {"WHISPERCORE_API_KEY": KEY},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -67,6 +67,7 @@ ATTACKS_IN_OUR_OWN = {
     "AND (SELECT ((number + 1) << {_POSITION_BITS}) - 1 FROM search_documents WHERE job_id = new.id);",
     '_FITS = f"BETWEEN 0 AND {(1 << _POSITION_BITS) - 1}"',
     "| python3 -c 'import json, sys; print(json.load(sys.stdin)[\"session_id\"])')",
+    '| python3 -c \'import json, sys; print(json.load(sys.stdin)["files"][0]["id"])\')',
 }
 """What shows an attack, or is SQL or a command to the letter."""
 

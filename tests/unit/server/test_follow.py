@@ -204,10 +204,17 @@ async def test_a_job_that_is_tried_again_is_followed_again(desk: Desk) -> None:
 
 
 async def test_closing_ends_all(desk: Desk) -> None:
-    followers = [asyncio.create_task(desk.heard()) for _ in range(3)]
-    await desk.followed(3)
+    seen: list[State] = []
+
+    async def follow() -> None:
+        async for job, _ in desk.following.follow(desk.job_id, ANN):
+            seen.append(job.state)
+
+    followers = [asyncio.create_task(follow()) for _ in range(3)]
+    await until(lambda: len(seen) == 3)
     await desk.following.close()
-    assert await asyncio.gather(*followers) == [([], State.PROCESSING)] * 3
+    await asyncio.gather(*followers)
+    assert seen == [State.PROCESSING] * 3
     assert await desk.heard() == ([], State.QUEUED), "nobody comes in any more"
 
 
