@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+from abc import abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -108,8 +109,9 @@ class _Row(io.RawIOBase):
         self._at += count
         return count
 
+    @abstractmethod
     def _read(self, number: int, start: int, buffer: Buffer) -> int:
-        raise NotImplementedError
+        """Read from a piece what fits, and say how much that was."""
 
 
 class Joined(_Row):
