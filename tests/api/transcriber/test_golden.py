@@ -223,7 +223,7 @@ def test_a_progress_is_that_of_a_running_job(path: str, running: dict[str, reque
     assert seen["status"] == "processing"
     assert seen["stage"] == "transcribing"
     assert 0 < seen["progress"] < 100
-    assert re.fullmatch(r"(\d+m )?\d+s", seen["estimated_time_remaining"])
+    assert re.fullmatch(r"\d+[hms]( \d+[hms])*", seen["estimated_time_remaining"])
 
 
 @pytest.mark.parametrize(
