@@ -31,4 +31,9 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """From the database, in UTC."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else moment(value)
+
+
+def moment(value: int) -> datetime:
+    """The time, in UTC, that is kept as this number."""
+    return _EPOCH + timedelta(microseconds=value)

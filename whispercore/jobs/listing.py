@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-from attrs import fields, frozen
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
+from attrs import fields
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
+from whispercore.database.json_rows import as_json, rows_of
 from whispercore.database.page import Slice
 from whispercore.database.tables import job_tags, jobs
 from whispercore.jobs.job import JobFilter, JobSummary
 from whispercore.people.caller import Caller
 
-_COLUMNS: Final = tuple(jobs.c[attribute.name] for attribute in fields(JobSummary) if attribute.name != "tags")
-_WIDTH: Final = len(_COLUMNS)
 _BETWEEN: Final = "\n"
 """Tags: they are of one line."""
 _TAGS: Final = select(func.aggregate_strings(job_tags.c.name, _BETWEEN)).where(job_tags.c.job_id == jobs.c.id)
+_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+    *(jobs.c[attribute.name] for attribute in fields(JobSummary) if attribute.name != "tags"),
+    _TAGS.correlate(jobs).scalar_subquery().label("tags"),
+)
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "visible_to": jobs.c.owner_id == bindparam("visible_to"),
@@ -32,33 +36,26 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
 }
 
 
-@frozen
-class Queries:
-    """The queries for one set of conditions. Their values come with each execution."""
-
-    page: Select[*tuple[Any, ...]]
-    """A slice; ``summary_of`` reads its rows, and behind each is how many there are in all."""
-    total: Select[int]
-    """How many there are in all."""
-
-
 @cache
-def queries(*names: str) -> Queries:
-    """The queries for these conditions: built once, as that takes as long as many a query.
+def query(*names: str) -> Select[str, int]:
+    """A slice of the jobs that meet these conditions, for ``summaries``, and how many there are in all.
+
+    It is built once, as that takes as long as many a query. Values come with each execution.
 
     Args:
         names: The conditions, as ``conditions`` names them.
     """
     where = [_CONDITIONS[name] for name in names]
-    total = select(func.count()).select_from(jobs).where(*where)
-    page = (
-        select(*_COLUMNS, _TAGS.correlate(jobs).scalar_subquery(), total.scalar_subquery())
+    part = (
+        select(*_COLUMNS)
         .where(*where)
         .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
         .offset(bindparam("offset"))
         .limit(bindparam("limit"))
+        .subquery()
     )
-    return Queries(page, total)
+    total = select(func.count()).select_from(jobs).where(*where)
+    return select(as_json(*part.c), total.scalar_subquery())
 
 
 def conditions(caller: Caller, wanted: JobFilter) -> dict[str, object]:
@@ -85,8 +82,8 @@ def sliced(part: Slice) -> dict[str, int]:
     return {"offset": part.offset, "limit": part.limit}
 
 
-def summary_of(row: Row[Any]) -> JobSummary:
-    """The job of a row of a page."""
-    tags: str | None = row[_WIDTH]
-    values: list[Any] = [*row[:_WIDTH], tuple(tags.split(_BETWEEN)) if tags else ()]
-    return JobSummary(*values)
+def summaries(page: str) -> Iterator[JobSummary]:
+    """The jobs of a slice."""
+    for row in rows_of(page, _COLUMNS):
+        row[-1] = tuple(row[-1].split(_BETWEEN)) if row[-1] else ()
+        yield JobSummary(*row)

@@ -24,7 +24,7 @@ from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.fairness import NO_TURN, next_tag
 from whispercore.jobs.holding import HELD, hold, let_go, paces
 from whispercore.jobs.job import Job, JobFilter, JobSummary, NewJob, State
-from whispercore.jobs.listing import conditions, queries, sliced, summary_of
+from whispercore.jobs.listing import conditions, query, sliced, summaries
 from whispercore.jobs.local import LocalDispatch
 from whispercore.jobs.ports import JobPorts
 from whispercore.jobs.queue import Queue
@@ -166,11 +166,8 @@ class Jobs:
         """
         part = part if part is not None else Slice()
         values = conditions(caller, wanted if wanted is not None else JobFilter())
-        asked = queries(*values)
-        found = await self.database.rows(asked.page, {**values, **sliced(part)})
-        if not found and part.offset:  # behind the end there is no row to say how many there are
-            return Page((), (await self.database.rows(asked.total, values))[0][0])
-        return Page(tuple(summary_of(row) for row in found), found[0][-1] if found else 0)
+        row: Any = (await self.database.rows(query(*values), {**values, **sliced(part)}))[0]
+        return Page(tuple(summaries(row[0])), row[1])
 
     async def segments(self, job: Job, *, after: int = -1, limit: int | None = None) -> tuple[tuple[int, Segment], ...]:
         """What was said so far, each segment with its place in the transcript.
