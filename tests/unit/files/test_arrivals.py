@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from attrs import evolve
 
+from tests.waiting import until
 from whispercore.database.session import Database
 from whispercore.errors import Conflict
 from whispercore.events import LocalEvents
-from whispercore.files.arrivals import ALIVE, TELL_S, Arrival, Arrivals
+from whispercore.files.arrivals import _RENEW_S, ALIVE, Arrival, Arrivals
 from whispercore.files.files import Files
 from whispercore.ids import Uuid7Ids
 from whispercore.people.caller import Caller
@@ -33,14 +35,20 @@ def elsewhere(database: Database, clock: FakeClock) -> Arrivals:
     return Arrivals(database, LocalEvents(), clock=clock, ids=Uuid7Ids(clock))
 
 
+async def told_again(arrivals: Arrivals, clock: FakeClock) -> None:
+    """Let so much time pass that it is told how much has come."""
+    with arrivals._events.subscribe(ID) as subscription:
+        while True:
+            clock.advance(_RENEW_S)
+            with suppress(TimeoutError):  # it was not asleep yet
+                async with asyncio.timeout(1):
+                    return await subscription.moved()
+
+
 async def told(arrivals: Arrivals, clock: FakeClock, received_bytes: int) -> None:
-    """Let time pass until it is told that so much has come."""
-    while True:
-        found = await arrivals.find(ID, ANN)
-        if found is None or found.received_bytes == received_bytes:
-            return
-        clock.advance(TELL_S)
-        await asyncio.sleep(0.001)
+    """The same until it is so much, or it is gone."""
+    while (found := await arrivals.find(ID, ANN)) is not None and found.received_bytes != received_bytes:
+        await told_again(arrivals, clock)
 
 
 async def test_how_much_has_come_is_told_to_its_owner(
@@ -49,14 +57,14 @@ async def test_how_much_has_come_is_told_to_its_owner(
     async with arrivals.arriving(ID, ANN, 100) as receipt:
         assert await elsewhere.find(ID, ANN) == Arrival(file_id=ID, size_bytes=100, received_bytes=0)
         receipt.received(40)
-        await told(elsewhere, clock, 40)
+        await told(arrivals, clock, 40)
         found = await elsewhere.find(ID, ANN)
         assert found is not None
         assert found.progress == 0.4
         assert await elsewhere.find(ID, BOB) is None
         assert await elsewhere.find(ID, evolve(BOB, is_admin=True)) == found
         receipt.received(80)
-        await told(elsewhere, clock, 120)
+        await told(arrivals, clock, 120)
         found = await elsewhere.find(ID, ANN)
         assert found is not None
         assert found.progress == 0.99, "more than was announced, and it is not there yet"
@@ -96,9 +104,8 @@ async def test_a_receiver_that_is_gone_counts_for_nothing(
         clock._passed_s += ALIVE.total_seconds()
         assert await elsewhere.find(ID, ANN) is None
         async with elsewhere.arriving(ID, ANN, 2):
-            while not lost.is_lost:
-                clock.advance(TELL_S * 10)
-                await asyncio.sleep(0.001)
+            await told_again(arrivals, clock)
+            await until(lambda: lost.is_lost)
             with pytest.raises(Conflict):
                 lost.received(1)
             found = await elsewhere.find(ID, ANN)
@@ -110,10 +117,9 @@ async def test_a_file_that_stands_still_is_still_coming(
     arrivals: Arrivals, elsewhere: Arrivals, clock: FakeClock
 ) -> None:
     async with arrivals.arriving(ID, ANN, 1):
-        for _ in range(100):
-            clock.advance(TELL_S)
-            await asyncio.sleep(0.002)
-        await told(elsewhere, clock, 0)
+        begun = clock.now()
+        while clock.now() < begun + 2 * ALIVE:
+            await told_again(arrivals, clock)
         assert await elsewhere.find(ID, ANN) is not None
 
 
