@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from attrs import field, frozen
 
 from whispercore.languages import joined
+from whispercore.quality import Quality
 
 if TYPE_CHECKING:
     from whispercore.formats.options import (
@@ -53,6 +54,8 @@ class Segment:
     speaker: str | None = None
     channel: int | None = None
     """The channel it was said on, from 0, when channels were kept apart."""
+    quality: Quality | None = None
+    """How far it can be believed; None where somebody has written it, or the engine does not tell."""
 
 
 @frozen(kw_only=True)

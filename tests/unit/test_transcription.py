@@ -107,6 +107,13 @@ def test_words(audio: Path) -> None:
     transcript = whispercore.transcribe(audio / "clip02-en.wav", model="micro", words=True)
     assert " ".join(word.text for word in transcript.words) == transcript.text
     assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in transcript.words)
+    (quality,) = {one.quality for one in transcript.segments}
+    assert quality is not None
+    assert quality.verdict == "good"
+    assert quality.avg_logprob is not None
+    assert -0.5 < quality.avg_logprob < 0
+    assert quality.no_speech_prob is not None
+    assert quality.no_speech_prob < 0.1
     rows = truth()["clip02-en.wav"]["words"]
     assert isinstance(rows, list)
     first = {row["text"]: row["start_s"] for row in rows}

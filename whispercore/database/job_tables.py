@@ -127,6 +127,7 @@ segments = Table(
     Column("speaker", Text),
     Column("channel", Integer),
     Column("words", Text, doc="JSON list; null when there are none."),
+    Column("quality", Text, doc="JSON; null where it is not known."),
 )
 
 transcripts = Table(

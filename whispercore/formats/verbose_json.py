@@ -1,6 +1,6 @@
 """JSON with the names that OpenAI's ``verbose_json`` has, for programs that read that.
 
-What only its server knows of its decoder (tokens, temperature, log probabilities) is not in it.
+What only its server knows of its decoder (tokens, temperature) is not in it; what our engines do not tell is null.
 """
 
 from __future__ import annotations
@@ -34,11 +34,15 @@ def write(transcript: Transcript, options: NoOptions) -> str:
 
 
 def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    quality = segment.quality
     return {
         "id": number,
         "start": segment.start_s,
         "end": segment.end_s,
         "text": encodable(segment.text),
+        "avg_logprob": quality.avg_logprob if quality is not None else None,
+        "compression_ratio": quality.compression_ratio if quality is not None else None,
+        "no_speech_prob": quality.no_speech_prob if quality is not None else None,
         "confidence": segment.confidence,
         "speaker": None if segment.speaker is None else encodable(segment.speaker),
         "channel": segment.channel,

@@ -12,6 +12,7 @@ from whispercore.checkpoints import FinishedWindow
 from whispercore.database.tables import jobs
 from whispercore.formats.line import encodable
 from whispercore.jobs.job import Job
+from whispercore.quality import Quality
 from whispercore.transcript import Fingerprint, Segment, Word
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def segment_row(job_id: str, position: int, segment: Segment) -> dict[str, objec
         "speaker": segment.speaker and encodable(segment.speaker),
         "channel": segment.channel,
         "words": to_json(segment.words) if segment.words else None,
+        "quality": to_json(segment.quality) if segment.quality is not None else None,
     }
 
 
@@ -63,6 +65,7 @@ def segment_of(row: Any) -> Segment:
         confidence=row.confidence,
         speaker=row.speaker,
         channel=row.channel,
+        quality=from_json(row.quality, Quality) if row.quality else None,
     )
 
 

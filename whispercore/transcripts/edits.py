@@ -121,7 +121,7 @@ class _Draft:
         if text != was.text:
             words = aligned(was.words, text, was.start_s, was.end_s)
             # what somebody has written was not measured
-            piece.segment = evolve(was, text=text, words=words, confidence=None)
+            piece.segment = evolve(was, text=text, words=words, confidence=None, quality=None)
 
     @do.register
     def _(self, operation: SetSpeaker) -> None:
@@ -184,6 +184,7 @@ class _Draft:
             end_s=last.segment.end_s,
             words=tuple(word for one in segments for word in one.words) if all(one.words for one in segments) else (),
             confidence=_mean(segments),
+            quality=None,
         )
         first.end_by = last.end_by
         for place in reversed(places[1:]):

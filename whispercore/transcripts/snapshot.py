@@ -27,6 +27,8 @@ class Kept:
     channel: int | None
     words: str | None
     """JSON."""
+    quality: str | None = None
+    """JSON."""
 
     @classmethod
     def of(cls, row: Any) -> Kept:

@@ -69,6 +69,7 @@ async def test_the_whole_life_of_a_job(client: Both, audio: Path, newcomer: Visi
     assert job.duration_s == pytest.approx((job.completed_at - job.created_at).total_seconds())
     assert word_errors(str(truth()["clip04-en.wav"]["text"]), job.transcript.text) <= 0.35
     assert 0 < job.transcript.confidence <= 1
+    assert [one.quality and one.quality.verdict for one in job.transcript.segments] == ["good"]
     assert job.audio_duration_s == pytest.approx(3.55, abs=0.01)
     assert job.partial_segments == []
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import strategies as st
 
+from whispercore.quality import Quality, Verdict
 from whispercore.transcript import Damage, Fingerprint, Segment, Transcript, Word
 
 AWKWARD = (
@@ -46,6 +49,14 @@ TIMES = st.floats(0, 1e6) | st.sampled_from([0.0, 0.0005, 1.0005, 59.9996, 259.0
 CHANCES = st.none() | st.floats(0, 1)
 
 WORDS = st.builds(Word, text=TEXTS, start_s=TIMES, end_s=TIMES, confidence=CHANCES, speaker=st.none() | TEXTS)
+QUALITIES = st.builds(
+    Quality,
+    verdict=st.sampled_from(get_args(Verdict)),
+    avg_logprob=st.none() | st.floats(-20, 0),
+    no_speech_prob=CHANCES,
+    compression_ratio=st.floats(0, 100),
+    repetition=st.floats(0, 1),
+)
 SEGMENTS = st.builds(
     Segment,
     text=TEXTS,
@@ -55,6 +66,7 @@ SEGMENTS = st.builds(
     confidence=CHANCES,
     speaker=st.none() | TEXTS,
     channel=st.none() | st.integers(0, 7),
+    quality=st.none() | QUALITIES,
 )
 FINGERPRINTS = st.builds(
     Fingerprint,

@@ -7,6 +7,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from whispercore.quality import Quality
 from whispercore.transcript import Segment, Transcript, Word
 
 
@@ -17,14 +18,27 @@ def read(transcript: Transcript) -> dict[str, Any]:
 
 def test_the_names_are_those_of_openai(silence: Transcript) -> None:
     words = (Word(text="Hi", start_s=0.0, end_s=0.5),)
-    said = evolve(silence, segments=(Segment(text="Hi", start_s=0.0, end_s=1.0, words=words, speaker="Ada"),))
+    quality = Quality(verdict="good", avg_logprob=-0.3, no_speech_prob=0.1, compression_ratio=0.8, repetition=0.0)
+    hi = Segment(text="Hi", start_s=0.0, end_s=1.0, words=words, speaker="Ada", quality=quality)
+    said = evolve(silence, segments=(hi,))
     assert read(said) == {
         "task": "transcribe",
         "language": "english",
         "duration": 9.0,
         "text": "Hi",
         "segments": [
-            {"id": 0, "start": 0.0, "end": 1.0, "text": "Hi", "confidence": None, "speaker": "Ada", "channel": None}
+            {
+                "id": 0,
+                "start": 0.0,
+                "end": 1.0,
+                "text": "Hi",
+                "avg_logprob": -0.3,
+                "compression_ratio": 0.8,
+                "no_speech_prob": 0.1,
+                "confidence": None,
+                "speaker": "Ada",
+                "channel": None,
+            }
         ],
         "words": [{"word": "Hi", "start": 0.0, "end": 0.5, "confidence": None}],
     }

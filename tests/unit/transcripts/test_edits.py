@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whispercore.errors import InvalidRequest
+from whispercore.quality import judged
 from whispercore.transcript import Segment, Word
 from whispercore.transcripts.edits import edited, renamed
 from whispercore.transcripts.operations import (
@@ -38,8 +39,17 @@ HELLO = Segment(
         Word(text="world.", start_s=2.0, end_s=2.8, confidence=0.85),
     ),
 )
-PLAIN = Segment(text="It is noon.", start_s=3.0, end_s=6.0, confidence=0.5, speaker="Ann")
-LAST = Segment(text="So it is.", start_s=8.0, end_s=10.0, confidence=0.7, speaker="Ann")
+PLAIN = Segment(
+    text="It is noon.", start_s=3.0, end_s=6.0, confidence=0.5, speaker="Ann", quality=judged("It is noon.")
+)
+LAST = Segment(
+    text="So it is.",
+    start_s=8.0,
+    end_s=10.0,
+    confidence=0.7,
+    speaker="Ann",
+    quality=judged("So it is.", avg_logprob=-0.4),
+)
 THREE = (HELLO, PLAIN, LAST)
 
 
@@ -75,7 +85,9 @@ def test_the_same_text_changes_nothing() -> None:
 
 
 def test_a_text_without_word_times_gets_none() -> None:
-    assert do(SetText(segment=1, text="It is one."))[1] == evolve(PLAIN, text="It is one.", confidence=None)
+    assert do(SetText(segment=1, text="It is one."))[1] == evolve(
+        PLAIN, text="It is one.", confidence=None, quality=None
+    )
 
 
 def test_a_speaker_is_named_and_forgotten() -> None:

@@ -11,6 +11,7 @@ from whispercore.contract.endpoint import Endpoint
 from whispercore.contract.fields import told
 from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, NotFound
+from whispercore.quality import Quality
 
 
 @frozen(kw_only=True)
@@ -44,6 +45,8 @@ class TranscribedSegment:
     channel: int | None = None
     words: list[TranscribedWord] = field(factory=list)
     """Filled when words were asked for."""
+    quality: Quality | None = None
+    """How far it can be believed; null where somebody has written it."""
 
 
 @frozen(kw_only=True)

@@ -22,6 +22,7 @@ from whispercore.errors import (
     StorageFull,
     Unavailable,
 )
+from whispercore.quality import Quality
 
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 
@@ -125,6 +126,8 @@ class SpokenSegment:
     speaker: str | None = None
     channel: int | None = None
     words: list[SpokenWord] = field(factory=list)
+    quality: Quality | None = None
+    """How far it can be believed; null where somebody has written it."""
 
 
 @frozen(kw_only=True)

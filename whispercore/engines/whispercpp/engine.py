@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from whispercore import tracing
 from whispercore.audio import MAX_WINDOW_S
@@ -44,7 +44,7 @@ from whispercore.errors import (
 )
 from whispercore.languages import LANGUAGES
 from whispercore.machine import cores
-from whispercore.transcript import Fingerprint, Segment, Word
+from whispercore.transcript import Fingerprint, Segment
 
 SERVICE = "whispercore.engines.whispercpp.child"
 MAX_THREADS = 8
@@ -371,20 +371,18 @@ def _death(ended: Exit) -> EngineCrashed | Preempted:
 
 def _shifted(segment: Segment, window: Window) -> Segment:
     """The segment with times that count from the beginning of the recording."""
-    return Segment(
-        text=segment.text,
+    return evolve(
+        segment,
         start_s=round(window.start_s + segment.start_s, 2),
         end_s=round(window.start_s + segment.end_s, 2),
         words=tuple(
-            Word(
-                text=word.text,
+            evolve(
+                word,
                 start_s=round(window.start_s + word.start_s, 2),
                 end_s=round(window.start_s + word.end_s, 2),
-                confidence=word.confidence,
             )
             for word in segment.words
         ),
-        confidence=segment.confidence,
         channel=window.channel,
     )
 

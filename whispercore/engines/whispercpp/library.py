@@ -34,6 +34,7 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "whisper_full_n_segments_from_state": (C.c_int, (C.c_void_p,)),
     "whisper_full_get_segment_t0_from_state": (C.c_int64, (C.c_void_p, C.c_int)),
     "whisper_full_get_segment_t1_from_state": (C.c_int64, (C.c_void_p, C.c_int)),
+    "whisper_full_get_segment_no_speech_prob_from_state": (C.c_float, (C.c_void_p, C.c_int)),
     "whisper_full_n_tokens_from_state": (C.c_int, (C.c_void_p, C.c_int)),
     "whisper_full_get_token_data_from_state": (TokenData, (C.c_void_p, C.c_int, C.c_int)),
     "whisper_full_get_token_text_from_state": (C.c_char_p, (C.c_void_p, C.c_void_p, C.c_int, C.c_int)),

@@ -170,7 +170,14 @@ class States:
             ]
             start_s = c.whisper_full_get_segment_t0_from_state(state, i) / 100
             end_s = c.whisper_full_get_segment_t1_from_state(state, i) / 100
-            found = segment(tokens, start_s, end_s, limit_s=limit_s, words=words)
+            found = segment(
+                tokens,
+                start_s,
+                end_s,
+                limit_s=limit_s,
+                words=words,
+                no_speech_prob=c.whisper_full_get_segment_no_speech_prob_from_state(state, i),
+            )
             if found is not None:
                 yield found
 

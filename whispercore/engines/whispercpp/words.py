@@ -6,12 +6,17 @@ A token can be a part of a UTF-8 character, and its times can lie outside its se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
 from whispercore.languages import is_unspaced
+from whispercore.quality import judged
 from whispercore.transcript import Segment, Word
+
+_LEAST = 1e-10
+"""A probability that was rounded to 0 still has a logarithm."""
 
 
 @frozen
@@ -24,7 +29,15 @@ class Token:
     end_s: float
 
 
-def segment(tokens: Sequence[Token], start_s: float, end_s: float, *, limit_s: float, words: bool) -> Segment | None:
+def segment(
+    tokens: Sequence[Token],
+    start_s: float,
+    end_s: float,
+    *,
+    limit_s: float,
+    words: bool,
+    no_speech_prob: float | None = None,
+) -> Segment | None:
     """A segment of these tokens; None when they hold no text.
 
     Args:
@@ -33,6 +46,7 @@ def segment(tokens: Sequence[Token], start_s: float, end_s: float, *, limit_s: f
         end_s: Its end, as the engine says; 30 s windows are padded, so it can lie behind the sound.
         limit_s: Length of the window's sound; no time goes beyond it.
         words: Whether to fill ``words``.
+        no_speech_prob: Probability that nobody speaks, 0 to 1; None where the engine does not tell.
     """
     text = b"".join(token.text for token in tokens).decode(errors="replace").strip()
     if not text:
@@ -44,6 +58,7 @@ def segment(tokens: Sequence[Token], start_s: float, end_s: float, *, limit_s: f
         start_s=_centiseconds(start_s),
         end_s=_centiseconds(end_s),
         confidence=_mean(tokens),
+        quality=judged(text, avg_logprob=_mean_logarithm(tokens), no_speech_prob=no_speech_prob),
         words=tuple(_words(tokens, start_s, end_s)) if words else (),
     )
 
@@ -94,6 +109,10 @@ def _unfinished(data: bytes) -> bytes:
 
 def _mean(tokens: Sequence[Token]) -> float | None:
     return round(sum(token.probability for token in tokens) / len(tokens), 4) if tokens else None
+
+
+def _mean_logarithm(tokens: Sequence[Token]) -> float:
+    return sum(math.log(max(token.probability, _LEAST)) for token in tokens) / len(tokens)
 
 
 def _centiseconds(seconds: float) -> float:

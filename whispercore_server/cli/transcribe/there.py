@@ -214,4 +214,5 @@ def _segment(spoken: SpokenSegment) -> Segment:
         confidence=spoken.confidence,
         speaker=spoken.speaker,
         channel=spoken.channel,
+        quality=spoken.quality,
     )

@@ -67,6 +67,7 @@ def _segment(one: Segment) -> TranscribedSegment:
             )
             for word in one.words
         ],
+        quality=one.quality,
     )
 
 

@@ -115,6 +115,7 @@ def segment(one: Segment) -> SpokenSegment:
             )
             for word in one.words
         ],
+        quality=one.quality,
     )
 
 
