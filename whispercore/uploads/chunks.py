@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from typing import Final
 
 from attrs import frozen
 from sqlalchemy.exc import IntegrityError
 
+from whispercore.encryption import age_file
 from whispercore.errors import Conflict, InvalidRequest, TooLarge, UploadExpired, WhispercoreError, WrongChecksum
 from whispercore.people.caller import Caller
 from whispercore.uploads import rows
@@ -18,6 +21,9 @@ from whispercore.uploads.parallel import Parallel
 from whispercore.uploads.pieces import Prepared
 from whispercore.uploads.session import Chunk, Session
 from whispercore.uploads.sessions import Sessions, check_active
+
+_SEALED_AT_ONCE: Final = 2
+"""Chunks of all users that are sealed and written, each in memory of its own beside what came."""
 
 
 @frozen(kw_only=True)
@@ -49,6 +55,7 @@ class Chunks:
         self._database = sessions.database
         self._pieces = sessions.pieces
         self._parallel = parallel
+        self._sealing = asyncio.Semaphore(_SEALED_AT_ONCE)
 
     async def receive(
         self,
@@ -88,16 +95,28 @@ class Chunks:
         with self._parallel.one_more(caller.user_id):
             content = self._buffers.take(wanted)
             await _read(data, content)
-            prepared = await self._pieces.prepared(session, content)
-            if sha256 is not None and sha256.lower() != prepared.sha256:
-                raise WrongChecksum(f"chunk {number}", sha256.lower(), prepared.sha256)
-            received = await self._keep(session, number, prepared)
+            async with self._room_to_seal(session, wanted) as room:
+                prepared = await self._pieces.prepared(session, content, room)
+                if sha256 is not None and sha256.lower() != prepared.sha256:
+                    raise WrongChecksum(f"chunk {number}", sha256.lower(), prepared.sha256)
+                received = await self._keep(session, number, prepared)
         # What was broken off may still be read by others: such memory is not used again.
         if received.was_there or received.replaced is not None:
             self._buffers.give(content)
         else:
             self._ahead.came(received.session, received.chunk, content, self._buffers.give)
         return received
+
+    @asynccontextmanager
+    async def _room_to_seal(self, session: Session, size_bytes: int) -> AsyncIterator[bytearray | None]:
+        """Memory to seal a chunk in, where it is sealed. There is some for a few of them only."""
+        if session.recipient is None:
+            yield None
+            return
+        async with self._sealing:
+            room = self._buffers.take(age_file.size_of(size_bytes))
+            yield room
+            self._buffers.give(room)  # but not what was broken off, as above
 
     async def _keep(self, session: Session, number: int, prepared: Prepared) -> Received:
         before: Chunk | None = None

@@ -67,9 +67,15 @@ class Pieces:
         self.blobs = blobs
         self._files = files
 
-    async def prepared(self, session: Session, data: bytearray) -> Prepared:
-        """Seal bytes of an upload, and compute their checksums. They must not change any more."""
-        sums, stored = await asyncio.gather(asyncio.to_thread(_sums, data), _stored(data, session.recipient))
+    async def prepared(self, session: Session, data: bytearray, room: bytearray | None = None) -> Prepared:
+        """Seal bytes of an upload, and compute their checksums. They must not change any more.
+
+        Args:
+            session: The upload.
+            data: The bytes.
+            room: Memory to seal them in, if it is large enough.
+        """
+        sums, stored = await asyncio.gather(asyncio.to_thread(_sums, data), _stored(data, session.recipient, room))
         return Prepared(data=data, sha256=sums[0], checksum=sums[1], stored=stored)
 
     async def key_of(self, session_id: str) -> FileKey | None:
@@ -163,8 +169,8 @@ class Pieces:
         return evolve(renamed, encoding=stored.encoding, stored_bytes=len(stored.data), stored_sha256=stored.sha256)
 
 
-async def _stored(data: bytes | bytearray, recipient: str | None) -> Stored:
-    return Stored.of(data) if recipient is None else await asyncio.to_thread(sealed, data, recipient)
+async def _stored(data: bytes | bytearray, recipient: str | None, room: bytearray | None = None) -> Stored:
+    return Stored.of(data) if recipient is None else await asyncio.to_thread(sealed, data, recipient, room)
 
 
 def _opened(stored: bytes, chunk: Chunk, identity: str | None) -> bytes:
