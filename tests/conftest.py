@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.databases import (  # noqa: F401 (they are fixtures)
     _shared,
@@ -22,7 +22,8 @@ from whispercore.models.catalogue import MICRO_PATH
 from whispercore.models.store import ModelFile, ModelStore
 from whispercore.settings import Settings
 
-settings.register_profile("whispercore", deadline=None, max_examples=60)
+# How quick a busy machine is at making examples says nothing of what is tested.
+settings.register_profile("whispercore", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("whispercore")
 
 
