@@ -39,6 +39,21 @@ def word(text: str) -> str:
     return text
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Names with commas between, each once, in their order."""
+    found = tuple(dict.fromkeys(word(one.strip()) for one in text.split(",") if one.strip()))
+    if not found:
+        raise ValueError(f"{text!r} has no name in it")
+    return found
+
+
+def key(text: str) -> str:
+    """A secret that travels in a header of HTTP."""
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("it has characters that no header may have")
+    return text
+
+
 def address(text: str) -> str:
     """An address of the web."""
     parts = urlsplit(text)

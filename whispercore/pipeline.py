@@ -62,7 +62,7 @@ class Pipeline:
     options: Options
     threads: int | None
     channels: Channels = field(validator=known_channels)
-    engine: str
+    engine: str | None  # None for the one that the model is for
     keep_damaged: bool = field(validator=validators.instance_of(bool))
     diarization: Diarization | None = None
     """How speakers are told apart; None where nobody asks who speaks."""
@@ -97,7 +97,8 @@ class Pipeline:
             model = self.model_file = yield from self._fetched()
             pool = self.pool if self.pool is not None else default_pool(self.settings.keep_alive_s)
             threads = self.threads if self.threads is not None else self.settings.threads
-            lease = stack.enter_context(pool.lease(model, engine=self.engine, threads=threads))
+            engine_name = self.engine or model.engine
+            lease = stack.enter_context(pool.lease(model, engine=engine_name, threads=threads, settings=self.settings))
             called = self.name if self.name is not None else name
             # Whoever brings a pool may serve several callers.
             readers = default_readers() if self.pool is None and self.readers is None else self.readers
@@ -211,7 +212,7 @@ class _Run:
         self.n_channels = self.decoder.sound.channels if separate else 1
         self.order = Order(range(self.n_channels) if separate else [None])
         longest_s = can.max_window_s if can.max_window_s is not None else MAX_WINDOW_S
-        self.window_s = min(longest_s, self.model.info.window_s)
+        self.window_s = min(longest_s, self.model.window_s)
         self.fingerprint = evolve(self.engine.fingerprint, cutter=CUTTER_VERSION, window_s=self.window_s)
         # With checkpoints, no window is begun before another one is safe: what a kill costs is bounded by the slots.
         self.ahead = can.slots if self.pipeline.checkpoints is not None else 2 * can.slots

@@ -70,6 +70,34 @@ class Settings:
         default=300.0,
         metadata=setting("WHISPERCORE_KEEP_ALIVE_S", "Seconds that an idle model stays loaded.", parsers.seconds),
     )
+    openai_url: str | None = field(
+        default=None,
+        repr=parsers.without_password,
+        metadata=setting(
+            "WHISPERCORE_OPENAI_URL",
+            "The address of an OpenAI-compatible server, for models whose names begin with openai: .",
+            parsers.address,
+            show=parsers.without_password,
+        ),
+    )
+    openai_key: str | None = field(
+        default=None,
+        repr=False,
+        metadata=setting("WHISPERCORE_OPENAI_KEY", "The key for that server.", parsers.key, secret=True),
+    )
+    openai_models: tuple[str, ...] = field(
+        default=("whisper-1",),
+        metadata=setting(
+            "WHISPERCORE_OPENAI_MODELS",
+            "The models of that server that may be asked for, as `openai:NAME`.",
+            parsers.words,
+            show=parsers.listed,
+        ),
+    )
+    openai_timeout_s: float = field(
+        default=600.0,
+        metadata=setting("WHISPERCORE_OPENAI_TIMEOUT_S", "Seconds that one answer may take.", parsers.seconds),
+    )
     fonts_dir: Path | None = field(
         default=None,
         metadata=setting(

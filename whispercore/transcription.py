@@ -41,7 +41,7 @@ def transcribe(
     channels: Channels = "mix",
     diarize: bool = False,
     speakers: int | None = None,
-    engine: str = "whisper-cpp",
+    engine: str | None = None,
     keep_damaged: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Transcript:
@@ -52,6 +52,7 @@ def transcribe(
     Args:
         audio: A path, or the bytes of a file, of any format that FFmpeg reads.
         model: A name of ``whispercore models list``, or a path; ``WHISPERCORE_MODEL`` or ``small`` if not given.
+            ``ENGINE:MODEL`` chooses the engine too.
         language: Code or English name; detected when not given.
         translate: Write English, whatever is spoken.
         prompt: Names and words to expect.
@@ -64,7 +65,7 @@ def transcribe(
         diarize: Set ``Segment.speaker`` and ``Word.speaker``. With separate channels each channel is a speaker; else
             voices are told apart, which takes the extra ``diarize`` and hears the whole recording first.
         speakers: How many people speak, where voices are told apart; found out if not given.
-        engine: Name of the engine.
+        engine: Name of the engine; that of the model if not given.
         keep_damaged: Give the transcript of what could be read of a truncated or damaged recording, with
             ``Transcript.damage`` set, in place of raising.
         on_progress: Called now and then in this thread.
@@ -112,7 +113,7 @@ def stream(
     channels: Channels = "mix",
     diarize: bool = False,
     speakers: int | None = None,
-    engine: str = "whisper-cpp",
+    engine: str | None = None,
     keep_damaged: bool = False,
     on_progress: OnProgress | None = None,
     settings: Settings | None = None,

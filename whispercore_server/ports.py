@@ -23,7 +23,7 @@ from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.encryption.master_key import MasterKey
 from whispercore.encryption.sharing import FileSharing
 from whispercore.engines.engine import MakeEngine
-from whispercore.engines.pool import EnginePool, find_engine
+from whispercore.engines.pool import EnginePool, engine_names, find_engine
 from whispercore.events import Events, LocalEvents
 from whispercore.files.arrivals import Arrivals
 from whispercore.files.files import Files
@@ -173,6 +173,7 @@ class Ports:
             files=files,
             jobs=jobs,
             models=models,
+            engines=frozenset(engines or ()) | engine_names(),
             library=settings.library,
             probe=probe,
             audit=audit,

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.speech import samples
+from tests.speech_server import speech_server
 from whispercore.children.supervisor import Isolation
+from whispercore.engines.openai.engine import OpenAI
 from whispercore.engines.whispercpp import engine as whispercpp
+from whispercore.settings import Settings
 from whispercore.testing import EngineContract, ScriptedEngine
 
 
@@ -43,3 +46,12 @@ class TestWhisperCppThroughThePlainBinding(TestWhisperCpp):
     @pytest.fixture(autouse=True)
     def _unknown_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WHISPERCORE_PLAIN_BINDING", "1")
+
+
+class TestOpenAI(EngineContract):
+    @pytest.fixture
+    def engine(self) -> Iterator[OpenAI]:
+        with speech_server() as server:
+            engine = OpenAI(Path("whisper-1"), sha256="f" * 64, settings=Settings(openai_url=server.url))
+            yield engine
+            engine.unload()

@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen, validators
 
 from whispercore.errors import Cancelled, InvalidOption
 from whispercore.languages import CODES, LANGUAGES
+from whispercore.settings import Settings
 from whispercore.transcript import Fingerprint, Segment
 
 SAMPLE_RATE = 16_000
@@ -235,4 +236,13 @@ class MakeEngine(Protocol):
 
     def __call__(self, model: Path, *, sha256: str, threads: int | None = None) -> Engine:
         """An engine for a verified model file. ``threads`` is fixed for its life; None chooses for this machine."""
+        ...
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """What makes engines that have settings. An entry point that has this method gets those of its caller."""
+
+    def configured(self, settings: Settings, /) -> MakeEngine:
+        """What makes an engine by these settings."""
         ...

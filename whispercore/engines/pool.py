@@ -21,6 +21,7 @@ from typing import Generic, Literal, Protocol, Self, TypeVar
 from attrs import define, field
 
 from whispercore.engines.engine import (
+    Configurable,
     Control,
     Decoded,
     DetectedLanguage,
@@ -31,6 +32,7 @@ from whispercore.engines.engine import (
 )
 from whispercore.engines.gate import Gate
 from whispercore.errors import Cancelled, EngineCrashed, EngineMissing, ModelDamaged, Preempted
+from whispercore.settings import Settings
 
 Lane = Literal["interactive", "batch"]
 LANES: tuple[Lane, ...] = ("interactive", "batch")
@@ -56,6 +58,11 @@ class Model(Protocol):
     def sha256(self) -> str:
         """What is in it."""
         ...
+
+
+def engine_names() -> frozenset[str]:
+    """The engines that distributions on this machine offer."""
+    return frozenset(point.name for point in entry_points(group=GROUP))
 
 
 def find_engine(name: str) -> MakeEngine:
@@ -94,11 +101,19 @@ class EnginePool:
     ) -> None:
         self.close()
 
-    def lease(self, model: Model, *, engine: str = "whisper-cpp", threads: int | None = None) -> Lease:
+    def lease(
+        self,
+        model: Model,
+        *,
+        engine: str = "whisper-cpp",
+        threads: int | None = None,
+        settings: Settings | None = None,
+    ) -> Lease:
         """The right to use a model until the lease is closed. Loading begins now, in the background.
 
         Raises:
             EngineMissing: No engine has this name.
+            InvalidOption: The settings lack what the engine needs.
             ModelDamaged: The file killed its engine twice before, and has not changed since.
         """
         if (model.path, model.sha256) in self._quarantine:
@@ -107,6 +122,8 @@ class EnginePool:
             )
         key = (engine, model.path, model.sha256, threads)
         make = self._find(engine)
+        if settings is not None and isinstance(make, Configurable):
+            make = make.configured(settings)
         with self._lock:
             shared = self._shared.get(key)
             if shared is None:
@@ -147,8 +164,8 @@ class EnginePool:
             shared.leases -= 1
             if shared.leases or self._shared.get(key) is not shared:
                 return
-            if not shared.ready.done():
-                del self._shared[key]  # nobody waits for it any more: do not load it to the end
+            if not shared.ready.done() or shared.ready.exception() is not None:
+                del self._shared[key]  # nobody waits for it any more: do not load it to the end, and not keep a failure
             else:
                 shared.timer = self._unload_later(key, shared)
         if shared.timer is None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -19,6 +17,7 @@ from whispercore.models.loop_thread import in_own_loop
 from whispercore.models.pace import OnProgress, Pace
 from whispercore.models.part import Offer, Part
 from whispercore.models.verify import foreign, inspect
+from whispercore.outgoing.retry_after import retry_after_s
 
 _CHUNK_BYTES = 1 << 18
 _HEAD_BYTES = 64
@@ -201,7 +200,7 @@ class _Transfer:
             raise _Interrupted("the server has fewer bytes than have already arrived")
         said = f"the server answered {status} {response.reason or ''}".rstrip()
         if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Interrupted(said, _retry_after_s(response.headers.get("Retry-After")))
+            raise _Interrupted(said, retry_after_s(response.headers.get("Retry-After")))
         if status == HTTPStatus.NOT_FOUND:
             said = "the server has no such file (404 Not Found)"
         raise DownloadFailed(self._part.url, said, resumable=False)
@@ -277,17 +276,6 @@ def _as_sha256(etag: str) -> str | None:
 def _first_byte(content_range: str) -> int | None:
     start = content_range.removeprefix("bytes ").partition("-")[0]
     return int(start) if _is_number(start) else None
-
-
-def _retry_after_s(header: str | None) -> float:
-    if header is None:
-        return 0.0
-    if _is_number(header):
-        return float(header)
-    try:
-        return (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
 
 
 def _is_number(text: str) -> bool:

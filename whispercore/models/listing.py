@@ -13,7 +13,7 @@ from whispercore.models import records
 from whispercore.models.catalogue import MICRO, MICRO_PATH, CatalogueModel, Languages
 from whispercore.models.verify import inspect
 
-State = Literal["bundled", "downloaded", "added", "damaged", "available"]
+State = Literal["bundled", "downloaded", "added", "damaged", "available", "remote"]
 
 
 @frozen(kw_only=True)
@@ -22,9 +22,10 @@ class StoredModel:
 
     name: str
     size_bytes: int
-    """Size of its file; about, when it is not here."""
+    """Size of its file; about, when it is not here; 0 when it lies on a server."""
     state: State
-    """``added`` is a file that somebody registered; ``available`` one that can be downloaded."""
+    """``added`` is a file that somebody registered; ``available`` one that can be downloaded; ``remote`` lies on a
+    server that computes with it."""
     path: Path | None
     """Where it is; None when it is not here."""
     languages: Languages | None
@@ -33,8 +34,8 @@ class StoredModel:
 
     @property
     def downloaded(self) -> bool:
-        """Whether it is here and can be used."""
-        return self.state in {"bundled", "downloaded", "added"}
+        """Whether it can be used without being downloaded."""
+        return self.state in {"bundled", "downloaded", "added", "remote"}
 
 
 def listed(catalogue: Mapping[str, CatalogueModel], local: Mapping[str, Path]) -> tuple[StoredModel, ...]:

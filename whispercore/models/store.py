@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from whispercore.errors import InvalidOption, ModelDamaged, ModelInUse, ModelMissing, NoSpace, UnknownModel
-from whispercore.models import records
+from whispercore.models import choice, records
 from whispercore.models.catalogue import CATALOGUE, MICRO, MICRO_PATH, CatalogueModel
 from whispercore.models.checksums import compared, copy_synced, hashed_once, inspected_once
 from whispercore.models.listing import StoredModel, listed
@@ -36,7 +37,21 @@ class ModelFile:
     sha256: str
     """Checksum of the file, in hexadecimal."""
     size_bytes: int
-    info: ModelInfo
+    """0 for one that lies on a server."""
+    info: ModelInfo | None
+    """What its header says; None for models that are not whisper.cpp's."""
+    engine: str = "whisper-cpp"
+    """The engine that it is for."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies on a server, where the same name may be another model tomorrow."""
+        return not self.size_bytes
+
+    @property
+    def window_s(self) -> float:
+        """Length of the windows it does best with, in seconds; no limit where that is the engine's affair."""
+        return self.info.window_s if self.info is not None else math.inf
 
 
 class ModelStore:
@@ -72,7 +87,7 @@ class ModelStore:
 
         Args:
             name_or_path: A ``Path``; a string with a slash, or one that ends in ``.bin`` and exists, is a path too;
-                any other is a name.
+                any other is a name. ``ENGINE:`` before it chooses the engine.
             on_progress: Called during a download.
 
         Raises:
@@ -86,6 +101,9 @@ class ModelStore:
         """
         if isinstance(name_or_path, Path):
             return self._outside(name_or_path.stem, name_or_path)
+        engine, name = choice.parted(name_or_path)
+        if engine is not None:
+            return self._for_engine(engine, name, lambda: self.get(name, on_progress=on_progress))
         path = Path(name_or_path)
         if "/" in name_or_path or (name_or_path.endswith(".bin") and path.is_file()):
             return self._outside(path.stem, path)
@@ -101,6 +119,9 @@ class ModelStore:
         Raises:
             ModelError: As for ``get``.
         """
+        engine, alone = choice.parted(name)
+        if engine is not None:
+            return self._for_engine(engine, alone, lambda: self.named(alone, on_progress=on_progress))
         if name == MICRO.name:
             return self._outside(name, MICRO_PATH)
         if self._file(name).is_file():
@@ -116,6 +137,12 @@ class ModelStore:
         Raises:
             UnknownModel: No model has this name.
         """
+        engine, alone = choice.parted(name)
+        if engine is not None:
+            away = choice.remote(engine, alone, self._settings)
+            if away is not None and not choice.remotes(self._settings):
+                raise UnknownModel(name)
+            return away is not None or self.is_here(alone)
         if name == MICRO.name or self._file(name).is_file():
             return True
         if name not in self._catalogue:
@@ -225,7 +252,16 @@ class ModelStore:
 
     def list(self) -> tuple[StoredModel, ...]:
         """Every model that is here or can be downloaded, the local ones included, in the catalogue's order."""
-        return listed(self._catalogue, {name: self._file(name) for name in self._local()})
+        here = listed(self._catalogue, {name: self._file(name) for name in self._local()})
+        return (*here, *choice.remotes(self._settings))
+
+    def _for_engine(self, engine: str, name: str, find: Callable[[], ModelFile]) -> ModelFile:
+        away = choice.remote(engine, name, self._settings)
+        if away is not None:
+            return ModelFile(
+                name=away.full_name, path=away.path, sha256=away.sha256, size_bytes=0, info=None, engine=engine
+            )
+        return evolve(find(), engine=engine)
 
     def _outside(self, name: str, path: Path) -> ModelFile:
         with ModelBytes(path) as model:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the JSON that ``dump`` writes."""
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?<!\.bin)")
+_MODEL = re.compile(
+    r"openai:[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}|([a-z][a-z0-9-]{1,49}:)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?<!\.bin)"
+)
 
 
 def _model(_: object, __: object, value: str) -> None:
@@ -38,7 +40,7 @@ class TranscribeOptions:
     """
 
     model: str = field(validator=_model)
-    """A name of the model store."""
+    """A name of the model store, or ``ENGINE:NAME``."""
     language: str | None = None
     """Code or English name; None to detect it."""
     translate: bool = False
@@ -55,7 +57,8 @@ class TranscribeOptions:
     diarizer: str = DEFAULT
     keep_damaged: bool = False
     """Complete the job with what can be read of a truncated or damaged recording, in place of failing it."""
-    engine: str = "whisper-cpp"
+    engine: str | None = None
+    """None for the one that the model is for."""
     url: str | None = field(default=None, repr=False)
     """Where the recording is to be fetched from, when it did not come with the job. It may have a secret in it."""
     traceparent: str | None = None

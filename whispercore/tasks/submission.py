@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from attrs import evolve, frozen
@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore import tracing
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
-from whispercore.errors import InvalidOption, ModelNotAvailable, Unavailable
+from whispercore.errors import InvalidOption, ModelNotAvailable, Unavailable, UnknownModel
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.files.names import clean_name
 from whispercore.jobs.holding import HELD
 from whispercore.jobs.job import Job, NewJob
 from whispercore.jobs.table import Jobs
+from whispercore.models.choice import parted
 from whispercore.models.store import ModelStore
 from whispercore.outgoing.fetching import Fetcher, name_of
 from whispercore.people.caller import Caller
@@ -60,6 +61,7 @@ class Submissions:
         files: Where the recordings came in.
         jobs: Where the jobs go.
         models: What may be asked for.
+        engines: The engines that may be asked for, by name.
         library: Where the models are.
         probe: Looks at the recordings.
         audit: Where it is noted.
@@ -75,6 +77,7 @@ class Submissions:
         files: Files,
         jobs: Jobs,
         models: ModelStore,
+        engines: Collection[str],
         library: Settings,
         probe: Probe,
         audit: Audit,
@@ -89,6 +92,7 @@ class Submissions:
         self._probe = probe
         self._audit = audit
         self._fetcher = fetcher
+        self._engines = engines
         self._library = library
         self._fetch_models = fetch_models
         self._max_queue = max_queue
@@ -114,6 +118,9 @@ class Submissions:
             ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
         """
         wanted = name if name is not None else self._library.default_model
+        engine, _ = parted(wanted)
+        if engine is not None and engine not in self._engines:
+            raise UnknownModel(wanted)
         if not await asyncio.to_thread(self._models.is_here, wanted) and not self._fetch_models:
             here = await asyncio.to_thread(self._models.list)
             raise ModelNotAvailable(wanted, tuple(one.name for one in here if one.downloaded))

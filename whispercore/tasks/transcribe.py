@@ -189,6 +189,8 @@ class Transcribe:
         if not await asyncio.to_thread(self._models.is_here, options.model):
             return False  # what will be fetched is not known yet
         model = await asyncio.to_thread(self._models.get, options.model)
+        if model.is_remote:
+            return False
         found = await claim.reuse(_key_of(await self._files.get(file_id), model, options))
         if isinstance(found, Reused):
             await claim.complete(evolve(found.transcript, model=model.name), reused=found.windows)
@@ -282,7 +284,9 @@ class ClaimCheckpoints:
 def _key_of(file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
     """Checksum of all that a transcript depends on, but for builds and machines."""
     asked = evolve(options, model="any", lane="batch", url=None, webhook_id=None, traceparent=None).dump()
-    return hashlib.sha256("\n".join((file.sha256, model.sha256, str(CUTTER_VERSION), asked)).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join((file.sha256, model.engine, model.sha256, str(CUTTER_VERSION), asked)).encode()
+    ).hexdigest()
 
 
 def _drive(pipeline: Pipeline, moved: Callable[[], object]) -> Transcript:

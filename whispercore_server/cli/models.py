@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, download, register and delete models.")
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a model.")]
-_STATES = {"bundled": "green", "downloaded": "green", "added": "cyan", "damaged": "red", "available": "dim"}
+_STATES = {
+    "bundled": "green",
+    "downloaded": "green",
+    "added": "cyan",
+    "remote": "cyan",
+    "damaged": "red",
+    "available": "dim",
+}
 
 
 @app.command("list")

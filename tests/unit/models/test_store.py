@@ -48,6 +48,7 @@ def test_a_published_model_is_downloaded_once(store: ModelStore, hub: Hub, folde
     model = store.get("demo", on_progress=lambda done, _: seen.append(done))
     assert (model.name, model.path) == ("demo", folder / "demo.bin")
     assert model.sha256 == sha256_of(model.path)
+    assert model.info is not None
     assert model.size_bytes == model.info.size_bytes == seen[-1]
     assert store.get("demo") == store.pull("demo") == store.verify("demo") == model
     assert [one.path for one in hub.asked] == ["/ggml-demo.bin"]
@@ -147,7 +148,9 @@ def test_add(store: ModelStore, model_path: Path, hub: Hub, folder: Path, tmp_pa
     english = tmp_path / "english.bin"
     english.write_bytes(make_model(small_shape(n_vocab=51_864)))
     assert store.add("medium", english, replace=True).sha256 == store.get("medium").sha256 != model.sha256
-    assert not store.get("medium").info.multilingual
+    info = store.get("medium").info
+    assert info is not None
+    assert not info.multilingual
     assert store.pull("medium") == store.get("medium")
     assert hub.asked == []
 
