@@ -18,15 +18,16 @@ from tests.postgres import Postgres, running
 from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.database.tables import schema
+from whispercore.encryption.texts import TextKeys
 
 _FILLED_BY_US = ("search_letters",)
 _EMPTIED = "; ".join(str(delete(table)) for table in reversed(schema.sorted_tables) if table.name not in _FILLED_BY_US)
 
 
 @asynccontextmanager
-async def opened(url: str, clock: Clock | None = None) -> AsyncIterator[Database]:
+async def opened(url: str, clock: Clock | None = None, texts: TextKeys | None = None) -> AsyncIterator[Database]:
     """A database that has its tables already, or one in memory, which gets them here."""
-    async with Database(url, clock=clock) as database:
+    async with Database(url, clock=clock, texts=texts) as database:
         if url == "sqlite+aiosqlite://":
             await database.upgrade()
         yield database

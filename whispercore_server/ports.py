@@ -22,6 +22,7 @@ from whispercore.encryption.file_keys import FileKeys
 from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.encryption.master_key import MasterKey
 from whispercore.encryption.sharing import FileSharing
+from whispercore.encryption.texts import TextKeys
 from whispercore.engines.engine import MakeEngine
 from whispercore.engines.pool import EnginePool, engine_names, find_engine
 from whispercore.events import Events, LocalEvents
@@ -146,7 +147,8 @@ class Ports:
         """
         clock = clock if clock is not None else SystemClock()
         ids = Uuid7Ids(clock)
-        database = Database(settings.database_url, clock=clock, connections=settings.connections)
+        texts = TextKeys(seals=settings.encrypt_transcripts)
+        database = Database(settings.database_url, clock=clock, connections=settings.connections, texts=texts)
         audit = audit_of(settings, database)
         jobs = Jobs(database, ids=ids, audit=audit, events=_events(database))
         blobs = blobs_of(settings)
@@ -320,7 +322,7 @@ class Ports:
             await self.database.prepare()
             await stack.enter_async_context(self.jobs.events.opened())
             await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login
-            await self.key_pairs.workers()  # so is a master key that is another one
+            self.database.texts.unlock(await self.key_pairs.workers())  # so is a master key that is another one
             await self.audit.open()
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.people.close)

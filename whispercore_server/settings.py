@@ -194,6 +194,14 @@ class ServerSettings(JobSettings):
             "WHISPERCORE_ENCRYPT_FILES", "Whether recordings that come in are stored encrypted (1 or 0).", parsers.flag
         ),
     )
+    encrypt_transcripts: bool = field(
+        default=False,
+        metadata=setting(
+            "WHISPERCORE_ENCRYPT_TRANSCRIPTS",
+            "Whether what is said in new jobs is stored encrypted (1 or 0); the search does not find it then.",
+            parsers.flag,
+        ),
+    )
     audit_key: str | None = field(
         default=None,
         repr=False,

@@ -8,6 +8,7 @@ import pytest
 
 from tests.databases import opened
 from whispercore.database.session import Database
+from whispercore.encryption.texts import TextKeys
 from whispercore.jobs.table import Jobs
 from whispercore.testing import FakeClock, JobsContract
 
@@ -24,4 +25,15 @@ class TestSqliteFileAndPostgres(JobsContract):
     @pytest.fixture
     async def jobs(self, database_url: str) -> AsyncIterator[Jobs]:
         async with opened(database_url, FakeClock()) as database:
+            yield Jobs(database)
+
+
+class TestSealed(JobsContract):
+    """What is said is sealed, and all else is as ever."""
+
+    @pytest.fixture
+    async def jobs(self) -> AsyncIterator[Jobs]:
+        texts = TextKeys(seals=True)
+        texts.unlock("any secret")
+        async with opened("sqlite+aiosqlite://", FakeClock(), texts) as database:
             yield Jobs(database)

@@ -16,6 +16,7 @@ from whispercore.database.alone import alone
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
 from whispercore.database.tables import batch_items, batches, jobs
+from whispercore.encryption.texts import TextKeys
 from whispercore.errors import Conflict, KeyReused, NotFound
 from whispercore.formats.line import encodable
 from whispercore.ids import Ids
@@ -148,6 +149,7 @@ class Batches:
                 func.coalesce(jobs.c.failure_reason, batch_items.c.failure_reason).label("failure_reason"),
                 func.coalesce(jobs.c.error, batch_items.c.error).label("error"),
                 jobs.c.preview,
+                jobs.c.text_key,
                 jobs.c.audio_duration_s,
                 jobs.c.completed_at,
             )
@@ -156,7 +158,7 @@ class Batches:
             .order_by(batch_items.c.position)
         )
         rows = await self._database.rows(query)
-        return tuple(_item_of(row) for row in rows)
+        return tuple(_item_of(row, self._database.texts) for row in rows)
 
     async def start(self, batch_id: str, caller: Caller) -> None:
         """Begin with a batch that was made to wait.
@@ -300,9 +302,11 @@ def _batch_of(row: Row[Any]) -> Batch:
     return Batch(**own, counts=counts)
 
 
-def _item_of(row: Row[Any]) -> BatchItem:
+def _item_of(row: Row[Any], texts: TextKeys) -> BatchItem:
     values = dict(row._mapping)  # noqa: SLF001 (the public name of it)
     values["state"] = State(row.state) if row.state is not None else None
+    seal = texts.seal(values.pop("text_key"))
+    values["preview"] = row.preview and seal.open(row.preview)
     return BatchItem(**values)
 
 

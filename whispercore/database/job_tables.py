@@ -53,6 +53,7 @@ jobs = Table(
     Column("idempotency_key", Text),
     Column("request_sha256", Text, doc="Of the request that the key came with."),
     Column("batch_id", Text),
+    Column("text_key", Text, doc="Of options, preview and all that was said, itself sealed; null: they are in clear."),
     Column("webhook_id", Text, doc="Of its owner's webhooks, one that is called for it whatever else that is for."),
     # State and kind in the index, so that filters and counts need not look at the rows; where a list is of one kind,
     # as in our APIs, not at the kind of each either.
@@ -128,6 +129,7 @@ segments = Table(
     Column("channel", Integer),
     Column("words", Text, doc="JSON list; null when there are none."),
     Column("quality", Text, doc="JSON; null where it is not known."),
+    Column("sealed", Text, doc="Text, speaker and words, which are empty then; null: they are in clear."),
 )
 
 transcripts = Table(

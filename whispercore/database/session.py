@@ -17,6 +17,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.migrating import OURS, Migrations, check, current_revision, migrate
 from whispercore.database.store import Store
+from whispercore.encryption.texts import TextKeys
 from whispercore.errors import InvalidOption
 
 _T = TypeVar("_T")
@@ -34,13 +35,23 @@ class Database:
             ``postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME`` for PostgreSQL.
         clock: Where its times come from.
         connections: To PostgreSQL: how many are kept, and how many there may be.
+        texts: The keys of what is sealed in it; by default nothing is.
 
     Raises:
         InvalidOption: The URL is of another kind, or what it needs is not installed.
     """
 
-    def __init__(self, url: str, *, clock: Clock | None = None, connections: tuple[int, int] = CONNECTIONS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        connections: tuple[int, int] = CONNECTIONS,
+        texts: TextKeys | None = None,
+    ) -> None:
         self.clock: Clock = clock if clock is not None else SystemClock()
+        self.texts = texts if texts is not None else TextKeys()
+        """The keys of what is sealed in it."""
         self._store = _store(parsed(url), self.clock, connections)
 
     @classmethod

@@ -111,7 +111,7 @@ class Claim:
             row = (
                 await tx.execute(select(jobs.c.language, jobs.c.language_probability).where(jobs.c.id == self.job.id))
             ).one_or_none()
-            windows = await finished_windows(tx, self.job.id)
+            windows = await finished_windows(tx, self.job)
         if row is None or row.language is None or row.language_probability is None:
             return Past(windows=windows)
         return Past(language=DetectedLanguage(code=row.language, probability=row.language_probability), windows=windows)
@@ -139,8 +139,8 @@ class Claim:
         async with self._ports.database.write() as tx:
             windows_done = other_windows(self.job.id, window) + 1
             await self._set(tx, windows_done=windows_done, losses=0, progressed_at=self._ports.database.now())
-            await put_window(tx, self.job.id, self.job.attempt, window)
-            await put_segments(tx, self.job.id, segments, first)
+            await put_window(tx, self.job, window)
+            await put_segments(tx, self.job, segments, first)
         self._tell()
 
     async def received(self, keep: Callable[[AsyncConnection], Awaitable[object]], file_id: str, name: str) -> None:
@@ -177,7 +177,7 @@ class Claim:
                 self._waited_for = found is None
                 return found
             async with self._ports.database.read() as tx:
-                transcript = await original(tx, found.job_id)
+                transcript = await original(tx, found.job_id, self._ports.database.texts.seal(found.text_key))
             if transcript is not None:
                 return Reused(transcript=transcript, windows=found.windows)
             useless = found.job_id
@@ -196,7 +196,7 @@ class Claim:
         values: dict[str, Any] = {}
         if transcript is not None:
             values = {
-                "preview": encodable(preview(one.text for one in transcript.segments)),
+                "preview": self.job.seal.close(encodable(preview(one.text for one in transcript.segments))),
                 "language": transcript.language,
                 "audio_duration_s": transcript.duration_s,
                 "done_s": transcript.duration_s,

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from attrs import field, frozen, validators
 
+from whispercore.encryption.texts import TextSeal
+
 
 class State(StrEnum):
     """Where a job stands."""
@@ -95,6 +97,8 @@ class Job:
     """How the transcript begins."""
     batch_id: str | None
     """The batch that it is of."""
+    seal: TextSeal = field(repr=False, eq=False)
+    """What seals its texts in the database. Those here are open."""
 
 
 @frozen

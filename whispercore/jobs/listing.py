@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
 from functools import cache
 from typing import Any, Final
 
@@ -12,15 +12,19 @@ from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from whispercore.database.json_rows import as_json, rows_of
 from whispercore.database.page import Slice
 from whispercore.database.tables import job_tags, jobs
+from whispercore.encryption.texts import TextKeys
 from whispercore.jobs.job import JobFilter, JobSummary
 from whispercore.people.caller import Caller
 
+_MANY: Final = 50
+"""Jobs."""
 _BETWEEN: Final = "\n"
 """Tags: they are of one line."""
 _TAGS: Final = select(func.aggregate_strings(job_tags.c.name, _BETWEEN)).where(job_tags.c.job_id == jobs.c.id)
 _COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     *(jobs.c[attribute.name] for attribute in fields(JobSummary) if attribute.name != "tags"),
     _TAGS.correlate(jobs).scalar_subquery().label("tags"),
+    jobs.c.text_key,
 )
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
@@ -82,8 +86,22 @@ def sliced(part: Slice) -> dict[str, int]:
     return {"offset": part.offset, "limit": part.limit}
 
 
-def summaries(page: str) -> Iterator[JobSummary]:
-    """The jobs of a slice."""
-    for row in rows_of(page, _COLUMNS):
-        row[-1] = tuple(row[-1].split(_BETWEEN)) if row[-1] else ()
-        yield JobSummary(*row)
+async def summaries(page: str, texts: TextKeys) -> tuple[JobSummary, ...]:
+    """The jobs of a slice. Many that are sealed would hold the event loop, and are opened outside of it.
+
+    Raises:
+        SealBroken: A preview is sealed, and not what it was.
+    """
+    rows = list(rows_of(page, _COLUMNS))
+    many = len(rows) > _MANY and any(row[-1] for row in rows)
+    return await asyncio.to_thread(_opened, rows, texts) if many else _opened(rows, texts)
+
+
+def _opened(rows: list[list[Any]], texts: TextKeys) -> tuple[JobSummary, ...]:
+    return tuple(_summary(*row, texts=texts) for row in rows)
+
+
+def _summary(*row: Any, texts: TextKeys) -> JobSummary:
+    *values, preview, tags, text_key = row
+    shown = preview and texts.seal(text_key).open(preview)
+    return JobSummary(*(*values, shown, tuple(tags.split(_BETWEEN)) if tags else ()))

@@ -84,7 +84,7 @@ class Queue:
         rows = await self._ports.database.changed(taken)
         if not rows:
             return None
-        job = job_of(rows[0])
+        job = job_of(rows[0], self._ports.database.texts)
         self._ports.events.publish(job.id)
         return Claim(job, now, self._ports)
 
@@ -204,7 +204,7 @@ class Queue:
             .values(state=State.QUEUED, losses=jobs.c.losses + 1, lease_owner=None, lease_until=None)
             .returning(*COLUMNS)
         )
-        taken = [job_of(row) for row in await tx.execute(back)]
+        taken = [job_of(row, self._ports.database.texts) for row in await tx.execute(back)]
         suspects = [number for number, job in enumerate(taken) if job.losses >= SUSPECT_LOSSES]
         for place, number in enumerate(suspects[1:], 1):
             job = taken[number] = evolve(taken[number], next_attempt_at=now + place * timedelta(seconds=APART_S))
@@ -231,7 +231,7 @@ class Queue:
             )
             .returning(*COLUMNS)
         )
-        failed = [job_of(row) for row in await tx.execute(over)]
+        failed = [job_of(row, self._ports.database.texts) for row in await tx.execute(over)]
         for job in failed:
             await self._ports.note(tx, job, State.FAILED)
         return failed

@@ -11,8 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.checkpoints import FinishedWindow
 from whispercore.database.tables import segments, transcripts, windows
+from whispercore.encryption.texts import TextSeal
 from whispercore.jobs.job import Job
-from whispercore.jobs.rows import channel_key, from_json, segment_of, segment_row, to_json, window_of, window_row
+from whispercore.jobs.rows import (
+    channel_key,
+    from_json,
+    segment_of,
+    segment_row,
+    stored,
+    to_json,
+    window_of,
+    window_row,
+)
 from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
 
 _PREVIEW_CHARACTERS = 200
@@ -20,31 +30,36 @@ _MANY = 20
 """Segments."""
 
 
-async def put_segments(tx: AsyncConnection, job_id: str, new: Sequence[Segment], first: int) -> None:
+async def put_segments(tx: AsyncConnection, job: Job, new: Sequence[Segment], first: int) -> None:
     """Put segments in their places, instead of all that is there or behind.
 
     Args:
         tx: A transaction that writes.
-        job_id: Whose.
+        job: Whose.
         new: The segments.
         first: Place of the first of them, from 0.
 
     Raises:
         ValueError: There would be a hole before the first.
     """
-    kept = await count_segments(tx, job_id)
+    kept = await count_segments(tx, job.id)
     if kept < first:
         raise ValueError(f"segment {first} comes before its predecessors")
     if kept > first:
-        await tx.execute(delete(segments).where(segments.c.job_id == job_id, segments.c.position >= first))
-    await _append(tx, job_id, new, first)
+        await tx.execute(delete(segments).where(segments.c.job_id == job.id, segments.c.position >= first))
+    await _append(tx, job, new, first)
 
 
-async def _append(tx: AsyncConnection, job_id: str, new: Sequence[Segment], first: int) -> None:
+async def _append(tx: AsyncConnection, job: Job, new: Sequence[Segment], first: int) -> None:
     if new:
-        await tx.execute(
-            insert(segments), [segment_row(job_id, first + offset, segment) for offset, segment in enumerate(new)]
+        rows = (
+            await asyncio.to_thread(_rows, job, new, first) if job.seal and len(new) > _MANY else _rows(job, new, first)
         )
+        await tx.execute(insert(segments), rows)
+
+
+def _rows(job: Job, new: Sequence[Segment], first: int) -> list[dict[str, Any]]:
+    return [stored(job.id, place, segment_row(segment), job.seal) for place, segment in enumerate(new, first)]
 
 
 async def count_segments(tx: AsyncConnection, job_id: str) -> int:
@@ -70,13 +85,13 @@ def segments_after(job_id: str, after: int, limit: int | None) -> Select[Any]:
     )
 
 
-async def placed(rows: Sequence[Row[Any]]) -> tuple[tuple[int, Segment], ...]:
+async def placed(rows: Sequence[Row[Any]], seal: TextSeal) -> tuple[tuple[int, Segment], ...]:
     """Segments, each with its place in the transcript. Many would hold the event loop, and are made outside of it."""
-    return await asyncio.to_thread(_placed, rows) if len(rows) > _MANY else _placed(rows)
+    return await asyncio.to_thread(_placed, rows, seal) if len(rows) > _MANY else _placed(rows, seal)
 
 
-def _placed(rows: Sequence[Row[Any]]) -> tuple[tuple[int, Segment], ...]:
-    return tuple((row.position, segment_of(row)) for row in rows)
+def _placed(rows: Sequence[Row[Any]], seal: TextSeal) -> tuple[tuple[int, Segment], ...]:
+    return tuple((row.position, segment_of(row, seal)) for row in rows)
 
 
 def other_windows(job_id: str, window: FinishedWindow) -> ScalarSelect[int]:
@@ -89,20 +104,20 @@ def other_windows(job_id: str, window: FinishedWindow) -> ScalarSelect[int]:
     )
 
 
-async def put_window(tx: AsyncConnection, job_id: str, attempt: int, window: FinishedWindow) -> None:
+async def put_window(tx: AsyncConnection, job: Job, window: FinishedWindow) -> None:
     """Keep a window, instead of one in the same place."""
-    await tx.execute(delete(windows).where(windows.c.job_id == job_id, _in_the_place_of(window)))
-    await tx.execute(insert(windows).values(window_row(job_id, attempt, window)))
+    await tx.execute(delete(windows).where(windows.c.job_id == job.id, _in_the_place_of(window)))
+    await tx.execute(insert(windows).values(window_row(job, window)))
 
 
 def _in_the_place_of(window: FinishedWindow) -> ColumnElement[bool]:
     return and_(windows.c.channel == channel_key(window.channel), windows.c.index == window.index)
 
 
-async def finished_windows(tx: AsyncConnection, job_id: str) -> tuple[FinishedWindow, ...]:
+async def finished_windows(tx: AsyncConnection, job: Job) -> tuple[FinishedWindow, ...]:
     """All windows that were kept."""
-    query = select(windows).where(windows.c.job_id == job_id).order_by(windows.c.channel, windows.c.index)
-    return tuple(window_of(row) for row in await tx.execute(query))
+    query = select(windows).where(windows.c.job_id == job.id).order_by(windows.c.channel, windows.c.index)
+    return tuple(window_of(row, job.seal) for row in await tx.execute(query))
 
 
 async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) -> None:
@@ -112,12 +127,12 @@ async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) 
     """
     kept = await count_segments(tx, job.id)
     if kept > len(transcript.segments):
-        await put_segments(tx, job.id, (), len(transcript.segments))
+        await put_segments(tx, job, (), len(transcript.segments))
     elif job.attempt > 1 and any(one.speaker is not None for one in transcript.segments):
         # An earlier attempt, perhaps on another machine, may have given the same voice another number.
-        await put_segments(tx, job.id, transcript.segments, 0)
+        await put_segments(tx, job, transcript.segments, 0)
     else:
-        await _append(tx, job.id, transcript.segments[kept:], kept)
+        await _append(tx, job, transcript.segments[kept:], kept)
     await tx.execute(delete(windows).where(windows.c.job_id == job.id))
     await tx.execute(
         insert(transcripts).values(
@@ -133,14 +148,14 @@ async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) 
     )
 
 
-async def whole_transcript(tx: AsyncConnection, job_id: str) -> Transcript | None:
+async def whole_transcript(tx: AsyncConnection, job_id: str, seal: TextSeal) -> Transcript | None:
     """The transcript; None when the job has none."""
     row = (await tx.execute(select(transcripts).where(transcripts.c.job_id == job_id))).one_or_none()
     if row is None:
         return None
     rows = (await tx.execute(segments_after(job_id, -1, None))).all()
     return Transcript(
-        segments=tuple(segment for _, segment in await placed(rows)),
+        segments=tuple(segment for _, segment in await placed(rows, seal)),
         language=row.language,
         language_probability=row.language_probability,
         duration_s=row.duration_s,

@@ -44,6 +44,8 @@ class Computed:
 
     job_id: str
     windows: int
+    text_key: str | None
+    """What its texts are sealed with."""
 
 
 async def whose(tx: AsyncConnection, job: Job, key: str, *, without: str | None = None) -> Computed | Elsewhere | None:
@@ -57,16 +59,15 @@ async def whose(tx: AsyncConnection, job: Job, key: str, *, without: str | None 
     """
     await alone(tx, "result", job.owner_id, key)
     this = (results.c.owner_id == job.owner_id, results.c.key == key)
-    query = (
-        select(jobs.c.id, jobs.c.state, jobs.c.windows_done).join(results, results.c.job_id == jobs.c.id).where(*this)
-    )
+    asked = select(jobs.c.id, jobs.c.state, jobs.c.windows_done, jobs.c.text_key)
+    query = asked.join(results, results.c.job_id == jobs.c.id).where(*this)
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         await tx.execute(insert(results).values(owner_id=job.owner_id, key=key, job_id=job.id))
         return None
     if row.id not in (job.id, without):
         if row.state == State.COMPLETED:
-            return Computed(row.id, row.windows_done)
+            return Computed(row.id, row.windows_done, row.text_key)
         if row.state == State.PROCESSING:
             return Elsewhere(row.id)
     await tx.execute(update(results).where(*this).values(job_id=job.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +11,7 @@ from sqlalchemy import Column, Row, literal_column
 
 from whispercore.checkpoints import FinishedWindow
 from whispercore.database.tables import jobs
+from whispercore.encryption.texts import TextKeys, TextSeal
 from whispercore.formats.line import encodable
 from whispercore.jobs.job import Job
 from whispercore.quality import Quality
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-COLUMNS: tuple[Column[Any], ...] = tuple(jobs.c[attribute.name] for attribute in fields(Job))
+_KEY = "text_key"
+"""The column that ``Job.seal`` is made of."""
+_PLACES = {"seal": _KEY}
+
+COLUMNS: tuple[Column[Any], ...] = tuple(jobs.c[_PLACES.get(one.name, one.name)] for one in fields(Job))
 """What a job is read from."""
 
-_NAMES = tuple(column.name for column in COLUMNS)
+_NAMES = tuple(attribute.name for attribute in fields(Job))
 
 # Written into the statement and not bound to it, because a partial index serves only what names its condition.
 QUEUED = jobs.c.state == literal_column("'queued'")
@@ -34,16 +40,23 @@ _MIXED = -1
 """A channel of its own, since no part of a key may be null."""
 
 
-def job_of(row: Row[Any]) -> Job:
-    """The job of a row of ``COLUMNS``, and perhaps more behind them."""
-    return Job(**dict(zip(_NAMES, row, strict=False)))
+def job_of(row: Row[Any], texts: TextKeys) -> Job:
+    """The job of a row of ``COLUMNS``, and perhaps more behind them.
+
+    Raises:
+        SealBroken: Its texts are sealed, and not what they were.
+    """
+    values = dict(zip(_NAMES, row, strict=False))
+    seal = values["seal"] = texts.seal(values["seal"])
+    if seal:
+        values["options"] = seal.open(values["options"])
+        values["preview"] = values["preview"] and seal.open(values["preview"])
+    return Job(**values)
 
 
-def segment_row(job_id: str, position: int, segment: Segment) -> dict[str, object]:
-    """A row of ``segments``."""
+def segment_row(segment: Segment) -> dict[str, Any]:
+    """A row of ``segments``, without its place; see ``stored``."""
     return {
-        "job_id": job_id,
-        "position": position,
         "start_s": segment.start_s,
         "end_s": segment.end_s,
         "text": encodable(segment.text),
@@ -55,42 +68,72 @@ def segment_row(job_id: str, position: int, segment: Segment) -> dict[str, objec
     }
 
 
-def segment_of(row: Any) -> Segment:
-    """The segment of a row of ``segments``, or of what has its columns."""
+def stored(job_id: str, position: int, row: dict[str, Any], seal: TextSeal) -> dict[str, Any]:
+    """A row of ``segments`` as it is written, in its place."""
+    placed = {"job_id": job_id, "position": position, **row, "sealed": None}
+    if seal:
+        said = json.dumps((row["text"], row["speaker"], row["words"]), ensure_ascii=False)
+        placed |= {"text": "", "speaker": None, "words": None, "sealed": seal.close(said)}
+    return placed
+
+
+def said(row: Any, seal: TextSeal) -> tuple[str, str | None, str | None]:
+    """Text, speaker and words of a row of ``segments``.
+
+    Raises:
+        SealBroken: They are sealed, and not what they were.
+    """
+    if row.sealed is None:
+        return row.text, row.speaker, row.words
+    text, speaker, words = json.loads(seal.open(row.sealed))
+    return text, speaker, words
+
+
+def segment_of(row: Any, seal: TextSeal) -> Segment:
+    """The segment of a row of ``segments``.
+
+    Raises:
+        SealBroken: It is sealed, and not what it was.
+    """
+    text, speaker, words = said(row, seal)
     return Segment(
-        text=row.text,
+        text=text,
         start_s=row.start_s,
         end_s=row.end_s,
-        words=from_json(row.words, tuple[Word, ...]) if row.words else (),
+        words=from_json(words, tuple[Word, ...]) if words else (),
         confidence=row.confidence,
-        speaker=row.speaker,
+        speaker=speaker,
         channel=row.channel,
         quality=from_json(row.quality, Quality) if row.quality else None,
     )
 
 
-def window_row(job_id: str, attempt: int, window: FinishedWindow) -> dict[str, object]:
+def window_row(job: Job, window: FinishedWindow) -> dict[str, object]:
     """A row of ``windows``."""
     return {
-        "job_id": job_id,
+        "job_id": job.id,
         "channel": channel_key(window.channel),
         "index": window.index,
         "start_s": window.start_s,
         "end_s": window.end_s,
-        "segments": to_json(window.segments),
+        "segments": job.seal.close(to_json(window.segments)),
         "fingerprint": to_json(window.fingerprint),
-        "attempt": attempt,
+        "attempt": job.attempt,
     }
 
 
-def window_of(row: Row[Any]) -> FinishedWindow:
-    """The window of a row of ``windows``."""
+def window_of(row: Row[Any], seal: TextSeal) -> FinishedWindow:
+    """The window of a row of ``windows``.
+
+    Raises:
+        SealBroken: It is sealed, and not what it was.
+    """
     return FinishedWindow(
         index=row._mapping["index"],  # noqa: SLF001 (``row.index`` is a method of tuples)
         channel=None if row.channel == _MIXED else row.channel,
         start_s=row.start_s,
         end_s=row.end_s,
-        segments=from_json(row.segments, tuple[Segment, ...]),
+        segments=from_json(seal.open(row.segments), tuple[Segment, ...]),
         fingerprint=from_json(row.fingerprint, Fingerprint),
     )
 

@@ -99,6 +99,8 @@ class Jobs:
         """
         now = self.database.now()
         values = asdict(new)
+        text_key = values["text_key"] = self.database.texts.new()
+        values["options"] = self.database.texts.seal(text_key).close(new.options)
         if new.filename is not None:
             values["filename"] = encodable(new.filename)
         made = (
@@ -112,7 +114,7 @@ class Jobs:
             )
             .returning(*COLUMNS)
         )
-        job = job_of((await tx.execute(made)).one())
+        job = job_of((await tx.execute(made)).one(), self.database.texts)
         await self.dispatch.announce(tx, job)
         if caller is not None:
             await self._note(tx, caller, job, "job_created", "create a job")
@@ -139,7 +141,7 @@ class Jobs:
             return None
         if (await tx.execute(select(jobs.c.request_sha256).where(*mine))).scalar() != request_sha256:
             raise KeyReused(key)
-        return job_of(row)
+        return job_of(row, self.database.texts)
 
     # ------------------------------------------------------------ looking
 
@@ -152,7 +154,7 @@ class Jobs:
         rows = await self.database.rows(_one(job_id, caller))
         if not rows:
             raise NotFound("job", job_id)
-        return job_of(rows[0])
+        return job_of(rows[0], self.database.texts)
 
     async def listed(
         self, caller: Caller, wanted: JobFilter | None = None, part: Slice | None = None
@@ -167,7 +169,7 @@ class Jobs:
         part = part if part is not None else Slice()
         values = conditions(caller, wanted if wanted is not None else JobFilter())
         row: Any = (await self.database.rows(query(*values), {**values, **sliced(part)}))[0]
-        return Page(tuple(summaries(row[0])), row[1])
+        return Page(await summaries(row[0], self.database.texts), row[1])
 
     async def segments(self, job: Job, *, after: int = -1, limit: int | None = None) -> tuple[tuple[int, Segment], ...]:
         """What was said so far, each segment with its place in the transcript.
@@ -177,7 +179,7 @@ class Jobs:
             after: The place before the first that is wanted; -1 for all.
             limit: How many at most.
         """
-        return await placed(await self.database.rows(segments_after(job.id, after, limit)))
+        return await placed(await self.database.rows(segments_after(job.id, after, limit)), job.seal)
 
     async def transcript(self, job: Job) -> Transcript | None:
         """The whole transcript; None until the job is completed, and when it is of a kind that makes none.
@@ -186,7 +188,7 @@ class Jobs:
             job: A job of the caller.
         """
         async with self.database.read() as tx:
-            return await whole_transcript(tx, job.id)
+            return await whole_transcript(tx, job.id, job.seal)
 
     async def standing(self, job: Job) -> Standing:
         """Where a job stands in the queue, and when it will be done.
@@ -299,11 +301,11 @@ class Jobs:
         row = (await tx.execute(query.with_for_update() if to_change else query)).one_or_none()
         if row is None:
             raise NotFound("job", job_id)
-        return job_of(row)
+        return job_of(row, self.database.texts)
 
     async def _change(self, tx: AsyncConnection, job: Job, **values: object) -> Job:
         changed = update(jobs).where(jobs.c.id == job.id).values(values).returning(*COLUMNS)
-        return job_of((await tx.execute(changed)).one())
+        return job_of((await tx.execute(changed)).one(), self.database.texts)
 
 
 def _one(job_id: str, caller: Caller) -> Select[Any]:

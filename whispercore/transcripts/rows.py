@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, Final
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.page import Page, Slice
 from whispercore.database.tables import jobs, segments, transcript_versions, transcripts
+from whispercore.encryption.texts import TextSeal
 from whispercore.errors import Conflict, NotFound
 from whispercore.jobs.job import Job
 from whispercore.jobs.results import count_segments, segments_after, whole_transcript
@@ -49,7 +51,7 @@ async def newest_of(tx: AsyncConnection, job_id: str) -> int:
     return (await tx.execute(query)).scalar() or 1
 
 
-async def snapshot_of(tx: AsyncConnection, job_id: str, number: int) -> bytes:
+async def snapshot_of(tx: AsyncConnection, job_id: str, number: int, seal: TextSeal) -> bytes:
     """An earlier version.
 
     Raises:
@@ -61,41 +63,43 @@ async def snapshot_of(tx: AsyncConnection, job_id: str, number: int) -> bytes:
     found: bytes | None = (await tx.execute(query)).scalar_one_or_none()
     if found is None:
         raise NotFound("version", str(number))
-    return found
+    return seal.open_bytes(found)
 
 
-async def rows_or_snapshot(tx: AsyncConnection, job_id: str, number: int, newest: int) -> Rows | bytes:
+async def rows_or_snapshot(tx: AsyncConnection, job: Job, number: int, newest: int) -> Rows | bytes:
     """The segments of a version; a snapshot of them where it is not the newest.
 
     Raises:
         NotFound: There is no such version, or it is not kept any more.
     """
     if number != newest:
-        return await snapshot_of(tx, job_id, number)
-    return await newest_rows(tx, job_id)
+        return await snapshot_of(tx, job.id, number, job.seal)
+    return await newest_rows(tx, job)
 
 
-async def newest_rows(tx: AsyncConnection, job_id: str) -> Rows:
+async def newest_rows(tx: AsyncConnection, job: Job) -> Rows:
     """The segments of the newest version."""
-    found = (await tx.execute(segments_after(job_id, -1, None))).all()
-    return await asyncio.to_thread(lambda: tuple(map(Kept.of, found)))
+    found = (await tx.execute(segments_after(job.id, -1, None))).all()
+    return await asyncio.to_thread(lambda: tuple(Kept.of(row, job.seal) for row in found))
 
 
-async def original(tx: AsyncConnection, job_id: str) -> Transcript | None:
+async def original(tx: AsyncConnection, job_id: str, seal: TextSeal) -> Transcript | None:
     """The transcript as the engine has written it, whatever people have changed since; None where there is none."""
-    found = await whole_transcript(tx, job_id)
+    found = await whole_transcript(tx, job_id, seal)
     if found is None or await newest_of(tx, job_id) == 1:
         return found
-    rows = await asyncio.to_thread(unpacked, await snapshot_of(tx, job_id, 1))
+    rows = await asyncio.to_thread(unpacked, await snapshot_of(tx, job_id, 1, seal))
     return evolve(found, segments=tuple(row.segment for row in rows))
 
 
-async def speakers_of(tx: AsyncConnection, job_id: str) -> tuple[Speaker, ...]:
+async def speakers_of(tx: AsyncConnection, job: Job) -> tuple[Speaker, ...]:
     """Who speaks, in the order in which they begin."""
+    if job.seal:
+        return await asyncio.to_thread(_speakers, await newest_rows(tx, job))
     first = func.min(segments.c.start_s)
     query = (
         select(segments.c.speaker, func.count(), func.sum(segments.c.end_s - segments.c.start_s), first)
-        .where(segments.c.job_id == job_id)
+        .where(segments.c.job_id == job.id)
         .group_by(segments.c.speaker)
         .order_by(first, segments.c.speaker)
     )
@@ -103,6 +107,23 @@ async def speakers_of(tx: AsyncConnection, job_id: str) -> tuple[Speaker, ...]:
         Speaker(name=name, segments=count, speaks_s=round(speaks_s, 3), first_s=first_s)
         for name, count, speaks_s, first_s in await tx.execute(query)
     )
+
+
+def _speakers(rows: Rows) -> tuple[Speaker, ...]:
+    """The same of rows that were sealed, of which the database does not know the speakers."""
+    theirs: defaultdict[str | None, list[Kept]] = defaultdict(list)
+    for row in rows:
+        theirs[row.speaker].append(row)
+    found = (
+        Speaker(
+            name=name,
+            segments=len(said),
+            speaks_s=round(sum(one.end_s - one.start_s for one in said), 3),
+            first_s=min(one.start_s for one in said),
+        )
+        for name, said in theirs.items()
+    )
+    return tuple(sorted(found, key=lambda one: (one.first_s, one.name is not None, one.name or "")))
 
 
 async def versions_of(tx: AsyncConnection, job: Job, part: Slice) -> Page[Version]:
@@ -116,7 +137,12 @@ async def versions_of(tx: AsyncConnection, job: Job, part: Slice) -> Page[Versio
         return Page(only[part.offset : part.offset + part.limit], 1)
     newest_first = transcript_versions.c.number.desc()
     query = select(*_META).where(mine).order_by(newest_first).offset(part.offset).limit(part.limit)
-    return Page(tuple(Version(**row._mapping) for row in await tx.execute(query)), total)  # noqa: SLF001
+    return Page(tuple(_version(row, job.seal) for row in await tx.execute(query)), total)
+
+
+def _version(row: Row[Any], seal: TextSeal) -> Version:
+    values = dict(row._mapping)  # noqa: SLF001 (the names of its columns)
+    return Version(**{**values, "note": row.note and seal.open(row.note)})
 
 
 def first_version(job: Job, count: int) -> dict[str, object]:
@@ -130,17 +156,17 @@ def first_version(job: Job, count: int) -> dict[str, object]:
     }
 
 
-async def rewrite(tx: AsyncConnection, job_id: str, count: int, after: Rows, written: Sequence[int]) -> None:
+async def rewrite(tx: AsyncConnection, job: Job, count: int, after: Rows, written: Sequence[int]) -> None:
     """Put other segments in the place of those that are there.
 
     Args:
         tx: A transaction that writes.
-        job_id: Whose.
+        job: Whose.
         count: How many there are.
         after: Those that shall be there.
         written: What ``to_be_written`` says.
     """
-    mine = segments.c.job_id == job_id
+    mine = segments.c.job_id == job.id
     each = delete(segments).where(mine, segments.c.position == bindparam("place"))
     if count != len(after):
         await tx.execute(delete(segments).where(mine, segments.c.position >= len(after) - len(written)))
@@ -148,7 +174,7 @@ async def rewrite(tx: AsyncConnection, job_id: str, count: int, after: Rows, wri
         some = written[first : first + _AT_ONCE]
         if count == len(after):
             await tx.execute(each, [{"place": place} for place in some])
-        await tx.execute(insert(segments), [after[place].row(job_id, place) for place in some])
+        await tx.execute(insert(segments), [after[place].row(job, place) for place in some])
 
 
 def to_be_written(before: Rows, after: Rows) -> list[int]:

@@ -182,7 +182,7 @@ class Shares:
         row = await self._found(token)
         if row is None or not secrets.compare_digest(row.token_hash, digest(token).hex()):
             raise NotFound("shared transcript", "behind this link")
-        found = Opened(share=_share(row), job=job_of(row))
+        found = Opened(share=_share(row), job=job_of(row, self._database.texts))
         await self._count(found.share)
         if self._audit is not None:
             self._audit.note(caller, _event("share_used", "read a shared transcript", found.share))

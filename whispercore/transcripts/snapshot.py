@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
-from attrs import astuple, fields, frozen
+from attrs import asdict, astuple, frozen
 
-from whispercore.jobs.rows import segment_of, segment_row
+from whispercore.encryption.texts import CLEAR, TextSeal
+from whispercore.jobs.job import Job
+from whispercore.jobs.rows import said, segment_of, segment_row, stored
 from whispercore.transcript import Segment
 
 _FORM: Final = 1
@@ -17,7 +19,7 @@ _FORM: Final = 1
 
 @frozen
 class Kept:
-    """A segment as its row has it."""
+    """A segment as its row has it, opened."""
 
     start_s: float
     end_s: float
@@ -31,27 +33,32 @@ class Kept:
     """JSON."""
 
     @classmethod
-    def of(cls, row: Any) -> Kept:
-        """Of a row of ``segments``."""
-        return cls(*(getattr(row, name) for name in _COLUMNS))
+    def of(cls, row: Any, seal: TextSeal) -> Kept:
+        """Of a row of ``segments``.
+
+        Raises:
+            SealBroken: It is sealed, and not what it was.
+        """
+        text, speaker, words = said(row, seal)
+        return cls(row.start_s, row.end_s, text, row.confidence, speaker, row.channel, words, row.quality)
 
     @classmethod
     def keep(cls, segment: Segment) -> Kept:
         """A segment as its row will have it."""
-        row: dict[str, Any] = segment_row("", 0, segment)
-        return cls(*(row[name] for name in _COLUMNS))
+        return cls(**segment_row(segment))
 
     @property
     def segment(self) -> Segment:
         """What was kept."""
-        return segment_of(self)
+        return segment_of(self, CLEAR)
 
-    def row(self, job_id: str, position: int) -> dict[str, object]:
-        """The row of ``segments``."""
-        return {"job_id": job_id, "position": position, **{name: getattr(self, name) for name in _COLUMNS}}
+    @property
+    def sealed(self) -> None:
+        """Nothing: it is open here."""
 
-
-_COLUMNS: Final = tuple(one.name for one in fields(Kept))
+    def row(self, job: Job, position: int) -> dict[str, Any]:
+        """The row of ``segments``, as it is written."""
+        return stored(job.id, position, asdict(self), job.seal)
 
 
 def packed(rows: Iterable[Kept]) -> bytes:

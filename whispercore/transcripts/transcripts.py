@@ -101,7 +101,7 @@ class Transcripts:
                 language=head.language,
                 duration_s=head.duration_s,
                 model=head.model,
-                speakers=await speakers_of(tx, job.id),
+                speakers=await speakers_of(tx, job),
             )
 
     async def segments(self, job: Job, part: Slice, version: int | None = None) -> Read:
@@ -122,8 +122,8 @@ class Transcripts:
             if version in (None, newest):
                 found = (await tx.execute(segments_after(job.id, part.offset - 1, part.limit))).all()
                 total = await count_segments(tx, job.id)
-                return Read(version=newest, segments=await placed(found), total=total)
-            snapshot = await snapshot_of(tx, job.id, version)
+                return Read(version=newest, segments=await placed(found, job.seal), total=total)
+            snapshot = await snapshot_of(tx, job.id, version, job.seal)
         return await asyncio.to_thread(_part, version, snapshot, part)
 
     async def versions(self, job: Job, part: Slice) -> Page[Version]:
@@ -144,7 +144,7 @@ class Transcripts:
         """
         async with self._database.read() as tx:
             await head_of(tx, job)
-            return await speakers_of(tx, job.id)
+            return await speakers_of(tx, job)
 
     async def difference(self, job: Job, before: int | None, after: int | None, part: Slice) -> Difference:
         """What differs between two versions.
@@ -164,7 +164,7 @@ class Transcripts:
             newest = await newest_of(tx, job.id)
             after = newest if after is None else after
             before = max(1, after - 1) if before is None else before
-            sides = [await rows_or_snapshot(tx, job.id, one, newest) for one in (before, after)]
+            sides = [await rows_or_snapshot(tx, job, one, newest) for one in (before, after)]
         return await asyncio.to_thread(_compared, before, after, sides, part)
 
     # ------------------------------------------------------------ changing
@@ -239,7 +239,7 @@ class Transcripts:
         async with self._database.read() as tx:
             state = await _state(tx, job)
             _check(version, state.version)
-            wanted = await rows_or_snapshot(tx, job.id, number, state.version)
+            wanted = await rows_or_snapshot(tx, job, number, state.version)
         after = await asyncio.to_thread(_rows, wanted)
         cause = _Cause(origin="restored", action="restore a transcript", note=note, restored_from=number)
         return await self._store(job, caller, state, after, cause)
@@ -264,7 +264,7 @@ class Transcripts:
         written = await asyncio.to_thread(to_be_written, before.rows, after)
         if not written and len(before.rows) == len(after):
             return Edited(version=before.version, segments=len(after))
-        snapshot = await asyncio.to_thread(packed, before.rows)
+        snapshot = await asyncio.to_thread(lambda: job.seal.close_bytes(packed(before.rows)))
         number = before.version + 1
         async with self._database.write() as tx:
             await head_of(tx, job, to_change=True)
@@ -282,7 +282,7 @@ class Transcripts:
                     author_id=caller.user_id,
                     author=caller.username,
                     created_at=self._database.now(),
-                    note=note,
+                    note=note and job.seal.close(note),
                     restored_from=cause.restored_from,
                     segments=len(after),
                 )
@@ -294,8 +294,8 @@ class Transcripts:
                     transcript_versions.c.number <= number - (MOST_VERSIONS - 1),
                 )
             )
-            await rewrite(tx, job.id, len(before.rows), after, written)
-            begins = encodable(preview(row.text for row in after))
+            await rewrite(tx, job, len(before.rows), after, written)
+            begins = job.seal.close(encodable(preview(row.text for row in after)))
             await tx.execute(update(jobs).where(jobs.c.id == job.id).values(preview=begins))
             await self._note(tx, caller, job, number, cause)
         return Edited(version=number, segments=len(after))
@@ -317,7 +317,7 @@ async def _state(tx: AsyncConnection, job: Job) -> _State:
     head = await head_of(tx, job)
     return _State(
         version=await newest_of(tx, job.id),
-        rows=await newest_rows(tx, job.id),
+        rows=await newest_rows(tx, job),
         language=head.language,
         duration_s=head.duration_s,
     )

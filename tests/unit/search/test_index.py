@@ -47,6 +47,7 @@ async def test_a_job_that_is_deleted_leaves_nothing_behind(archive: Archive) -> 
 
 async def test_segments_that_are_written_anew(archive: Archive) -> None:
     job_id = await archive.put("one", "two", "three", "four")
+    job = await archive.jobs.owned(job_id, ANN)
     here = segments.c.job_id == job_id
     async with archive.database.write() as tx:
         await tx.execute(update(segments).where(here, segments.c.position == 1).values(text="zwei"))
@@ -65,7 +66,7 @@ async def test_segments_that_are_written_anew(archive: Archive) -> None:
         assert await indexed(tx) == []
         await tx.execute(update(segments).where(here).values(position=-segments.c.position - 1))
         assert await indexed(tx) == ["zwei", "drei", "four"]
-        await put_segments(tx, job_id, (), 1)
+        await put_segments(tx, job, (), 1)
         assert await indexed(tx) == ["zwei"]
         await tx.execute(update(segments).where(here).values(confidence=0.5, speaker="Ann"))
         assert await indexed(tx) == ["zwei"]

@@ -44,6 +44,8 @@ from whispercore_server.ports import Ports
 
 EXTENSIONS: Final = "creation,checksum,expiration,termination,concatenation"
 _BODY: Final = "application/offset+octet-stream"
+_SEALED: Final = "sealed"
+"""Under which metadata are stored that are sealed."""
 _CHECKSUM_WRONG: Final = 460
 """The protocol's own status."""
 
@@ -74,7 +76,7 @@ class TusHandlers:
         metadata = Metadata.of(http.headers.get(METADATA, ""))
         await self._check_options(metadata, caller)
         concat = Concat.of(http.headers[CONCAT]) if CONCAT in http.headers else None
-        new = _new(metadata, concat)
+        new = _new(self._kept(metadata), metadata, concat)
         sessions = self.ports.uploads.sessions
         if concat is not None and concat.part_ids is not None:
             session = await self.ports.uploads.joining.join(new, concat.part_ids, caller)
@@ -96,7 +98,7 @@ class TusHandlers:
             return other
         session = await self.ports.uploads.sessions.owned(http.match_info["upload_id"], caller)
         _check_there(session)
-        return web.Response(headers=described(session))
+        return web.Response(headers=described(session, self._metadata(session)))
 
     @serves(Tus.append)
     async def append(self, http: web.Request, caller: Caller) -> web.StreamResponse:
@@ -160,7 +162,7 @@ class TusHandlers:
 
     async def _finished(self, session: Session, caller: Caller) -> Session:
         """The upload, with its job if all of it is here and its metadata name a model."""
-        asked = Metadata.of(session.metadata.get(METADATA, "")).options()
+        asked = Metadata.of(self._metadata(session)).options()
         if asked is None or not session.is_whole or session.role == "part" or session.job_id is not None:
             return session
         await self.ports.submissions.check_queue()
@@ -172,9 +174,17 @@ class TusHandlers:
         submitted = await self.ports.uploads.finalizing.finish(session.id, caller, wanted)
         return evolve(session, state=State.COMPLETED, job_id=submitted.job.id)
 
+    def _kept(self, metadata: Metadata) -> dict[str, str]:
+        """What is stored of them: there may be a prompt among them."""
+        texts = self.ports.database.texts
+        return {_SEALED: texts.own.close(metadata.raw)} if texts.seals else {METADATA: metadata.raw}
 
-def _new(metadata: Metadata, concat: Concat | None) -> NewUpload:
-    kept = {METADATA: metadata.raw}
+    def _metadata(self, session: Session) -> str:
+        sealed = session.metadata.get(_SEALED)
+        return session.metadata.get(METADATA, "") if sealed is None else self.ports.database.texts.own.open(sealed)
+
+
+def _new(kept: dict[str, str], metadata: Metadata, concat: Concat | None) -> NewUpload:
     if concat is not None:
         kept[CONCAT] = concat.raw
     return NewUpload(

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -173,17 +173,17 @@ def told(session: Session) -> dict[str, str]:
     return headers
 
 
-def described(session: Session) -> dict[str, str]:
-    """What a question about an upload is answered with."""
+def described(session: Session, metadata: str) -> dict[str, str]:
+    """What a question about an upload is answered with.
+
+    Args:
+        session: The upload.
+        metadata: What its client said of it.
+    """
+    kept = {METADATA: metadata, CONCAT: session.metadata.get(CONCAT, "")}
     return {
         **told(session),
         "Upload-Length": str(session.size_bytes),
         "Cache-Control": "no-store",
-        **dict(_kept(session.metadata)),
+        **{name: value for name, value in kept.items() if value},
     }
-
-
-def _kept(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in (METADATA, CONCAT):
-        if metadata.get(name):
-            yield name, metadata[name]
