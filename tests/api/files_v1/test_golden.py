@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
+import io
 import json
-from collections.abc import Awaitable, Callable
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import opentelemetry.trace
 import pytest
 from attrs import frozen
 
 from tests.both_clients import Both, both
 from tests.golden import Block, Json, blocks, differences
-from tests.live import Live
+from tests.live import Live, live, settings_for
 from tests.minimal import filled, ids_in
 from tests.speech import AUDIO
 from tests.visitor import Visitor, registered
@@ -29,13 +36,14 @@ from whispercore.contract.wire import plain
 from whispercore.errors import InvalidRequest
 from whispercore.jobs.job import NewJob
 from whispercore.testing.making_jobs import transcript
+from whispercore_server.logs import OURS, configure
+from whispercore_server.measuring import REQUESTS
 
 BLOCKS = list(blocks("002"))
-NOT_YET = {
-    "OpenTelemetry Integration",
-}
-"""Documented and not there. Whoever brings one takes it out of here and compares it below."""
+LOG = "OpenTelemetry Integration"
+"""What the line of a log stands under."""
 RECORDING = AUDIO / "clip01-en.wav"
+_SDK = "opentelemetry.sdk.trace"
 
 
 @frozen
@@ -185,12 +193,12 @@ OTHERS: dict[str, Ask] = {"upload_progress": first_event, "Error Handling": an_e
 def test_every_sample_is_compared_or_known_to_be_missing() -> None:
     shown = {block.event or block.heading for block in BLOCKS}
     assert len(BLOCKS) == 13
-    assert shown == SHOWN.keys() | OTHERS.keys() | NOT_YET
+    assert shown == SHOWN.keys() | OTHERS.keys() | {LOG}
 
 
 @pytest.mark.parametrize("way", ["by hand", "async", "sync"])
 @pytest.mark.parametrize(
-    "block", [one for one in BLOCKS if one.heading not in NOT_YET], ids=lambda one: one.event or one.heading
+    "block", [one for one in BLOCKS if one.heading != LOG], ids=lambda one: one.event or one.heading
 )
 async def test_an_answer_is_as_documented(block: Block, way: str, server: Live) -> None:
     documented = Documented(await asyncio.to_thread(registered, server))
@@ -205,3 +213,49 @@ async def test_an_answer_is_as_documented(block: Block, way: str, server: Live) 
                 SHOWN[name].through(client, documented) if name in SHOWN else OTHERS[name](client, documented)
             )
     assert differences(block.value, found) == []
+
+
+@contextmanager
+def traced() -> Iterator[None]:
+    """With the SDK of OpenTelemetry, which nothing else in this process is to see."""
+    before = sys.modules.pop(_SDK, None)
+    with pytest.MonkeyPatch.context() as patched:
+        provider = importlib.import_module(_SDK).TracerProvider()
+        patched.setattr(opentelemetry.trace, "get_tracer", provider.get_tracer)
+        yield
+        provider.shutdown()
+    del sys.modules[_SDK]
+    if before is not None:
+        sys.modules[_SDK] = before
+
+
+@contextmanager
+def logged(server: Live) -> Iterator[io.StringIO]:
+    """What a server writes to its log, as long as the block lasts."""
+    root, ours = logging.getLogger(), [logging.getLogger(name) for name in (*OURS, REQUESTS)]
+    handlers, levels = root.handlers, [one.level for one in (root, *ours)]
+    root.handlers = []
+    try:
+        with redirect_stderr(io.StringIO()) as log:
+            configure(server.ports.settings)
+            yield log
+    finally:
+        root.handlers = handlers
+        for one, level in zip((root, *ours), levels, strict=True):
+            one.setLevel(level)
+
+
+def test_a_line_of_the_log_is_as_documented(tmp_path: Path) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    settings = settings_for(tmp_path, log_format="json")
+    with traced(), live(settings, worker=False) as server, logged(server) as log:
+        form = {"file": ("recording.mp3", RECORDING.read_bytes()), "model": (None, "micro")}
+        headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+        answer = registered(server).post("/api/v1/files/upload", files=form, headers=headers)
+        assert answer.status_code == 201, answer.text
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    (found,) = [line for line in lines if line["message"] == "received a file"]
+    (sample,) = [block.value for block in BLOCKS if block.heading == LOG]
+    assert differences(sample, found) == []
+    assert found["trace_id"] == trace_id
+    assert found["attributes"]["file_name"] == "recording.mp3"
