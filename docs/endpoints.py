@@ -116,8 +116,9 @@ def _answer(api: Api, operation: Operation, named: dict[str, type]) -> str:
         case Stream(event=event):
             events = (f"{_code(tag)} ({_type(api, kind, named)})" for tag, kind in tagged(event).items())
             return f"{operation.status}, server-sent events: {', '.join(events)}"
-        case Download(media_types=media_types):
-            return f"{operation.status}, a file: {', '.join(map(_code, media_types))}"
+        case Download(media_types=media_types, bodies=bodies):
+            classes = "".join(f"; {_type(api, one, named)}" for one in bodies)
+            return f"{operation.status}, a file: {', '.join(map(_code, media_types))}{classes}"
         case Channel(incoming=incoming, outgoing=outgoing):
             sent, got = (
                 ", ".join(_type(api, one, named) for one in tagged(base).values()) for base in (incoming, outgoing)

@@ -104,6 +104,7 @@ class Populated:
         return {
             "job_id": self._finished_job,
             "format": lambda: "srt",
+            "model": lambda: "micro",
             "session_id": self._session,
             "batch_id": self._batch,
             "webhook_id": self._webhook,
@@ -275,6 +276,8 @@ class Populated:
             "jobs.create": self._recording,
             "files.upload": self._recording,
             "batches.create": self._recordings,
+            "audio.transcribe": self._recording,
+            "audio.translate": self._recording,
             "exports.batch": lambda: {"json": {"job_ids": [self.id("job_id")], "format": "srt"}},
             "chunked_uploads.send": self._chunk,
             "chunked_uploads.finalize": lambda: {"json": {"model": "micro"}},

@@ -115,8 +115,12 @@ _WITHOUT_SPACES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 
 def joined(texts: Iterable[str], language: str) -> str:
     """Phrases put together as the language writes them: with a space between, or without."""
-    between = "" if language in _WITHOUT_SPACES else " "
-    return between.join(text for text in (text.strip() for text in texts) if text)
+    return space_between(language).join(text for text in (text.strip() for text in texts) if text)
+
+
+def space_between(language: str) -> str:
+    """What a language writes between two phrases: a space, or nothing."""
+    return "" if language in _WITHOUT_SPACES else " "
 
 
 def count_words(text: str) -> int:

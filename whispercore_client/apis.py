@@ -7,6 +7,8 @@ from typing import Generic
 from whispercore.api.files_v1.files import Files
 from whispercore.api.files_v1.keys import Keys
 from whispercore.api.files_v1.transcriptions import Transcriptions
+from whispercore.api.openai.audio import Audio
+from whispercore.api.openai.models import Models
 from whispercore.api.transcriber.admin.api_keys import AdminApiKeys
 from whispercore.api.transcriber.admin.audit import Audit
 from whispercore.api.transcriber.admin.backups import Backups
@@ -59,6 +61,23 @@ class FilesV1(Generic[T_co]):
         return Transcriptions(self.transport)
 
 
+class OpenAi(Generic[T_co]):
+    """The groups of the API of OpenAI."""
+
+    def __init__(self, transport: T_co) -> None:
+        self.transport = transport
+
+    @property
+    def audio(self) -> Audio[T_co]:
+        """Speech to text."""
+        return Audio(self.transport)
+
+    @property
+    def models(self) -> Models[T_co]:
+        """Models that can be used."""
+        return Models(self.transport)
+
+
 class V1(Generic[T_co]):
     """The groups of the paths that several APIs share."""
 
@@ -85,6 +104,11 @@ class Apis(Generic[T_co]):
     def files_v1(self) -> FilesV1[T_co]:
         """The API ``files-v1``."""
         return FilesV1(self.transport)
+
+    @property
+    def openai(self) -> OpenAi[T_co]:
+        """The API of OpenAI."""
+        return OpenAi(self.transport)
 
     @property
     def v1(self) -> V1[T_co]:

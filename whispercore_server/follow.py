@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Final
 
@@ -55,7 +55,7 @@ class Following:
         self._followed: dict[str, _Followed] = {}
         self._closed = False
 
-    async def follow(self, job_id: str, caller: Caller) -> AsyncIterator[tuple[Job, list[Segment]]]:
+    async def follow(self, job_id: str, caller: Caller) -> AsyncGenerator[tuple[Job, list[Segment]], None]:
         """The job and all its segments so far, now and whenever it has moved, until it is over or deleted.
 
         The list of segments is shared and only grows: take what is new and leave the rest.

@@ -206,8 +206,13 @@ class Frame:
     async def _download(
         self, http: web.Request, operation: Operation, handle: Handle, request: object, caller: Caller
     ) -> web.StreamResponse:
-        content = await handle(request, caller)
-        return await send_file(http, web.StreamResponse(status=operation.status), content)
+        async def sent() -> web.StreamResponse:
+            content = await handle(request, caller)
+            return await send_file(http, web.StreamResponse(status=content.status or operation.status), content)
+
+        if not operation.stop_on_disconnect:
+            return await sent()
+        return await while_there(http, watched(sent(), self.admission.watch(http, operation, caller)))
 
     async def _channel(
         self, http: web.Request, operation: Operation, handle: Handle, request: object, caller: Caller

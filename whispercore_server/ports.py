@@ -55,6 +55,7 @@ from whispercore.people.token_key import TokenKey
 from whispercore.people.tokens import Tokens
 from whispercore.people.users import Users
 from whispercore.search.search import IndexSearch, Search
+from whispercore.tasks.answers import Answers
 from whispercore.tasks.probe import Probe
 from whispercore.tasks.submission import Submissions
 from whispercore.transcripts.sharing import Shares
@@ -119,6 +120,7 @@ class Ports:
     probe: Probe
     fetcher: Fetcher
     submissions: Submissions
+    answers: Answers
     batches: Batches
     batch_maker: BatchMaker
     uploads: Uploads
@@ -255,6 +257,7 @@ class Ports:
             probe=probe,
             fetcher=fetcher,
             submissions=submissions,
+            answers=Answers(submissions=submissions, jobs=jobs, files=files),
             batches=batches,
             batch_maker=BatchMaker(
                 database,

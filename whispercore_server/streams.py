@@ -97,25 +97,28 @@ async def send_events(
 async def send_file(http: web.Request, response: web.StreamResponse, content: Content) -> web.StreamResponse:
     """Send a file, or the part that is asked for; HEAD gets its headers only.
 
+    The first piece comes before the first byte: what fails until then is an ordinary error.
+
     Raises:
         RangeNotSatisfiable: It has no such part.
     """
     response.content_type = content.media_type
     if content.media_type.startswith("text/") or content.media_type == "application/x-subrip":
         response.charset = "utf-8"
-    response.headers["Content-Disposition"] = _disposition(
-        "inline" if content.inline else "attachment", content.filename
-    )
+    if content.filename is not None:
+        kind = "inline" if content.inline else "attachment"
+        response.headers["Content-Disposition"] = _disposition(kind, content.filename)
+    response.headers.update(content.headers)
     size = len(content.body) if isinstance(content.body, bytes) else content.size_bytes
     body = content.body if isinstance(content.body, bytes | AsyncIterator) else _part(http, response, content)
     if size is not None and response.content_length is None:
         response.content_length = size
     try:
+        first = body if isinstance(body, bytes) else b"" if http.method == "HEAD" else await anext(body, b"")
         await response.prepare(http)
         if http.method != "HEAD":
-            if isinstance(body, bytes):
-                await _write(http, response, body)
-            else:
+            await _write(http, response, first)
+            if not isinstance(body, bytes):
                 async for piece in body:
                     await _write(http, response, piece)
         await response.write_eof()

@@ -1,4 +1,4 @@
-"""Old things go: of the audit trail and webhooks, sessions, uploads and files that are over, logins of long ago."""
+"""Old things go: of the audit trail and webhooks, sessions, uploads, answers and files that are over, old logins."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ async def tidy(ports: Ports) -> None:
     await ports.sessions.sweep(ports.clock.now())
     await ports.uploads.sweep(ports.clock.now())
     await ports.arrivals.sweep()
+    await ports.answers.sweep()
     await ports.webhook_deliveries.forget()
     await ports.files.sweep(ports.clock.now())
     if ports.settings.audit_days:

@@ -17,10 +17,11 @@ from tests.speech import samples, write_wav
 from tests.visitor import Visitor, administrator, registered, stranger
 from whispercore_server.plugin import Plugin
 from whispercore_server.plugins.files_v1 import PLUGIN as FILES_V1
+from whispercore_server.plugins.openai import PLUGIN as OPENAI
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 from whispercore_server.plugins.v1 import PLUGIN as V1
 
-APIS = (TRANSCRIBER, FILES_V1, V1)
+APIS = (TRANSCRIBER, FILES_V1, OPENAI, V1)
 """All plugins of this distribution."""
 
 

@@ -83,6 +83,8 @@ class Operation:
     """False for an answer that is bare although its dialect wraps."""
     stop_on_disconnect: bool = field(default=False, kw_only=True)
     """Whether the handler is cancelled when the caller goes away."""
+    ignores_unknown: bool = field(default=False, kw_only=True)
+    """Whether members of a query or form that it does not know are left out, and not refused."""
     request: Any = field(default=None, init=False)
     attribute: str = field(default="", init=False)
     group: type[Group[Any]] = field(default=Group, init=False)
@@ -103,7 +105,7 @@ class Operation:
     @cached_property
     def plan(self) -> Plan[Any]:
         """Where the fields of its request travel."""
-        return Plan.of(self.method, self.path, self.request)
+        return Plan.of(self.method, self.path, self.request, ignores_unknown=self.ignores_unknown)
 
 
 @define(eq=False, slots=False)
@@ -182,6 +184,8 @@ class Download(Operation, Generic[P, Req]):
 
     request: Callable[P, Req]
     media_types: tuple[str, ...] = field(default=("application/octet-stream",), kw_only=True)
+    bodies: tuple[type, ...] = field(default=(), kw_only=True)
+    """Where it can be JSON of the API: the classes of which one is in it."""
 
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 from attrs import field, frozen
@@ -86,10 +86,15 @@ class Content:
     body: bytes | AsyncIterator[bytes] | Callable[[int, int], AsyncIterator[bytes]] = field(repr=False)
     """What gives the bytes from one place to before another may be asked for a part, and needs ``size_bytes``."""
     media_type: str
-    filename: str
+    filename: str | None = None
+    """What it is called where somebody keeps it; None for an answer that is no file to keep."""
     size_bytes: int | None = None
     """None when it is not known before the end."""
     etag: str | None = None
     """Names these bytes, in quotation marks: who asks for the rest of them with ``If-Range`` gets no others."""
     inline: bool = False
     """Whether a browser shows it, in place of keeping it as a file."""
+    status: int | None = None
+    """Where it is another than the declared one."""
+    headers: Mapping[str, str] = field(factory=dict)
+    """More of them."""

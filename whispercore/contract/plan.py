@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from enum import Enum
 from functools import cached_property
 from types import NoneType
-from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args, get_origin
+from typing import Any, Final, Generic, TypeVar, cast, get_args, get_origin
 from urllib.parse import quote
-from uuid import UUID
 
 import attrs
 from attrs import evolve, field, frozen
 
 from whispercore.contract.fields import HELP, PLACE, UNSET, WIRE, Octets, Place, Unset, Upload
+from whispercore.contract.textual import is_textual
 from whispercore.contract.wire import STRICT, Json, Text, plain, problems
 from whispercore.errors import InvalidOption, InvalidRequest, Problem
 
 _Req = TypeVar("_Req")
 _IN_PATH = re.compile(r"{(\w+)}")
 _QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
-_TEXTUAL: Final = (str, int, float, bool, datetime, UUID, NoneType, Unset)
-"""What can be written as a text and read from it again, beside enumerations."""
 _MOST_PROBLEMS: Final = 50
 _LONGEST_NAME: Final = 100
 
@@ -100,10 +96,18 @@ class Plan(Generic[_Req]):
     path: str
     request: type[_Req]
     slots: tuple[Slot, ...]
+    ignores_unknown: bool = False
+    """Whether members of the query or form that are not here are left out, and not refused."""
 
     @classmethod
-    def of(cls, method: str, path: str, request: type[_Req]) -> Plan[_Req]:
+    def of(cls, method: str, path: str, request: type[_Req], *, ignores_unknown: bool = False) -> Plan[_Req]:
         """Work it out.
+
+        Args:
+            method: Of HTTP.
+            path: With ``{ids}``.
+            request: The class of the request.
+            ignores_unknown: Whether members of the query or form that it does not have are left out.
 
         Raises:
             TypeError: The request class does not fit the path, or has fields that cannot travel.
@@ -125,7 +129,7 @@ class Plan(Generic[_Req]):
         for slot in slots:
             if slot.place not in ("body", "whole_body", "octets") or (is_form and not slot.is_file):
                 _check_text(slot, request)
-        return cls(path=path, request=request, slots=slots)
+        return cls(path=path, request=request, slots=slots, ignores_unknown=ignores_unknown)
 
     @cached_property
     def is_form(self) -> bool:
@@ -235,10 +239,12 @@ class Plan(Generic[_Req]):
     ) -> Iterable[tuple[Slot, Any]]:
         slots = self._at(place)
         found: dict[str, list[Text]] = {}
-        for name, value in pairs:
+        for given, value in pairs:
+            # Who is not told of a wrong name may have left the brackets of a list out.
+            name = f"{given}[]" if self.ignores_unknown and given not in slots else given
             if name in slots:
                 found.setdefault(name, []).append(Text(value))
-            else:
+            elif not self.ignores_unknown:
                 wrong.append(Problem(name[:_LONGEST_NAME], "it is unknown here"))
         for name, texts in found.items():
             if slots[name].many:
@@ -337,20 +343,12 @@ def _check_text(slot: Slot, request: type) -> None:
     """Refuse what a path, query, header or form cannot carry there and back."""
     item = get_args(_without_none(slot.kind))[0] if slot.many else slot.kind
     where = f"{request.__name__}.{slot.name}"
-    if not _is_textual(item) or (slot.many and slot.place in ("path", "header")):
+    if not is_textual(item) or (slot.many and slot.place in ("path", "header")):
         raise TypeError(f"{where} is {slot.kind}, which cannot travel in a {slot.place}")
     if NoneType in get_args(slot.kind) and slot.default not in (None, UNSET):
         raise TypeError(f"{where} may be None, so None has to be its default: a text cannot say it")
     if slot.many and not slot.required and _default(slot.default):
         raise TypeError(f"{where} may be empty, so that has to be its default: a text cannot say it")
-
-
-def _is_textual(kind: Any) -> bool:
-    if get_origin(kind) is Literal:
-        return True
-    if get_args(kind):
-        return get_origin(kind) not in (list, tuple, dict) and all(map(_is_textual, get_args(kind)))
-    return kind in _TEXTUAL or (isinstance(kind, type) and issubclass(kind, Enum))
 
 
 def _slot(one: attrs.Attribute[Any], method: str, in_path: list[str]) -> Slot:

@@ -149,6 +149,7 @@ class Submissions:
         *,
         priority: int = 0,
         idempotency_key: str | None = None,
+        kind: str = KIND,
     ) -> Accepted:
         """Look at a recording before anybody is promised a transcript of it.
 
@@ -158,6 +159,7 @@ class Submissions:
             caller: Whose job it will be.
             priority: Higher goes first.
             idempotency_key: The caller's name for the request, if it has one.
+            kind: Of the job; what does it has to do ``transcribe`` too.
 
         Raises:
             NotMedia: It is neither audio nor video.
@@ -174,6 +176,7 @@ class Submissions:
             )
         new = evolve(
             self._new(options, caller, priority),
+            kind=kind,
             cost=max(1.0, sound.declared_s or _UNKNOWN_LENGTH_S),
             file_id=staged.id,
             filename=staged.name,
@@ -249,8 +252,17 @@ class Submissions:
         *,
         priority: int = 0,
         idempotency_key: str | None = None,
+        kind: str = KIND,
     ) -> Submitted:
         """All of it: ``accept``, ``enqueue`` in a transaction of its own, ``publish``.
+
+        Args:
+            staged: What came in.
+            options: How it is to be transcribed.
+            caller: Whose job it will be.
+            priority: Higher goes first.
+            idempotency_key: The caller's name for the request, if it has one.
+            kind: As for ``accept``.
 
         Raises:
             Unavailable: The queue is full.
@@ -264,7 +276,9 @@ class Submissions:
         if (made := await self._made_before(caller, idempotency_key, digest)) is not None:
             return made
         await self.check_queue()
-        accepted = await self.accept(staged, options, caller, priority=priority, idempotency_key=idempotency_key)
+        accepted = await self.accept(
+            staged, options, caller, priority=priority, idempotency_key=idempotency_key, kind=kind
+        )
         async with self._jobs.database.write() as tx:
             submitted = await self.enqueue(tx, accepted, caller)
         await self.publish(accepted, submitted)

@@ -168,9 +168,12 @@ class Writer:
             case Stream(event=event, final=final):
                 about = _events(event, final)
                 return status, _response(about, {"text/event-stream": {"schema": {"type": "string"}}})
-            case Download(media_types=media_types):
+            case Download(media_types=media_types, bodies=bodies):
                 disposition: Node = {"Content-Disposition": {"$ref": "#/components/headers/ContentDisposition"}}
-                return status, _response("The file.", {one: {"schema": dict(FILE)} for one in media_types}, disposition)
+                content: Node = {one: {"schema": dict(FILE)} for one in media_types}
+                if bodies:
+                    content[JSON] = {"schema": {"anyOf": [self.schemas.of(one) for one in bodies]}}
+                return status, _response("The file.", content, disposition)
         kind: Any = getattr(operation, "response", NoneType)
         if operation.status == HTTPStatus.NO_CONTENT:
             return status, _response("Done.")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.requests_made import objects
 from whispercore import errors
 from whispercore.api.files_v1.dialect import FILES_V1
+from whispercore.api.openai.dialect import OPENAI
 from whispercore.api.transcriber.dialect import TRANSCRIBER
 from whispercore.api.v1.dialect import SHARED_V1
 from whispercore.contract.dialect import Dialect, Meta
@@ -22,7 +23,7 @@ from whispercore.contract.status import status_of
 from whispercore.contract.wire import Json, dumps, loads
 from whispercore.errors import InvalidRequest, NotFound, Problem, RemoteError, TooManyRequests, WhispercoreError
 
-DIALECTS: tuple[Dialect, ...] = (TRANSCRIBER, FILES_V1, SHARED_V1)
+DIALECTS: tuple[Dialect, ...] = (TRANSCRIBER, FILES_V1, SHARED_V1, OPENAI)
 META = Meta(request_id="r1", at=datetime(2026, 1, 1, tzinfo=UTC))
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.requests_made import arrived, requests
-from whispercore.api import files_v1, transcriber, v1
+from whispercore.api import files_v1, openai, transcriber, v1
 from whispercore.api.transcriber.dialect import TRANSCRIBER
 from whispercore.contract.endpoint import Endpoint, Operation
 from whispercore.contract.fields import (
@@ -34,7 +34,7 @@ from whispercore.contract.plan import NO_BODY, Plan, Sources
 from whispercore.contract.wire import dumps, loads
 from whispercore.errors import InvalidRequest
 
-APIS: tuple[Api, ...] = (transcriber.API, files_v1.API, v1.API)
+APIS: tuple[Api, ...] = (transcriber.API, files_v1.API, openai.API, v1.API)
 
 
 class Colour(enum.Enum):

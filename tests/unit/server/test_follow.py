@@ -110,7 +110,7 @@ async def test_who_comes_late_hears_all(desk: Desk) -> None:
 
 
 async def test_a_slow_one_holds_nobody_up(desk: Desk) -> None:
-    async with aclosing(desk.following.follow(desk.job_id, ANN)) as slow:  # type: ignore[type-var]
+    async with aclosing(desk.following.follow(desk.job_id, ANN)) as slow:
         await anext(slow)
         quick = asyncio.create_task(desk.heard())
         await desk.followed(2)

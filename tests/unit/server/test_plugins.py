@@ -151,8 +151,8 @@ def test_job_kinds_and_engines_of_two_plugins_do_not_collide(tmp_path: Path) -> 
 
 
 def test_the_plugins_of_this_distribution_are_found() -> None:
-    assert [one.name for one in discovered()] == ["files_v1", "transcriber", "v1"]
-    assert [one.name for one in discovered(without=("transcriber", "v1"))] == ["files_v1"]
+    assert [one.name for one in discovered()] == ["files_v1", "openai", "transcriber", "v1"]
+    assert [one.name for one in discovered(without=("openai", "transcriber", "v1"))] == ["files_v1"]
 
 
 def test_a_server_needs_no_plugin_at_all(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_plugin_from_another_distribution_brings_all_it_has(site: Path, tmp_pa
     done = in_process(MAIN, tmp_path, site, str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
-        "plugins": ["demo", "files_v1", "transcriber", "v1"],
+        "plugins": ["demo", "files_v1", "openai", "transcriber", "v1"],
         "file": str(site / "demo_words.py"),
         "note": "from a wheel",
         "count": ["completed", "counted"],

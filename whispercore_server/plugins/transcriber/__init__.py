@@ -69,18 +69,21 @@ def _handlers(ports: Ports) -> Sequence[object]:
     )
 
 
+def transcribing(ports: Ports) -> Transcribe:
+    """What transcribes recordings, as the settings say."""
+    return Transcribe(
+        files=ports.files,
+        pool=ports.engines,
+        settings=ports.settings.for_jobs,
+        readers=ports.probe.readers,
+        fetch=ports.fetcher.fetch,
+        admit=ports.uploads.quota.check_in,
+        reuse=ports.settings.reuse_results,
+    )
+
+
 def _job_kinds(ports: Ports) -> Mapping[str, Handler]:
-    return {
-        KIND: Transcribe(
-            files=ports.files,
-            pool=ports.engines,
-            settings=ports.settings.for_jobs,
-            readers=ports.probe.readers,
-            fetch=ports.fetcher.fetch,
-            admit=ports.uploads.quota.check_in,
-            reuse=ports.settings.reuse_results,
-        )
-    }
+    return {KIND: transcribing(ports)}
 
 
 PLUGIN: Final = Plugin(name="transcriber", apis=(API,), handlers=_handlers, job_kinds=_job_kinds)

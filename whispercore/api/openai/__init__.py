@@ -1,0 +1,19 @@
+"""The API of OpenAI, as far as it turns speech into text: programs written for it work with this server unchanged."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from whispercore.api.openai.audio import Audio
+from whispercore.api.openai.dialect import OPENAI
+from whispercore.api.openai.models import Models
+from whispercore.contract.group import Api
+
+API: Final = Api(
+    name="openai",
+    title="OpenAI-compatible",
+    version="1.0.0",
+    dialect=OPENAI,
+    groups=(Audio, Models),
+    prefixes=("/v1/",),
+)

@@ -1,0 +1,54 @@
+"""Answers of ``api.openai.models``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from attrs import define
+
+from whispercore.api.openai.models import DEFAULT_MODEL, ListModels, Model, ModelList, ModelRef, Models
+from whispercore.errors import NotFound
+from whispercore.models.listing import StoredModel
+from whispercore.people.caller import Caller
+from whispercore_server.plugin import serves
+from whispercore_server.ports import Ports
+
+_OWNERS = {"bundled": "whispercore", "downloaded": "openai"}
+
+
+@define
+class ModelsHandlers:
+    """Shows the models that can be used."""
+
+    ports: Ports
+
+    @serves(Models.list)
+    async def list(self, request: ListModels, caller: Caller) -> ModelList:
+        """The default model is among them a second time, under the name that OpenAI's programs have for it."""
+        del request, caller
+        return ModelList(data=await asyncio.to_thread(lambda: [*self._models()]))
+
+    @serves(Models.get)
+    async def get(self, request: ModelRef, caller: Caller) -> Model:
+        """By its name."""
+        listed: ModelList = await self.list(ListModels(), caller)
+        for one in listed.data:
+            if one.id == request.model:
+                return one
+        raise NotFound("model", request.model)
+
+    def _models(self) -> Iterator[Model]:
+        here = {one.name: one for one in self.ports.models.list() if one.downloaded}
+        default = here.get(self.ports.settings.library.default_model)
+        if default is not None:
+            here.setdefault(DEFAULT_MODEL, default)
+        for name, one in here.items():
+            yield Model(id=name, created=_came_at(one), owned_by=_OWNERS.get(one.state, "you"))
+
+
+def _came_at(model: StoredModel) -> int:
+    try:
+        return int(model.path.stat().st_mtime) if model.path is not None else 0
+    except FileNotFoundError:  # it was removed a moment ago
+        return 0

@@ -1,0 +1,87 @@
+"""What a caller wants of a recording, and the job that brings it forth."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from whispercore.api.openai.audio import CreateTranscription, CreateTranslation, ResponseFormat
+from whispercore.errors import InvalidRequest
+from whispercore.tasks.options import TranscribeOptions
+
+_ASYNC = "respond-async"
+
+
+@frozen(kw_only=True)
+class Wish:
+    """What the answer is made of.
+
+    Raises:
+        InvalidRequest: What was asked for does not go together.
+    """
+
+    response_format: ResponseFormat
+    words: bool = False
+    """Whether ``verbose_json`` has the times of words."""
+    segments: bool = True
+    """Whether it has those of segments."""
+    logprobs: bool = False
+    stream: bool = False
+
+    @classmethod
+    def of(cls, request: CreateTranscription | CreateTranslation) -> Wish:
+        """The wish of a request."""
+        if isinstance(request, CreateTranslation):
+            return cls(response_format=request.response_format)
+        times = request.timestamp_granularities
+        if times and request.response_format != "verbose_json":
+            raise InvalidRequest.one("timestamp_granularities[]", "it needs the response_format verbose_json")
+        if request.include and request.response_format != "json":
+            raise InvalidRequest.one("include[]", "logprobs need the response_format json")
+        if request.stream and request.response_format not in ("json", "text", "diarized_json"):
+            raise InvalidRequest.one("stream", f"events are no {request.response_format}; leave one of the two out")
+        if request.known_speaker_names or request.known_speaker_references:
+            raise InvalidRequest.one("known_speaker_names[]", "voices are not known from samples here")
+        if len(set(_said_before(request)[0])) > 1:
+            raise InvalidRequest.one("languages[]", "one language at most can be given; left out, it is detected")
+        return cls(
+            response_format=request.response_format,
+            words="word" in times,
+            segments="segment" in times or not times,
+            logprobs="logprobs" in request.include,
+            stream=request.stream,
+        )
+
+    @classmethod
+    def of_kept(cls, response_format: ResponseFormat, options: TranscribeOptions) -> Wish:
+        """The wish of somebody who asks for what a job that was kept has brought forth."""
+        return cls(response_format=response_format, words=options.words)
+
+    def options(self, request: CreateTranscription | CreateTranslation, model: str) -> TranscribeOptions:
+        """How the recording is to be transcribed for it.
+
+        Raises:
+            InvalidOption: A value is out of range.
+        """
+        languages, keywords = _said_before(request)
+        return TranscribeOptions(
+            model=model,
+            language=languages[0] if languages else None,
+            translate=isinstance(request, CreateTranslation),
+            prompt=", ".join(filter(None, [request.prompt, *keywords])) or None,
+            temperature=request.temperature,
+            words=self.words or self.logprobs,
+            diarize=self.response_format == "diarized_json",
+        )
+
+
+def _said_before(request: CreateTranscription | CreateTranslation) -> tuple[list[str], list[str]]:
+    """The languages and words that the caller expects."""
+    if isinstance(request, CreateTranslation):
+        return [], []
+    return [one for one in (request.language, *request.languages) if one], request.keywords
+
+
+def waits(request: CreateTranscription | CreateTranslation) -> bool:
+    """Whether the caller waits for the answer, and does not prefer a job."""
+    preferred = (request.prefer or "").split(",")
+    return all(one.partition(";")[0].strip().lower() != _ASYNC for one in preferred)
