@@ -27,6 +27,7 @@ from whispercore.api.transcriber.chunked_uploads import ChunkedUploads
 from whispercore.api.transcriber.exports import Exports
 from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
+from whispercore.api.transcriber.live import Live
 from whispercore.api.transcriber.metrics import Metrics
 from whispercore.api.transcriber.progress import Progress
 from whispercore.api.transcriber.search import Search
@@ -129,6 +130,11 @@ class Apis(Generic[T_co]):
     def progress(self) -> Progress[T_co]:
         """Progress of jobs."""
         return Progress(self.transport)
+
+    @property
+    def live(self) -> Live[T_co]:
+        """Live transcription."""
+        return Live(self.transport)
 
     @property
     def exports(self) -> Exports[T_co]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import aiohttp
 
 from whispercore.contract.endpoint import Channel
-from whispercore.contract.messages import Message, untagged
+from whispercore.contract.messages import Message, Octets, octets_of, untagged
 from whispercore.contract.transport import AsyncSocket
 from whispercore.contract.wire import Json, dumps, loads
 from whispercore.errors import UnexpectedReply, Unreachable, WhispercoreError
@@ -35,6 +35,7 @@ class OpenSocket(AsyncSocket[Message, Message]):
         broken: Callable[[Exception], WhispercoreError],
     ) -> None:
         self._channel = channel
+        self._octets = octets_of(channel.outgoing)
         self._socket = socket
         self._url = url
         self._broken = broken
@@ -45,10 +46,13 @@ class OpenSocket(AsyncSocket[Message, Message]):
         Raises:
             Unreachable: The connection is closed.
         """
-        fields = message.to_json()
-        body = {"type": message.tag, **fields} if isinstance(fields, dict) else {"type": message.tag}
         try:
-            await self._socket.send_str(dumps(body).decode())
+            if isinstance(message, Octets):
+                await self._socket.send_bytes(message.data)
+            else:
+                fields = message.to_json()
+                body = {"type": message.tag, **fields} if isinstance(fields, dict) else {"type": message.tag}
+                await self._socket.send_str(dumps(body).decode())
         except (aiohttp.ClientError, OSError) as error:
             raise self._broken(error) from error
 
@@ -74,10 +78,14 @@ class OpenSocket(AsyncSocket[Message, Message]):
             if frame.type is aiohttp.WSMsgType.TEXT:
                 if (message := self._read(frame.data)) is not None:
                     return message
+            elif frame.type is aiohttp.WSMsgType.BINARY:
+                if self._octets is not None:
+                    made: Message = self._octets(data=frame.data)
+                    return made
             elif frame.type is aiohttp.WSMsgType.ERROR:
                 broken = self._socket.exception()
                 raise self._broken(broken if isinstance(broken, Exception) else OSError("the connection broke off"))
-            elif frame.type is not aiohttp.WSMsgType.BINARY:
+            else:
                 if self._socket.close_code not in (aiohttp.WSCloseCode.OK, aiohttp.WSCloseCode.GOING_AWAY):
                     raise Unreachable(self._url, f"the WebSocket was closed with the code {self._socket.close_code}")
                 return None

@@ -181,6 +181,7 @@ async def _note(ports: Ports, event_type: EventType, action: str) -> None:
 
 async def _end_streams(app: web.Application) -> None:
     await app[PORTS].following.close()
+    await app[PORTS].live.close()
 
 
 def _working(kinds: Mapping[str, Handler]) -> Callable[[web.Application], AsyncIterator[None]]:

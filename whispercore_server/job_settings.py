@@ -6,11 +6,11 @@ from attrs import field, frozen
 
 from whispercore import parsers
 from whispercore.setting import setting
-from whispercore_server.database_settings import DatabaseSettings
+from whispercore_server.live_settings import LiveSettings
 
 
 @frozen(kw_only=True)
-class JobSettings(DatabaseSettings):
+class JobSettings(LiveSettings):
     """What a server is told about jobs."""
 
     job_timeout_minutes: int = field(

@@ -56,6 +56,7 @@ from whispercore.people.tokens import Tokens
 from whispercore.people.users import Users
 from whispercore.search.search import IndexSearch, Search
 from whispercore.tasks.answers import Answers
+from whispercore.tasks.live_recording import LiveRecordings
 from whispercore.tasks.probe import Probe
 from whispercore.tasks.submission import Submissions
 from whispercore.transcripts.sharing import Shares
@@ -69,6 +70,7 @@ from whispercore_server.auditing import audit_of
 from whispercore_server.cookies import SessionCookies
 from whispercore_server.follow import Following
 from whispercore_server.limiting.counters import Counters
+from whispercore_server.live_sessions import LiveSessions
 from whispercore_server.settings import ServerSettings
 from whispercore_server.storage import blobs_of, check_storage
 
@@ -97,6 +99,7 @@ class Ports:
     tags: Tags
     search: Search
     following: Following
+    live: LiveSessions
     people: People
     passwords: Passwords
     users: Users
@@ -234,6 +237,13 @@ class Ports:
             tags=Tags(database, audit=audit),
             search=IndexSearch(database),
             following=Following(jobs),
+            live=LiveSessions(
+                settings,
+                engines=pool,
+                recordings=LiveRecordings(files, jobs, admit=uploads.quota.check_in),
+                clock=clock,
+                ids=ids,
+            ),
             counters=Counters(clock, settings.redis_url),
             people=people,
             passwords=people.passwords,

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from whispercore.contract.messages import Content, Event, Message, untagged
+from whispercore.contract.messages import Content, Event, Message, Octets, octets_of, untagged
 from whispercore.contract.ranges import asked_span
 from whispercore.contract.wire import Json, loads, plain
 from whispercore.errors import InvalidRequest, NotAuthenticated, NotPermitted, WhispercoreError
@@ -159,9 +159,14 @@ class ServerSocket:
         self._http = http
         self._socket = socket
         self._incoming = incoming
+        self._octets = octets_of(incoming)
 
     async def send(self, message: Message) -> None:
         """Send a message."""
+        if isinstance(message, Octets):
+            async with _taken(self._http):
+                await self._socket.send_bytes(message.data)
+            return
         fields = plain(message)
         assert isinstance(fields, dict)
         async with _taken(self._http):
@@ -169,9 +174,12 @@ class ServerSocket:
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async for frame in self._socket:
-            if frame.type is not WSMsgType.TEXT:
+            if frame.type is WSMsgType.TEXT:
+                yield self._read(frame.data)
+            elif self._octets is not None:
+                yield self._octets(data=frame.data)  # type: ignore[call-arg]  # it derives from Octets
+            else:
                 raise InvalidRequest.one("", "messages are JSON in text frames")
-            yield self._read(frame.data)
 
     def _read(self, text: str) -> Message:
         try:

@@ -14,11 +14,12 @@ from whispercore.api.transcriber.auth import LoggedIn, Me, Registered
 from whispercore.api.transcriber.exports import FormatList
 from whispercore.api.transcriber.health import Alive, Ready
 from whispercore.api.transcriber.jobs import JobCreated, JobDeleted, JobDetail, JobList, JobRow, JobState
+from whispercore.api.transcriber.live import Finish, FromLive, Sound, ToLive
 from whispercore.api.transcriber.progress import JobEvent, JobProgress
 from whispercore.api.transcriber.sharing import ShareCreated
 from whispercore.api.transcriber.tags import JobTags
 from whispercore.api.transcriber.transcripts import TranscriptEdited, TranscriptSegment
-from whispercore.contract.transport import RawReply
+from whispercore.contract.transport import AsyncSocket, RawReply, SyncSocket
 from whispercore.transcripts.operations import SetText
 from whispercore_client import AsyncClient, Client
 from whispercore_client.sync import SyncHttp
@@ -39,6 +40,9 @@ def on_the_sync_client(client: Client, path: Path) -> None:
     assert_type(client.jobs.list.each(), Iterator[JobRow])
     assert_type(client.progress.get("id"), JobProgress)
     assert_type(client.progress.events("id"), Iterator[JobEvent])
+    with client.live.listen(model="micro") as live:
+        assert_type(live, SyncSocket[ToLive, FromLive])
+        live.send(Sound(data=b"..."))
     with client.exports.download("id", "srt") as exported:
         assert_type(exported.read(), bytes)
         assert_type(exported.save(path), Path)
@@ -74,6 +78,9 @@ async def on_the_async_client(client: AsyncClient, path: Path) -> None:
     assert_type(client.jobs.list.each(created_after=None), AsyncIterator[JobRow])
     assert_type(await client.progress.get("id"), JobProgress)
     assert_type(client.progress.events("id", last_event_id="7"), AsyncIterator[JobEvent])
+    async with client.live.listen(session_id="id", after=3) as live:
+        assert_type(live, AsyncSocket[ToLive, FromLive])
+        await live.send(Finish())
     async with client.exports.download("id", "srt") as exported:
         assert_type(await exported.read(), bytes)
         assert_type(await exported.save(path), Path)

@@ -45,7 +45,7 @@ def untagged(base: type[_T], tag: str, value: Json) -> _T | None:
         ValueError: The fields do not fit.
     """
     kind = tagged(base).get(tag)
-    return None if kind is None else patiently(value, kind)
+    return None if kind is None or issubclass(kind, Octets) else patiently(value, kind)
 
 
 @frozen(kw_only=True)
@@ -77,6 +77,21 @@ class Event(Tagged):
 @frozen(kw_only=True)
 class Message(Tagged):
     """Base class of what a WebSocket carries: JSON with the class as ``type`` beside the fields."""
+
+
+@frozen(kw_only=True)
+class Octets(Message):
+    """What travels as a binary frame: bytes, and nothing beside them. A channel has one class of it at most, each way.
+
+    Such a class derives from this one and from the channel's base class.
+    """
+
+    data: bytes = field(repr=False)
+
+
+def octets_of(base: type[_T]) -> type[_T] | None:
+    """The class of a channel's binary frames; None where it has none."""
+    return next((kind for kind in tagged(base).values() if issubclass(kind, Octets)), None)
 
 
 @frozen(kw_only=True)

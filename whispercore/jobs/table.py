@@ -6,7 +6,7 @@ import platform
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, evolve
 from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,7 +28,7 @@ from whispercore.jobs.listing import conditions, query, sliced, summaries
 from whispercore.jobs.local import LocalDispatch
 from whispercore.jobs.ports import JobPorts
 from whispercore.jobs.queue import Queue
-from whispercore.jobs.results import placed, segments_after, whole_transcript
+from whispercore.jobs.results import placed, preview, put_transcript, segments_after, whole_transcript
 from whispercore.jobs.reuse import wake
 from whispercore.jobs.rows import COLUMNS, job_of
 from whispercore.jobs.speed import Standing, standing
@@ -118,6 +118,34 @@ class Jobs:
         await self.dispatch.announce(tx, job)
         if caller is not None:
             await self._note(tx, caller, job, "job_created", "create a job")
+        return job
+
+    async def record(self, tx: AsyncConnection, new: NewJob, transcript: Transcript, caller: Caller) -> Job:
+        """A job that was done before it is made, as what was transcribed live: it is completed when this commits.
+
+        Args:
+            tx: A transaction that writes; what the job needs is best kept in the same.
+            new: What was asked for.
+            transcript: What came of it.
+            caller: Who asked for it.
+        """
+        queued = await self.enqueue(tx, evolve(new, next_attempt_at=HELD), caller)
+        await put_transcript(tx, queued, transcript)
+        job = await self._change(
+            tx,
+            queued,
+            state=State.COMPLETED,
+            progress=1.0,
+            next_attempt_at=None,
+            started_at=queued.created_at,
+            completed_at=queued.created_at,
+            preview=queued.seal.close(encodable(preview(one.text for one in transcript.segments))),
+            language=transcript.language,
+            language_probability=transcript.language_probability,
+            audio_duration_s=transcript.duration_s,
+            done_s=transcript.duration_s,
+        )
+        await self._ports.note(tx, job, State.COMPLETED)
         return job
 
     async def with_key(self, tx: AsyncConnection, owner_id: str, key: str, request_sha256: str) -> Job | None:

@@ -14,7 +14,7 @@ from attrs import define, field
 from whispercore.contract.consequences import errors_of
 from whispercore.contract.endpoint import Alias, Channel, Download, Operation, Raw, Stream
 from whispercore.contract.group import Api
-from whispercore.contract.messages import Tagged, tagged
+from whispercore.contract.messages import Octets, Tagged, octets_of, tagged
 from whispercore.contract.plan import Slot
 from whispercore.contract.wire import Json, plain
 from whispercore.errors import WhispercoreError
@@ -204,7 +204,10 @@ class Writer:
         return {"$ref": f"#/components/responses/{name}"}
 
     def _tags(self, base: type[Tagged], *, sent: bool = False) -> Node:
-        return {tag: self.schemas.of(kind, sent=sent) for tag, kind in tagged(base).items()}
+        return {
+            tag: dict(FILE) if issubclass(kind, Octets) else self.schemas.of(kind, sent=sent)
+            for tag, kind in tagged(base).items()
+        }
 
 
 def _security(operation: Operation) -> list[Json]:
@@ -225,6 +228,8 @@ def _told(api: Api, operation: Operation, alias: Alias | None) -> Iterator[str]:
         yield f"The same as `{operation.method} {operation.path}`{other}."
     if isinstance(operation, Channel):
         yield "A WebSocket: messages are JSON with their name as `type`. An error is a message `error` before the end."
+        if (octets := octets_of(operation.incoming)) is not None:
+            yield f"Binary frames are `{octets.tag}`: {sentence_of(octets)}"
     if isinstance(operation, Stream):
         yield "Server-sent events. An error after the first byte is an event `error` with the body of that error."
     person = ", and a person: of API keys only an administrator's will do" if operation.person_only else ""

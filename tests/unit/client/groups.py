@@ -12,7 +12,7 @@ from whispercore.api.transcriber.dialect import TranscriberGroup
 from whispercore.contract.endpoint import Channel, Endpoint, Raw, Stream
 from whispercore.contract.fields import Upload, header, upload, wire
 from whispercore.contract.group import T_co
-from whispercore.contract.messages import Event, Message
+from whispercore.contract.messages import Event, Message, Octets
 
 
 @frozen(kw_only=True)
@@ -51,6 +51,31 @@ class Heard(Message):
     text: str
 
 
+@frozen(kw_only=True)
+class Up(Message):
+    pass
+
+
+@frozen(kw_only=True)
+class Sound(Octets, Up):
+    pass
+
+
+@frozen(kw_only=True)
+class Down(Message):
+    pass
+
+
+@frozen(kw_only=True)
+class Echo(Octets, Down):
+    pass
+
+
+@frozen(kw_only=True)
+class Over(Down):
+    pass
+
+
 def _uploads(given: Sequence[Path | BinaryIO | bytes | Upload]) -> list[Upload]:
     return [upload(one) for one in given]
 
@@ -69,3 +94,4 @@ class Odd(TranscriberGroup[T_co], Generic[T_co]):
     several = Endpoint("POST", "/odd/files", Several, Made, scope=None, doc="Files.")
     ticks = Stream("GET", "/odd/ticks", Ticks, Tick, scope=None, doc="A stream without a final event.")
     talk = Channel("GET", "/odd/talk", Ticks, Said, Heard, scope=None, doc="A socket.")
+    pipe = Channel("GET", "/odd/pipe", Ticks, Up, Down, scope=None, doc="A socket for bytes.")

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tests.both_clients import Both
-from tests.unit.client.groups import Heard, Odd, Text
+from tests.unit.client.groups import Echo, Heard, Odd, Over, Sound, Text
 from tests.unit.client.hub import Act, Hub, shows
 from whispercore.errors import NotPermitted, UnexpectedReply, Unreachable
 
@@ -40,6 +40,23 @@ async def test_messages_are_classes(client: Both, hub: Hub) -> None:
     found = await client.talk(talk, Text(text="a"), Text(text="é"))
     assert found == [Heard(text="text a"), Heard(text="text é"), Heard(text="bye")]
     assert hub.seen[0].headers["X-API-Key"] == "secret-key-1"
+
+
+async def test_bytes_travel_as_they_are(client: Both, hub: Hub) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        frame = await socket.receive()
+        assert frame.type is WSMsgType.BINARY
+        await socket.send_bytes(frame.data[::-1])
+        await socket.send_json({"type": "echo", "data": "none"})  # no JSON makes one
+        await socket.send_json({"type": "over"})
+        await socket.close()
+        return socket
+
+    hub.then(echo)
+    found = await client.talk(lambda c: Odd(c.transport).pipe(), Sound(data=b"\0\1\xff"))
+    assert found == [Echo(data=b"\xff\1\0"), Over()]
 
 
 @pytest.mark.parametrize(

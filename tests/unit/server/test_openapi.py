@@ -226,7 +226,7 @@ def test_a_document_is_valid_and_refers_only_to_what_it_has(apis: tuple[Api, ...
 def test_every_operation_is_described_under_all_its_paths(operation: Any, ours: dict[str, Any]) -> None:
     for number, path in enumerate((operation.path, *(one.path for one in operation.aliases))):
         described = ours["paths"][path][operation.method.lower()]
-        usual = "default" if isinstance(operation, Raw) else str(operation.status)
+        usual = {Raw: "default", Channel: "101"}.get(type(operation), str(operation.status))
         wanted = {usual, *(str(status.value) for status in errors_of(operation))}
         assert set(described["responses"]) == wanted
         assert described.get("x-alias-of") == (operation.path if number else None)
@@ -435,6 +435,12 @@ def test_websockets_and_raw_operations_are_named(forest: dict[str, Any]) -> None
     go = forest["paths"]["/go/{where}"]["get"]
     assert [one["name"] for one in go["parameters"]] == ["where"]
     assert set(go["responses"]) == {"default", "400", "500", "503"}
+
+
+def test_binary_frames_are_files(ours: dict[str, Any]) -> None:
+    listen = ours["paths"]["/api/v1/live"]["get"]
+    assert listen["x-websocket"]["incoming"]["sound"] == {"type": "string", "format": "binary"}
+    assert "Binary frames are `sound`" in listen["description"]
 
 
 def test_two_models_of_one_name_are_refused() -> None:

@@ -23,6 +23,7 @@ from whispercore.api.transcriber.dialect import TRANSCRIBER
 from whispercore.api.transcriber.exports import Exports
 from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
+from whispercore.api.transcriber.live import Live
 from whispercore.api.transcriber.metrics import Metrics
 from whispercore.api.transcriber.progress import Progress
 from whispercore.api.transcriber.search import Search
@@ -42,6 +43,7 @@ API: Final = Api(
         Jobs,
         Batches,
         Progress,
+        Live,
         Exports,
         Webhooks,
         Transcripts,
@@ -66,5 +68,5 @@ API: Final = Api(
         Metrics,
         Health,
     ),
-    prefixes=("/", "/api/v1/batch"),
+    prefixes=("/", "/api/v1/batch", "/api/v1/live"),
 )

@@ -27,6 +27,7 @@ from whispercore_server.plugins.transcriber.chunked_uploads import ChunkedUpload
 from whispercore_server.plugins.transcriber.exports import ExportsHandlers
 from whispercore_server.plugins.transcriber.health import HealthHandlers
 from whispercore_server.plugins.transcriber.jobs import JobsHandlers
+from whispercore_server.plugins.transcriber.live import LiveHandlers
 from whispercore_server.plugins.transcriber.metrics import MetricsHandlers
 from whispercore_server.plugins.transcriber.progress import ProgressHandlers
 from whispercore_server.plugins.transcriber.search import SearchHandlers
@@ -43,6 +44,7 @@ def _handlers(ports: Ports) -> Sequence[object]:
         JobsHandlers(ports),
         BatchesHandlers(ports),
         ProgressHandlers(ports),
+        LiveHandlers(ports),
         ExportsHandlers(ports),
         WebhooksHandlers(ports),
         TranscriptsHandlers(ports),

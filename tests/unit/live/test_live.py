@@ -1,0 +1,279 @@
+"""Live transcription as a library, with the real engine, and with a scripted one where the order matters."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import wave
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.speech import distance, samples, truth, words
+from whispercore import transcribe
+from whispercore.audio.windows import Samples
+from whispercore.engines.engine import SAMPLE_RATE, DetectedLanguage, Options, Window
+from whispercore.engines.pool import EnginePool
+from whispercore.errors import Conflict, EngineFailed, InvalidOption, Unavailable
+from whispercore.live import (
+    Ended,
+    FinalSegment,
+    LanguageDetected,
+    LiveEvent,
+    PartialText,
+    SpeechEnded,
+    SpeechStarted,
+    UtteranceEnded,
+    live,
+)
+from whispercore.live.activity import Loudness
+from whispercore.live.opening import start
+from whispercore.live.session import LiveOptions, LiveSession
+from whispercore.live.sound import Pcm16
+from whispercore.settings import Settings
+from whispercore.testing import ScriptedEngine
+
+SILENCE = np.zeros(SAMPLE_RATE, np.float32)
+
+
+def pcm(sound: Samples) -> bytes:
+    return (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+async def pieces(data: bytes, size: int = 3200) -> AsyncIterator[bytes]:
+    for place in range(0, len(data), size):
+        yield data[place : place + size]
+
+
+async def heard(sound: Samples | bytes, pool: EnginePool, size: int = 3200, **options: object) -> list[LiveEvent]:
+    data = sound if isinstance(sound, bytes) else pcm(sound)
+    return [one async for one in live(pieces(data, size), pool=pool, model="micro", **options)]  # type: ignore[arg-type]
+
+
+def text(events: Sequence[LiveEvent]) -> str:
+    return " ".join(one.segment.text.strip() for one in events if isinstance(one, FinalSegment))
+
+
+async def session(pool: EnginePool, **options: object) -> LiveSession:
+    decoding = Options(language="en")
+    return await start(
+        "micro",
+        sound=Pcm16(),
+        activity=Loudness(),
+        options=LiveOptions(decoding=decoding, **options),  # type: ignore[arg-type]
+        settings=Settings.from_environment(),
+        pool=pool,
+    )
+
+
+def scripted(engine: ScriptedEngine) -> EnginePool:
+    return EnginePool(find=lambda _: engine)
+
+
+async def test_two_utterances_with_the_real_engine(pool: EnginePool) -> None:
+    one, two = samples("clip01-en.wav"), samples("clip02-en.wav")
+    events = await heard(np.concatenate((SILENCE, one, SILENCE, two, SILENCE)), pool, words=True)
+    said = f"{truth()['clip01-en.wav']['text']} {truth()['clip02-en.wav']['text']}"
+    assert distance(words(said), words(text(events))) <= 1
+    assert [one.language for one in events if isinstance(one, LanguageDetected)] == ["en"]
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.duration_s == pytest.approx(3 + (one.size + two.size) / SAMPLE_RATE, abs=0.03)
+    before_s = 0.0
+    for event in events:
+        if isinstance(event, FinalSegment):
+            assert before_s <= event.segment.start_s <= event.segment.end_s <= ended.duration_s
+            assert event.segment.words
+            before_s = event.segment.start_s
+    first = [type(event) for event in events if getattr(event, "utterance", None) == 0]
+    assert first[0] is SpeechStarted
+    assert first[-3:] == [SpeechEnded, FinalSegment, UtteranceEnded]
+
+
+async def test_other_rates_are_resampled(pool: EnginePool) -> None:
+    sound = samples("clip01-en.wav")
+    twice = np.repeat(sound, 3)
+    events = await heard(twice, pool, size=4801, sample_rate=48_000, language="en", partials=False)
+    assert distance(words(str(truth()["clip01-en.wav"]["text"])), words(text(events))) <= 1
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.duration_s == pytest.approx(sound.size / SAMPLE_RATE, abs=0.03)
+
+
+async def test_it_is_the_text_of_the_whole_recording(pool: EnginePool, audio: Path) -> None:
+    sound = samples("talk.wav")[: 40 * SAMPLE_RATE]
+    events = await heard(sound, pool, language="en", partials=False)
+    batch = transcribe(pcm_wav(sound), model="micro", language="en").text
+    assert distance(words(batch), words(text(events))) <= 0.03 * len(words(batch)) + 1
+
+
+def pcm_wav(sound: Samples) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(pcm(sound))
+    return out.getvalue()
+
+
+async def test_silence_asks_the_engine_nothing() -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        events = await heard(np.zeros(120 * SAMPLE_RATE, np.float32), pool)
+    assert events == [Ended(duration_s=120.0, language="en")]
+    assert engine.calls == []
+
+
+async def test_what_was_stable_begins_the_final_text() -> None:
+    """The engine changes its mind about everything, and in particular about what it had agreed on before."""
+    said = ["one two three", "one two three four", "zero zwei three four five", "uno due tre quattro cinque"]
+    engine = ScriptedEngine(lambda _: said[min(len(engine.calls), len(said)) - 1])
+    sound = pcm(samples("talk.wav")[: 4 * SAMPLE_RATE])
+    with scripted(engine) as pool:
+        listening = await session(pool)
+        partials: list[PartialText] = []
+        finals: list[FinalSegment] = []
+
+        async def follow() -> None:
+            async for one in listening.events():
+                if isinstance(one.event, PartialText):
+                    partials.append(one.event)
+                if isinstance(one.event, FinalSegment):
+                    finals.append(one.event)
+                again.set()
+
+        again = asyncio.Event()
+        following = asyncio.create_task(follow())
+        for place in range(3):  # a second of speech, then what was heard of it
+            await listening.feed(sound[place * 32_000 : (place + 1) * 32_000])
+            while len(partials) <= place:
+                await again.wait()
+                again.clear()
+        await listening.finish()
+        await following
+        await listening.close()
+    assert partials[0].stable == ""
+    stable = [one.stable for one in partials]
+    assert stable[1].startswith("one two")
+    assert all(one.text.startswith(one.stable) for one in partials)
+    final = " ".join(one.segment.text for one in finals)
+    assert all(final.startswith(one) for one in stable)
+
+
+async def test_the_language_is_looked_for_again_while_it_is_unlikely() -> None:
+    class Unsure(ScriptedEngine):
+        looks = 0
+
+        def detect_language(self, window: Window, control: object) -> object:  # type: ignore[override]
+            del control
+            self.looks += 1
+            return DetectedLanguage(code="de" if window.index else "fr", probability=0.3 + 0.4 * window.index)
+
+    engine = Unsure(lambda _: "ja")
+    one = samples("clip01-en.wav")
+    with scripted(engine) as pool:
+        events = await heard(np.concatenate((one, SILENCE, one, SILENCE, one)), pool, partials=False)
+    detected = [one for one in events if isinstance(one, LanguageDetected)]
+    assert [one.language for one in detected] == ["fr", "de"]
+    assert engine.looks == 2
+    assert events[-1].language == "de"  # type: ignore[union-attr]
+
+
+async def test_flush_ends_an_utterance_and_clear_forgets_it() -> None:
+    engine = ScriptedEngine(lambda window: f"number {window.index}")
+    sound = pcm(samples("talk.wav")[:SAMPLE_RATE])
+    with scripted(engine) as pool:
+        listening = await session(pool, partials=False)
+        await listening.feed(sound)
+        await listening.flush()
+        await listening.feed(sound)
+        await listening.clear()
+        await listening.feed(sound)
+        await listening.finish()
+        await listening.finish()
+        events = [one.event async for one in listening.events()]
+        with pytest.raises(Conflict):
+            await listening.feed(sound)
+        await listening.close()
+    assert text(events) == "number 0 number 2"
+    ended = {one.utterance: one.text for one in events if isinstance(one, UtteranceEnded)}
+    assert ended == {0: "number 0", 1: "", 2: "number 2"}
+
+
+async def test_an_engine_that_is_behind_holds_the_sound_back() -> None:
+    engine = ScriptedEngine(lambda _: "word", seconds=0.05)
+    with scripted(engine) as pool:
+        listening = await session(pool, partials=False)
+        sound = pcm(np.tile(np.concatenate((samples("clip01-en.wav"), SILENCE)), 30))
+        feeding = asyncio.create_task(listening.feed(sound))
+        most_s = 0.0
+        while not feeding.done():
+            most_s = max(most_s, listening.backlog_s)
+            await asyncio.sleep(0)
+        await listening.finish()
+        assert 60 < most_s < 75
+        assert len(listening.segments) == 30
+        await listening.close()
+
+
+async def test_what_goes_wrong_in_the_engine_reaches_all_who_are_there() -> None:
+    engine = ScriptedEngine(lambda _: EngineFailed("the script says so"))
+    with scripted(engine) as pool:
+        with pytest.raises(EngineFailed):
+            await heard(samples("clip01-en.wav"), pool)
+        listening = await session(pool)
+        await listening.feed(pcm(samples("clip01-en.wav")))
+        with pytest.raises(EngineFailed):
+            await listening.finish()
+        await listening.close()
+
+
+async def test_engines_that_are_closed_end_it() -> None:
+    engine = ScriptedEngine(lambda _: "word", seconds=60)
+    pool = scripted(engine)
+    listening = await session(pool, partials=False)
+    await listening.feed(pcm(samples("clip01-en.wav")))
+    await listening.flush()
+    await listening.feed(pcm(samples("clip01-en.wav")))
+    pool.close()
+    with pytest.raises(Unavailable):
+        await listening.flush()
+        await listening.finish()
+    await listening.close()
+
+
+async def test_who_leaves_early_leaves_nothing_behind() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield pcm(samples("clip01-en.wav"))
+
+    with scripted(ScriptedEngine()) as pool:
+        async with aclosing(live(endless(), pool=pool, model="micro")) as events:
+            assert isinstance(await anext(events), SpeechStarted)
+    assert [task for task in asyncio.all_tasks() if "live" in task.get_name()] == []
+
+
+async def test_errors_of_the_source_are_told() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield bytes(3200)
+        raise OSError("the microphone is gone")
+
+    with scripted(ScriptedEngine()) as pool, pytest.raises(OSError, match="microphone"):
+        async for _ in live(broken(), pool=pool, model="micro"):
+            pass
+
+
+@pytest.mark.parametrize("rate", [0, 7999, 192_001, -1])
+async def test_rates_that_make_no_sense(rate: int) -> None:
+    with pytest.raises(InvalidOption, match="sample_rate"):
+        async for _ in live(pieces(b""), sample_rate=rate):
+            pass
+
+
+async def test_halves_of_samples_wait_for_the_other_half(pool: EnginePool) -> None:
+    sound = samples("clip01-en.wav")
+    assert text(await heard(sound, pool, size=1601, language="en", partials=False)) == text(
+        await heard(sound, pool, size=3200, language="en", partials=False)
+    )

@@ -1,0 +1,127 @@
+"""Live transcription: ``async for event in live(frames)``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+from pathlib import Path
+
+from attrs import evolve
+
+from whispercore.engines.engine import SAMPLE_RATE, Options
+from whispercore.engines.pool import EnginePool, default_pool
+from whispercore.live.activity import Activity, Loudness
+from whispercore.live.events import LiveEvent
+from whispercore.live.session import LiveOptions, LiveSession
+from whispercore.live.sound import Pcm16, Sound
+from whispercore.models.store import ModelStore
+from whispercore.settings import Settings
+
+
+async def live(
+    frames: AsyncIterable[bytes],
+    *,
+    model: str | Path | None = None,
+    language: str | None = None,
+    translate: bool = False,
+    prompt: str | None = None,
+    words: bool = False,
+    partials: bool = True,
+    sample_rate: int = SAMPLE_RATE,
+    engine: str | None = None,
+    settings: Settings | None = None,
+    pool: EnginePool | None = None,
+) -> AsyncGenerator[LiveEvent, None]:
+    """Transcribe sound while it is spoken.
+
+    Events come as soon as they are known; final segments never change, and silence costs nothing. Close the generator
+    (``contextlib.aclosing``) to leave early.
+
+    Args:
+        frames: Sound as it comes: signed 16-bit samples, the lower byte first, one channel. Pieces may have any size.
+            While the engine is far behind, no more of them are asked for.
+        model: Name or path, with ``ENGINE:`` before it for another engine; the default model if not given.
+        language: Code or English name; None to detect it.
+        translate: Write English, whatever is spoken.
+        prompt: Names and words to expect.
+        words: Times and probabilities for each word of final segments.
+        partials: Tell what an utterance sounds like before it has ended.
+        sample_rate: Samples per second of the frames.
+        engine: Name of the engine; the one that the model is for if not given.
+        settings: Where models are; the environment if not given.
+        pool: Which engines to use; those of this process if not given.
+
+    Raises:
+        InvalidOption: An option has no sensible value.
+        ModelError: The model cannot be had.
+        EngineError: The computation failed.
+    """
+    settings = settings if settings is not None else Settings.from_environment()
+    session = await start(
+        model if model is not None else settings.default_model,
+        sound=Pcm16(sample_rate),
+        activity=Loudness(),
+        options=LiveOptions(
+            decoding=Options(language=language, translate=translate, prompt=prompt, words=words), partials=partials
+        ),
+        engine=engine,
+        settings=settings,
+        pool=pool if pool is not None else default_pool(settings.keep_alive_s),
+    )
+
+    async def feed() -> None:
+        try:
+            async for frame in frames:
+                await session.feed(frame)
+            await session.finish()
+        except Exception as error:  # noqa: BLE001 (whoever reads the events gets it)
+            session.log.end(error)
+
+    feeding = asyncio.create_task(feed(), name="live feed")
+    try:
+        async for one in session.events():
+            yield one.event
+    finally:
+        feeding.cancel()
+        await asyncio.wait((feeding,))
+        await session.close()
+
+
+async def start(
+    model: str | Path,
+    *,
+    sound: Sound,
+    activity: Activity | None,
+    options: LiveOptions,
+    engine: str | None = None,
+    settings: Settings,
+    pool: EnginePool,
+) -> LiveSession:
+    """A session whose engine is loaded. Whoever starts it closes it.
+
+    Args:
+        model: Name or path.
+        sound: Makes samples of what comes in.
+        activity: Tells where speech is; None when only ``flush`` ends an utterance.
+        options: What is asked for.
+        engine: Name of the engine; None for the one that the model is for.
+        settings: Where models are.
+        pool: Which engines to use.
+
+    Raises:
+        ModelError: The model cannot be had.
+        EngineError: The engine cannot be had.
+    """
+    file = await asyncio.to_thread(ModelStore(settings).get, model)
+    lease = await asyncio.to_thread(
+        pool.lease, file, engine=engine or file.engine, threads=settings.threads, settings=settings
+    )
+    try:
+        loaded = await asyncio.wrap_future(lease.ready())
+    except BaseException:
+        lease.close()
+        raise
+    can = loaded.capabilities
+    longest_s = min(options.pauses.longest_s, file.window_s, can.max_window_s or options.pauses.longest_s)
+    options = evolve(options, pauses=evolve(options.pauses, longest_s=longest_s))
+    return LiveSession(lease, loaded, model=file.name, sound=sound, activity=activity, options=options)

@@ -1,0 +1,396 @@
+"""One live transcription: sound goes in as it is spoken, events come out."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from typing import Final, TypeVar
+
+from attrs import evolve, field, frozen
+
+from whispercore.audio.windows import Samples
+from whispercore.engines.engine import Control, DetectedLanguage, Engine, Options, Window
+from whispercore.engines.pool import Lease
+from whispercore.errors import Cancelled, Conflict, Unavailable
+from whispercore.languages import joined
+from whispercore.live.activity import Activity
+from whispercore.live.events import (
+    Ended,
+    FinalSegment,
+    LanguageDetected,
+    PartialText,
+    SpeechEnded,
+    SpeechStarted,
+    UtteranceEnded,
+)
+from whispercore.live.log import Log, Numbered
+from whispercore.live.sound import Sound
+from whispercore.live.utterances import Pauses, Utterance, Utterances
+from whispercore.transcript import Segment, Transcript, Word
+
+_SLICE_BYTES: Final = 1 << 15
+"""So much sound is taken in at once; between slices others have their turn."""
+_BACKLOG_S: Final = 60.0
+"""When so much speech waits for the engine, no more is taken in."""
+_PASS_S: Final = 0.6
+"""A pass over an utterance begins when so much of it is new."""
+_BREATH_S: Final = 0.25
+"""After such a silence a pass begins at once: when the utterance ends there, its text is known already."""
+_LEAST_S: Final = 0.4
+"""What is shorter says nothing yet."""
+_SURE: Final = 0.5
+_LOOKS: Final = 3
+"""In so many utterances the language is looked for, while it is less likely than ``_SURE``."""
+
+_T = TypeVar("_T")
+
+
+@frozen(kw_only=True)
+class LiveOptions:
+    """What a session is asked for."""
+
+    decoding: Options = field(factory=Options)
+    partials: bool = True
+    """Whether there are passes before an utterance has ended."""
+    pauses: Pauses = field(factory=Pauses)
+
+
+class LiveSession:
+    """A running session. Make it with ``whispercore.live.opening.start``, in an event loop.
+
+    Args:
+        lease: Of the engine.
+        engine: What the lease is of, loaded.
+        model: Its name.
+        sound: Makes samples of what comes in.
+        activity: Tells where speech is; None when only ``flush`` ends an utterance.
+        options: What is asked for.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        engine: Engine,
+        *,
+        model: str,
+        sound: Sound,
+        activity: Activity | None,
+        options: LiveOptions,
+    ) -> None:
+        self.model = model
+        self._lease = lease
+        self._engine = engine
+        self._can = engine.capabilities
+        self._sound = sound
+        self._options = options
+        self._utterances = Utterances(activity, options.pauses)
+        self._language: DetectedLanguage | None = None
+        self._looks = 0
+        self._ended: collections.deque[Utterance] = collections.deque()
+        self._segments: list[Segment] = []
+        self._control = Control()
+        self._moved = asyncio.Event()
+        self._room = asyncio.Event()
+        self._over = False
+        self._taking = asyncio.Lock()
+        self._passes = 0
+        self.log = Log()
+        """What has happened."""
+        self.received_bytes = 0
+        """How much came in."""
+        self._work = asyncio.create_task(self._run(), name="live session")
+
+    # ------------------------------------------------------------ what goes in
+
+    async def feed(self, data: bytes) -> None:
+        """Take sound in. Waits while the engine is far behind.
+
+        Raises:
+            Conflict: The session is over.
+            InvalidRequest: This is no sound of the kind that was announced.
+            WhispercoreError: What ended the session.
+        """
+        async with self._taking:
+            self._check_open()
+            for start in range(0, len(data), _SLICE_BYTES):
+                while self.backlog_s > _BACKLOG_S and not self._work.done():
+                    self._room.clear()
+                    await self._room.wait()
+                self._check_open()
+                piece = data[start : start + _SLICE_BYTES]
+                self._hear(await self._sound.samples(piece))
+                self.received_bytes += len(piece)
+                await asyncio.sleep(0)
+
+    async def flush(self) -> None:
+        """End the utterance here, whether the speaker has paused or not."""
+        async with self._taking:
+            self._check_open()
+            self._end_open()
+
+    async def clear(self) -> None:
+        """Forget the utterance that is being spoken."""
+        async with self._taking:
+            self._check_open()
+            forgotten = self._utterances.clear()
+            if forgotten is not None:
+                forgotten.ended = True
+                self.log.add(SpeechEnded(utterance=forgotten.number, end_s=self.heard_s))
+                self.log.add(
+                    UtteranceEnded(utterance=forgotten.number, start_s=forgotten.start_s, end_s=self.heard_s, text="")
+                )
+
+    async def finish(self) -> None:
+        """Nothing more comes in. Returns when all that came in is transcribed; calling it again does nothing.
+
+        Raises:
+            WhispercoreError: What ended the session.
+        """
+        async with self._taking:
+            if not self._over:
+                self._hear(await self._sound.rest())
+                self._end_open()
+                self._over = True
+                self._moved.set()
+        await asyncio.shield(self._work)
+
+    async def wait(self) -> None:
+        """Wait until nothing follows, for whatever reason."""
+        await asyncio.wait((self._work,))
+
+    async def close(self) -> None:
+        """End it here and now, and give the engine back. Readers get ``Cancelled`` if it was not finished."""
+        self._over = True
+        self._work.cancel()  # a pass that runs goes on without us: ending it could cost others their engine
+        await asyncio.wait((self._work,))
+        if not self._work.cancelled():
+            self._work.exception()  # readers were told
+        self.log.end(Cancelled())
+        await self._sound.close()
+        self._lease.close()
+
+    # ------------------------------------------------------------ what comes out
+
+    def events(self, after: int = 0) -> AsyncIterator[Numbered]:
+        """The events behind a place, as they come; ends behind ``Ended``.
+
+        Raises:
+            Conflict: Some of them are not kept any more.
+            WhispercoreError: What ended the session.
+        """
+        return self.log.after(after)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all that came in is transcribed, and nothing more will come."""
+        return self._work.done() and not self._work.cancelled() and self._work.exception() is None
+
+    @property
+    def heard_s(self) -> float:
+        """Length of the sound that came in."""
+        return self._utterances.heard_s
+
+    @property
+    def backlog_s(self) -> float:
+        """Length of the speech that waits for the engine."""
+        return sum(one.end_s - one.start_s for one in self._ended)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All final ones so far."""
+        return tuple(self._segments)
+
+    @property
+    def transcript(self) -> Transcript:
+        """All that was said so far."""
+        language = self.language
+        return Transcript(
+            segments=self.segments,
+            language=self.language_code,
+            language_probability=language.probability if language is not None else None,
+            duration_s=_rounded(self.heard_s),
+            model=self.model,
+            fingerprint=self._engine.fingerprint,
+        )
+
+    @property
+    def language(self) -> DetectedLanguage | None:
+        """The language that was detected; None until then, and where it was given."""
+        return self._language
+
+    @property
+    def language_code(self) -> str:
+        """The language that is written."""
+        given = self._options.decoding.language
+        return given or (self._language.code if self._language is not None else "en")
+
+    @property
+    def passes(self) -> int:
+        """How often the engine was asked; silence asks it nothing."""
+        return self._passes
+
+    # ------------------------------------------------------------ sound to utterances
+
+    def _check_open(self) -> None:
+        if self._work.done() and not self._work.cancelled() and (error := self._work.exception()) is not None:
+            raise error
+        if self._over or self._work.done():
+            raise Conflict("the session is over")
+
+    def _hear(self, samples: Samples) -> None:
+        for utterance in self._utterances.push(samples):
+            if utterance.ended:
+                self._queue(utterance)
+            else:
+                self.log.add(SpeechStarted(utterance=utterance.number, start_s=_rounded(utterance.start_s)))
+        self._moved.set()
+
+    def _end_open(self) -> None:
+        utterance = self._utterances.end()
+        if utterance is not None:
+            self._queue(utterance)
+            self._moved.set()
+
+    def _queue(self, utterance: Utterance) -> None:
+        self.log.add(SpeechEnded(utterance=utterance.number, end_s=_rounded(utterance.spoken_s)))
+        self._ended.append(utterance)
+
+    # ------------------------------------------------------------ utterances to text
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                self._moved.clear()
+                if self._ended:
+                    await self._conclude(self._ended[0])
+                    self._ended.popleft()
+                    self._room.set()
+                elif self._over:
+                    break
+                elif (utterance := self._due()) is not None:
+                    await self._pass(utterance)
+                else:
+                    await self._moved.wait()
+            self.log.add(Ended(duration_s=_rounded(self.heard_s), language=self.language_code))
+            self.log.end()
+        except Exception as error:
+            self.log.end(error)
+            raise
+        finally:
+            self._room.set()
+
+    def _due(self) -> Utterance | None:
+        """The open utterance, if a pass over it is worth while."""
+        utterance = self._utterances.open
+        if utterance is None or not self._options.partials or utterance.end_s - utterance.start_s < _LEAST_S:
+            return None
+        if self._utterances.silence_s >= _BREATH_S:
+            return utterance if not _is_heard(utterance) else None
+        return utterance if utterance.end_s - max(utterance.heard_s, utterance.start_s) >= _PASS_S else None
+
+    async def _pass(self, utterance: Utterance) -> None:
+        """Listen to an utterance, as far as it came in."""
+        window = Window(index=utterance.number, start_s=utterance.start_s, samples=utterance.samples().tobytes())
+        await self._find_language(window)
+        options = evolve(
+            self._options.decoding,
+            language=self.language_code,
+            words=self._can.words,  # they are what passes agree on
+        )
+        self._passes += 1
+        decoded = await self._answer(self._lease.decode(window, options, self._control, "interactive"))
+        utterance.heard, utterance.heard_s = decoded.segments, window.end_s
+        words = utterance.agreement.hear(_words(decoded.segments), window.end_s)
+        if utterance.ended:
+            return
+        text = self._joined(words) if words else self._text(decoded.segments)
+        if text:
+            self.log.add(
+                PartialText(
+                    utterance=utterance.number,
+                    start_s=_rounded(utterance.start_s),
+                    end_s=_rounded(window.end_s),
+                    text=text,
+                    stable=self._joined(utterance.agreement.stable),
+                )
+            )
+
+    async def _conclude(self, utterance: Utterance) -> None:
+        """The final text of an utterance that has ended."""
+        if not _is_heard(utterance) or utterance.continued:
+            await self._pass(utterance)
+        segments = [self._shown(one) for one in self._final(utterance)]
+        for segment in segments:
+            self.log.add(FinalSegment(utterance=utterance.number, position=len(self._segments), segment=segment))
+            self._segments.append(segment)
+        self.log.add(
+            UtteranceEnded(
+                utterance=utterance.number,
+                start_s=_rounded(utterance.start_s),
+                end_s=_rounded(utterance.end_s),
+                text=self._text(segments),
+            )
+        )
+
+    def _final(self, utterance: Utterance) -> list[Segment]:
+        """The segments of the last pass, unless something else was settled before."""
+        words = utterance.agreement.settled(_words(utterance.heard))
+        if tuple(words) == _words(utterance.heard) or not words:
+            return [one for one in utterance.heard if one.text.strip()]
+        known = [word.confidence for word in words if word.confidence is not None]
+        return [
+            Segment(
+                text=self._joined(words),
+                start_s=words[0].start_s,
+                end_s=max(word.end_s for word in words),
+                words=words,
+                confidence=sum(known) / len(known) if known else None,
+            )
+        ]
+
+    async def _find_language(self, window: Window) -> None:
+        if self._options.decoding.language is not None or not self._can.detects_language or self._looks >= _LOOKS:
+            return
+        if self._language is not None and self._language.probability >= _SURE:
+            return
+        self._looks += 1
+        found = await self._answer(self._lease.detect_language(window, self._control, "interactive"))
+        before = self._language
+        if before is not None and before.probability >= found.probability:
+            return
+        self._language = found
+        if before is None or before.code != found.code:
+            self.log.add(LanguageDetected(language=found.code, probability=found.probability))
+
+    async def _answer(self, future: Future[_T]) -> _T:
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Unavailable("the engines were closed") from None
+
+    def _shown(self, segment: Segment) -> Segment:
+        return segment if self._options.decoding.words else evolve(segment, words=())
+
+    def _joined(self, words: tuple[Word, ...]) -> str:
+        return joined((word.text for word in words), self.language_code)
+
+    def _text(self, segments: tuple[Segment, ...] | list[Segment]) -> str:
+        return joined((segment.text for segment in segments), self.language_code)
+
+
+def _words(segments: tuple[Segment, ...]) -> tuple[Word, ...]:
+    return tuple(word for segment in segments for word in segment.words)
+
+
+def _is_heard(utterance: Utterance) -> bool:
+    """Whether the latest pass has heard all that was spoken, and that it has ended."""
+    return utterance.heard_s >= utterance.spoken_s + _BREATH_S / 2
+
+
+def _rounded(time_s: float) -> float:
+    return round(time_s, 3)
