@@ -22,6 +22,7 @@ from whispercore.encryption.texts import TextKeys
 
 _FILLED_BY_US = ("search_letters",)
 _EMPTIED = "; ".join(str(delete(table)) for table in reversed(schema.sorted_tables) if table.name not in _FILLED_BY_US)
+_TICKETS = "; DELETE FROM procrastinate_jobs; DELETE FROM procrastinate_workers"
 
 
 @asynccontextmanager
@@ -81,7 +82,7 @@ def _shared(postgres: Postgres, postgres_template: str) -> str:
 def postgres_url(postgres: Postgres, _shared: str) -> str:
     """A database of the server that is empty but for its tables; the same for every test, one after the other."""
     with postgres.connect(_shared) as connection:
-        connection.execute(_EMPTIED.encode())
+        connection.execute(f"{_EMPTIED}{_TICKETS}".encode())
     return postgres.url(_shared)
 
 

@@ -31,6 +31,8 @@ from whispercore.files.files import Files
 from whispercore.files.stored import StoredFiles
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.incidents.incidents import Incidents
+from whispercore.jobs.dispatch import Dispatch
+from whispercore.jobs.local import LocalDispatch
 from whispercore.jobs.table import Jobs
 from whispercore.measures.measures import Measures
 from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe, WorkerProbe
@@ -155,7 +157,7 @@ class Ports:
         texts = TextKeys(seals=settings.encrypt_transcripts)
         database = Database(settings.database_url, clock=clock, connections=settings.connections, texts=texts)
         audit = audit_of(settings, database)
-        jobs = Jobs(database, ids=ids, audit=audit, events=_events(database))
+        jobs = Jobs(database, ids=ids, audit=audit, dispatch=_dispatch(database), events=_events(database))
         blobs = blobs_of(settings)
         key_pairs = KeyPairs(database, MasterKey(settings.master_key_file, text=settings.master_key))
         file_keys = FileKeys(database, key_pairs)
@@ -189,7 +191,7 @@ class Ports:
             max_queue=settings.max_queue,
             max_retries=settings.max_retries,
         )
-        batches = Batches(database, ids=ids, audit=audit)
+        batches = Batches(database, dispatch=jobs.dispatch, ids=ids, audit=audit)
         uploads = Uploads.of(
             database,
             blobs,
@@ -350,6 +352,14 @@ class Ports:
             await self.uploads.sweep(self.clock.now())
             await self.backups.sweep()
             yield
+
+
+def _dispatch(database: Database) -> Dispatch:
+    if database.dialect == "sqlite":
+        return LocalDispatch(database.clock)
+    from whispercore.jobs.procrastinate import ProcrastinateDispatch  # noqa: PLC0415 - an extra
+
+    return ProcrastinateDispatch(database)
 
 
 def _events(database: Database) -> Events:

@@ -20,6 +20,7 @@ from whispercore.encryption.texts import TextKeys
 from whispercore.errors import Conflict, KeyReused, NotFound
 from whispercore.formats.line import encodable
 from whispercore.ids import Ids
+from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.holding import hold, let_go
 from whispercore.jobs.job import State
 from whispercore.people.caller import Caller
@@ -44,12 +45,14 @@ class Batches:
 
     Args:
         database: Where they are.
+        dispatch: Who is woken for their jobs.
         ids: Their names.
         audit: Where it is noted what becomes of them.
     """
 
-    def __init__(self, database: Database, *, ids: Ids, audit: Audit) -> None:
+    def __init__(self, database: Database, *, dispatch: Dispatch, ids: Ids, audit: Audit) -> None:
         self._database = database
+        self._dispatch = dispatch
         self._ids = ids
         self._audit = audit
 
@@ -116,7 +119,7 @@ class Batches:
             for number, item in enumerate(items)
         ]
         await tx.execute(insert(batch_items), rows)
-        await let_go(tx, batch_id)
+        await let_go(tx, self._dispatch, batch_id)
 
     async def owned(self, batch_id: str, caller: Caller) -> Batch:
         """A batch of the caller's; an administrator's are all.
@@ -173,7 +176,7 @@ class Batches:
                 raise Conflict("the batch was started before, or cancelled")
             started = update(batches).where(batches.c.id == batch_id).values(started_at=self._database.now())
             await tx.execute(started)
-            await let_go(tx, batch_id)
+            await let_go(tx, self._dispatch, batch_id)
             await self._note(tx, caller, batch_id, "batch_started", "start a batch")
 
     async def stop(self, batch_id: str, caller: Caller) -> tuple[str, ...]:

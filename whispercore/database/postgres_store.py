@@ -17,6 +17,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock, SystemClock
+from whispercore.database.after_commit import collected
 from whispercore.database.postgres import engine, refusals
 from whispercore.database.store import Rows
 from whispercore.database.undisturbed import undisturbed
@@ -104,8 +105,11 @@ class PostgresStore:
         self._writing.add(task)
         try:
             async with self._transaction(self._engine) as tx:
-                yield tx
-                await undisturbed(tx.commit())
+                with collected(tx) as acts:
+                    yield tx
+                    await undisturbed(tx.commit())
+                    for act in acts:
+                        act()
         finally:
             self._writing.discard(task)
 

@@ -54,7 +54,7 @@ search_vector: ColumnElement[object] = literal_column("segments.search", TSVECTO
 
 
 def is_compared(name: str | None, kind: str, parents: MutableMapping[Any, str | None]) -> bool:
-    """Whether Alembic is to compare this with the schema: not what only one of the databases has for the search."""
+    """Whether Alembic is to compare this with the schema: not what only one of the databases has."""
     if kind == "table":
-        return name is None or not name.startswith(INDEX)
+        return name is None or not name.startswith((INDEX, "procrastinate_"))
     return parents.get("table_name") != "segments" or name not in ("search", "ix_segments_search")

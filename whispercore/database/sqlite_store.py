@@ -20,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock
+from whispercore.database.after_commit import collected
 from whispercore.database.driver import Connection as DriverConnection
 from whispercore.database.readers import Readers
 from whispercore.database.sqlite import engine, refusals
@@ -149,9 +150,12 @@ class SqliteStore:
         with refusals():
             try:
                 await undisturbed(begin())
-                yield opened[0]
-                if writes:
-                    await undisturbed(opened[0].commit())
+                with collected(opened[0]) as acts:
+                    yield opened[0]
+                    if writes:
+                        await undisturbed(opened[0].commit())
+                    for act in acts:
+                        act()
             finally:
                 if opened:
                     await undisturbed(opened[0].close())

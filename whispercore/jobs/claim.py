@@ -288,14 +288,15 @@ class Claim:
         if len(written) != 1:
             raise ClaimLost(self.job.id, self.job.attempt)
 
-    async def _requeue(self, tx: AsyncConnection, **values: Any) -> None:
+    async def _requeue(self, tx: AsyncConnection, *, next_attempt_at: datetime | None, **values: Any) -> None:
+        values["next_attempt_at"] = next_attempt_at
         await self._set(tx, state=State.QUEUED, lease_owner=None, lease_until=None, **values)
-        await self._ports.dispatch.announce(tx, self.job)
+        await self._ports.dispatch.announce(tx, self.job.kind, next_attempt_at)
 
     async def _end(self, tx: AsyncConnection, state: State, **values: Any) -> None:
         await self._set(tx, state=state, lease_owner=None, lease_until=None, **values)
         if self._waited_for:
-            await wake(tx, self.job.owner_id)
+            await wake(tx, self._ports.dispatch, self.job.owner_id)
         await self._ports.note(tx, self.job, state)
 
     def _tell(self) -> None:

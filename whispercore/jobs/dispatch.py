@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from whispercore.jobs.job import Job
-
 
 class Hands(Protocol):
     """What a dispatch needs of a worker."""
+
+    @property
+    def kinds(self) -> Collection[str]:
+        """The kinds of jobs that it knows."""
+        ...
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
         """Take the job whose turn it is.
@@ -29,8 +33,14 @@ class Hands(Protocol):
 class Dispatch(Protocol):
     """Brings jobs and workers together."""
 
-    async def announce(self, tx: AsyncConnection, job: Job) -> None:
-        """There is something to do, once the transaction commits."""
+    async def announce(self, tx: AsyncConnection, kind: str, due: datetime | None) -> None:
+        """There is something to do, once the transaction commits.
+
+        Args:
+            tx: The transaction that queues a job.
+            kind: Its kind.
+            due: When its turn may come; None: at once.
+        """
         ...
 
     async def work(self, hands: Hands, slots: int) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import batches, jobs
+from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.fairness import IN_TURN, NO_TURN, next_tag
 from whispercore.jobs.rows import PROCESSING, QUEUED
 
@@ -40,11 +41,12 @@ async def paces(tx: AsyncConnection, batch_id: str) -> bool:
     return (await tx.execute(there)).scalar() is not None
 
 
-async def let_go(tx: AsyncConnection, batch_id: str) -> None:
+async def let_go(tx: AsyncConnection, dispatch: Dispatch, batch_id: str) -> None:
     """Put as many of a batch's held jobs into the queue as may be in work beside those that are there.
 
     Args:
         tx: A transaction that writes.
+        dispatch: Who is woken for them.
         batch_id: Of a batch; one that was not started, or was cancelled, keeps all that it holds.
     """
     active = or_(batches.c.started_at.is_(None), batches.c.cancelled_at.is_not(None))
@@ -57,7 +59,12 @@ async def let_go(tx: AsyncConnection, batch_id: str) -> None:
     count = (await tx.execute(select(func.count()).select_from(jobs).where(of_it, moving))).scalar_one()
     if count >= most:
         return
-    held = select(jobs.c.id, jobs.c.owner_id, jobs.c.priority).where(of_it, QUEUED, ~IN_TURN).order_by(jobs.c.id)
+    held = (
+        select(jobs.c.id, jobs.c.kind, jobs.c.owner_id, jobs.c.priority)
+        .where(of_it, QUEUED, ~IN_TURN)
+        .order_by(jobs.c.id)
+    )
     for job in (await tx.execute(held.limit(most - count))).all():
         tag = await next_tag(tx, job.owner_id, job.priority)
         await tx.execute(update(jobs).where(jobs.c.id == job.id).values(next_attempt_at=None, fair_tag=tag))
+        await dispatch.announce(tx, job.kind, None)

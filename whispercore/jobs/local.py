@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.clock import Clock, SystemClock, happens
+from whispercore.database.after_commit import after_commit
 from whispercore.jobs.dispatch import Hands
-from whispercore.jobs.job import Job
 
 LOOK_S = 1.0
 """How often a worker with nothing to do looks for jobs that nobody here announced."""
@@ -26,8 +27,11 @@ class LocalDispatch:
         self._clock = clock if clock is not None else SystemClock()
         self._working: dict[Hands, asyncio.Event] = {}
 
-    async def announce(self, tx: AsyncConnection, job: Job) -> None:  # noqa: ARG002 (the protocol)
-        """Wake them. They wait for the transaction by themselves: claiming needs the database for itself."""
+    async def announce(self, tx: AsyncConnection, kind: str, due: datetime | None) -> None:  # noqa: ARG002 (the protocol)
+        """Wake them, once the transaction commits."""
+        after_commit(tx, self._wake)
+
+    def _wake(self) -> None:
         for woken in self._working.values():
             woken.set()
 

@@ -46,7 +46,7 @@ class JobPorts:
         payload = json.dumps({"job_id": job.id, "owner_id": job.owner_id, "kind": job.kind, "state": state})
         await outbox.put(tx, id=self.ids.new(), topic=f"job.{state}", payload=payload, now=self.database.now())
         if job.batch_id is not None:
-            await let_go(tx, job.batch_id)
+            await let_go(tx, self.dispatch, job.batch_id)
         if self.audit is not None:
             owner = evolve(Caller.nobody(), user_id=job.owner_id)
             await self.audit.append(tx, caller if caller is not None else owner, _ended(job, state))

@@ -210,7 +210,7 @@ class Queue:
             job = taken[number] = evolve(taken[number], next_attempt_at=now + place * timedelta(seconds=APART_S))
             await tx.execute(update(jobs).where(jobs.c.id == job.id).values(next_attempt_at=job.next_attempt_at))
         for job in taken:
-            await self._ports.dispatch.announce(tx, job)
+            await self._ports.dispatch.announce(tx, job.kind, job.next_attempt_at)
         return given_up, taken
 
     async def _fail(

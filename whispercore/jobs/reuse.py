@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.alone import alone
 from whispercore.database.tables import jobs, results
+from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.rows import QUEUED
 from whispercore.transcript import Transcript
@@ -74,12 +75,15 @@ async def whose(tx: AsyncConnection, job: Job, key: str, *, without: str | None 
     return None
 
 
-async def wake(tx: AsyncConnection, owner_id: str) -> None:
+async def wake(tx: AsyncConnection, dispatch: Dispatch, owner_id: str) -> None:
     """Let the owner's jobs look again that wait for one that has just ended.
 
     Args:
         tx: The transaction that ends it.
+        dispatch: Who is woken for them.
         owner_id: Whose jobs.
     """
     waiting = (jobs.c.owner_id == owner_id, QUEUED, jobs.c.stage == WAITING)
-    await tx.execute(update(jobs).where(*waiting).values(next_attempt_at=None))
+    woken = await tx.execute(update(jobs).where(*waiting).values(next_attempt_at=None).returning(jobs.c.kind))
+    for kind in woken.scalars().all():
+        await dispatch.announce(tx, kind, None)

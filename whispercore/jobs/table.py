@@ -115,7 +115,7 @@ class Jobs:
             .returning(*COLUMNS)
         )
         job = job_of((await tx.execute(made)).one(), self.database.texts)
-        await self.dispatch.announce(tx, job)
+        await self.dispatch.announce(tx, job.kind, job.next_attempt_at)
         if caller is not None:
             await self._note(tx, caller, job, "job_created", "create a job")
         return job
@@ -247,7 +247,7 @@ class Jobs:
             job = await self._change(
                 tx, job, state=State.CANCELLED, cancelled_at=now, lease_owner=None, lease_until=None
             )
-            await wake(tx, job.owner_id)
+            await wake(tx, self.dispatch, job.owner_id)
             await self._ports.note(tx, job, State.CANCELLED, caller)
         self.dispatch.interrupt(job.id)
         self.events.publish(job.id)
@@ -285,8 +285,8 @@ class Jobs:
             )
             if job.batch_id is not None and await paces(tx, job.batch_id):
                 await hold(tx, (job.id,))
-                await let_go(tx, job.batch_id)
-            await self.dispatch.announce(tx, job)
+                await let_go(tx, self.dispatch, job.batch_id)
+            await self.dispatch.announce(tx, job.kind, job.next_attempt_at)
         self.events.publish(job.id)
         return job
 
@@ -307,11 +307,11 @@ class Jobs:
         async with self.database.write() as tx:
             job = await self._owned(tx, job_id, caller, to_change=True)
             await tx.execute(delete(jobs).where(jobs.c.id == job.id))
-            await wake(tx, job.owner_id)
+            await wake(tx, self.dispatch, job.owner_id)
             if with_file is not None and job.file_id is not None:
                 await with_file(tx, job.file_id)
             if job.batch_id is not None:
-                await let_go(tx, job.batch_id)
+                await let_go(tx, self.dispatch, job.batch_id)
             await self._note(tx, caller, job, "job_deleted", "delete a job")
         self.dispatch.interrupt(job.id)
         self.events.publish(job.id)

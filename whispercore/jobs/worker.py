@@ -105,6 +105,11 @@ class Worker:
 
     # ------------------------------------------------------------ one job
 
+    @property
+    def kinds(self) -> Collection[str]:
+        """The kinds of jobs that it knows."""
+        return tuple(self._handlers)
+
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
         """Take the job whose turn it is."""
         with _logged("claim a job"):
@@ -113,7 +118,7 @@ class Worker:
 
     async def _take(self) -> Callable[[], Awaitable[None]] | None:
         claim = await self._queue.claim(
-            self.name, tuple(self._handlers), lease_s=self._lease_s, loaded_models=self._loaded_models()
+            self.name, self.kinds, lease_s=self._lease_s, loaded_models=self._loaded_models()
         )
         if claim is None:
             return None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -15,7 +16,8 @@ from tests.waiting import until
 from whispercore.database.tables import jobs as jobs_table
 from whispercore.database.tables import workers
 from whispercore.errors import Cancelled, DownloadFailed, NotMedia, StorageFull
-from whispercore.jobs.job import Job, State
+from whispercore.jobs.claim import Claim
+from whispercore.jobs.job import Job, NewJob, State
 from whispercore.jobs.table import Jobs
 from whispercore.jobs.worker import Handler, Running, Worker
 from whispercore.testing import FakeClock
@@ -95,6 +97,38 @@ async def test_jobs_are_done_at_once_by_the_handler_of_their_kind(jobs: Jobs) ->
         done = [await over(jobs, job) for job in made]
     assert [job.state for job in done] == [State.COMPLETED] * 2
     assert await jobs.transcript(done[0]) == transcript()
+
+
+async def test_a_worker_is_woken_when_the_job_can_be_seen(jobs: Jobs, clock: FakeClock) -> None:
+    endless = Endless()
+    async with working(jobs, {"transcribe": endless}):
+        await until(lambda: clock.sleepers == 2)  # it has looked, and found nothing; no time passes from here on
+        async with jobs.database.write() as tx:
+            await jobs.enqueue(tx, NewJob(owner_id="ann", kind="transcribe"))
+            for _ in range(20):  # it has time enough to look too early
+                await jobs.listed(ANN)
+        await until(lambda: len(endless.running) == 1)
+
+
+async def test_what_is_not_committed_wakes_nobody(jobs: Jobs, clock: FakeClock) -> None:
+    looked = []
+    claim = jobs.queue.claim
+
+    async def noted(*arguments: Any, **options: Any) -> Claim | None:
+        looked.append(arguments)
+        return await claim(*arguments, **options)
+
+    jobs.queue.claim = noted  # type: ignore[method-assign]
+    async with working(jobs, {"transcribe": Endless()}):
+        await until(lambda: clock.sleepers == 2)
+        with contextlib.suppress(ZeroDivisionError):
+            async with jobs.database.write() as tx:
+                await jobs.enqueue(tx, NewJob(owner_id="ann", kind="transcribe"))
+                raise ZeroDivisionError
+        async with jobs.database.write():  # on the same connection
+            pass
+        await asyncio.sleep(0)
+        assert len(looked) == 1
 
 
 async def test_what_others_announce_is_found_by_looking(jobs: Jobs, elsewhere: Jobs, clock: FakeClock) -> None:

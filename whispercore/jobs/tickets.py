@@ -1,0 +1,106 @@
+"""The tickets that procrastinate keeps in PostgreSQL: that there is something to do, of a kind, but not what.
+
+procrastinate makes the connections here. Two of its habits are changed: what it asks while the database is away it asks
+again, where it would end its worker; and what it is told of while it looks makes it look once more, where it would
+forget that. So its looking from time to time is needed for tickets only that are for later.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any, Final, LiteralString
+
+import psycopg
+from procrastinate import App, PsycopgConnector
+from procrastinate.connector import Notify
+from procrastinate.exceptions import ConnectorException
+from procrastinate.sql import queries
+from psycopg.sql import SQL, Identifier
+from psycopg_pool import PoolClosed
+from sqlalchemy import URL
+from tenacity import retry, retry_if_exception, retry_if_exception_type, wait_fixed
+
+from whispercore.database.postgres import CONNECT_S
+
+TICKET: Final = "whispercore.ticket"
+"""The name of the task."""
+AGAIN_S: Final = 1.0
+"""Until the database is asked again that was away."""
+_CONNECTIONS: Final = 4
+_QUIET_S: Final = 30.0
+"""After which a connection that only listens is looked at."""
+_SOMETHING: Final = json.dumps({"type": "job_inserted", "job_id": 0})
+_log = logging.getLogger(__name__)
+
+
+def tickets_app(url: URL) -> App:
+    """What procrastinate calls an application; nothing is opened yet.
+
+    Args:
+        url: Of the PostgreSQL.
+    """
+    return App(connector=_Connector(url))
+
+
+def queue_of(kind: str) -> str:
+    """The queue of the tickets for jobs of a kind. It says whose it is: others may use procrastinate in this place."""
+    return f"{TICKET}.{kind}"
+
+
+def _is_away(error: BaseException) -> bool:
+    cause = error.__cause__
+    gone = isinstance(cause, psycopg.OperationalError) and not isinstance(cause, PoolClosed)
+    return isinstance(error, ConnectorException) and gone
+
+
+_patiently = retry(retry=retry_if_exception(_is_away), wait=wait_fixed(AGAIN_S))
+_unceasingly = retry(retry=retry_if_exception_type(psycopg.Error), wait=wait_fixed(AGAIN_S))
+
+
+class _Connector(PsycopgConnector):
+    """Connections of procrastinate's own: at most four, and one that listens."""
+
+    def __init__(self, url: URL) -> None:
+        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._how: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "whispercore tickets"}
+        self._heard = 0
+        super().__init__(conninfo=self._address, min_size=1, max_size=_CONNECTIONS, kwargs=self._how)
+
+    @_patiently
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Nothing comes of it."""
+        await super().execute_query_async(query, **arguments)
+
+    @_patiently
+    async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+        """All rows."""
+        rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
+        return rows
+
+    @_patiently
+    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+        """One row. Whoever is given no ticket looks again if he was told of one meanwhile."""
+        while True:
+            heard = self._heard
+            row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
+            if query != queries["fetch_job"] or row["id"] is not None or heard == self._heard:
+                return row
+
+    @_unceasingly
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """Tell of new tickets, and once at the beginning: some may have come while nobody listened."""
+        listening = await psycopg.AsyncConnection.connect(self._address, autocommit=True, **self._how)
+        async with listening:
+            for channel in channels:
+                await listening.execute(SQL("LISTEN {}").format(Identifier(channel)))
+            await self._tell(on_notification, "", _SOMETHING)
+            while True:
+                async for one in listening.notifies(timeout=_QUIET_S):
+                    await self._tell(on_notification, one.channel, one.payload)
+                await listening.execute("SELECT 1")
+
+    async def _tell(self, on_notification: Notify, channel: str, payload: str) -> None:
+        self._heard += 1
+        await on_notification(channel=channel, payload=payload)
