@@ -12,6 +12,7 @@ from pathlib import Path
 from attrs import evolve
 
 from benchmarks import (
+    answers,
     cancel,
     chunks,
     door,
@@ -56,6 +57,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "encryption": encryption.run,
     "queue": queueing.run,
     "server": through_server.run,
+    "answers": answers.run,
     "followers": followers.run,
     "health": health.run,
     "search": search.run,

@@ -29,6 +29,7 @@ NAMES = (
     "encryption",
     "queue",
     "server",
+    "answers",
     "followers",
     "health",
     "search",
