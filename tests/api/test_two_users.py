@@ -22,7 +22,9 @@ from whispercore_server.plugin import discovered
 OPERATIONS = [
     one.operation for one in entries(discovered()) if one.operation.scope is not None and one.operation.scope != "admin"
 ]
-ABOUT_ONE = [one for one in OPERATIONS if ids_in(one.path)]
+EVERYBODYS = {"model"}
+"""Ids of what belongs to nobody."""
+ABOUT_ONE = [one for one in OPERATIONS if set(ids_in(one.path)) - EVERYBODYS]
 ABOUT_ALL = [one for one in OPERATIONS if not ids_in(one.path) and not isinstance(one, Channel)]
 """Channels tell only of what they were opened for; whose session may be gone on with is tested with them."""
 INSIDE = {"share_id", "delivery_id"}
