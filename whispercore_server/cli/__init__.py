@@ -17,6 +17,7 @@ from whispercore_server.cli import audit, backup, db, jobs, keys, models, users
 from whispercore_server.cli.doctor.command import doctor
 from whispercore_server.cli.exits import EXIT_CODES, Group
 from whispercore_server.cli.export import export
+from whispercore_server.cli.listen.command import listen
 from whispercore_server.cli.routes import routes
 from whispercore_server.cli.search import search
 from whispercore_server.cli.serve import serve
@@ -65,6 +66,7 @@ def main() -> None:
 
 
 app.command(epilog=EXIT_CODES)(transcribe)
+app.command(epilog=EXIT_CODES)(listen)
 app.command(epilog=EXIT_CODES)(search)
 app.command()(export)
 app.command()(upload)

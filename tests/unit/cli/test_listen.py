@@ -1,0 +1,71 @@
+"""``whispercore listen``: a pipe, transcribed while it is spoken."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live import ADMIN_KEY, live, settings_for
+from tests.speech import distance, truth, words
+from whispercore_server.cli.exits import ExitCode
+from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
+
+from .conftest import AUDIO, Run
+
+SAID = str(truth()["clip01-en.wav"]["text"])
+CLIP = (AUDIO / "clip01-en.wav").read_bytes()
+
+
+def is_said(text: str) -> bool:
+    return distance(words(SAID), words(text)) <= 1
+
+
+@pytest.mark.parametrize("sound", [CLIP, CLIP[44:]], ids=["wav", "bare samples"])
+def test_a_pipe_is_written_line_by_line(run: Run, sound: bytes) -> None:
+    done = run("listen", "-m", "micro", "-l", "en", stdin=None, input=sound)
+    assert done.returncode == 0, done.stderr
+    assert is_said(done.stdout.decode())
+    assert b"\r" not in done.stdout
+
+
+def test_events_as_json(run: Run) -> None:
+    done = run("listen", "-m", "micro", "--json", stdin=None, input=CLIP)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"speech_started", "speech_ended", "language_detected", "utterance_ended"} <= {one["type"] for one in events}
+    assert is_said(" ".join(one["segment"]["text"] for one in events if one["type"] == "final_segment"))
+    assert events[-1]["type"] == "ended"
+
+
+def test_with_a_server(run: Run, tmp_path: Path) -> None:
+    with live(settings_for(tmp_path), plugins=(TRANSCRIBER,)) as server:
+        asked = ("listen", "--server", server.url, "-m", "micro", "-l", "en")
+        done = run(*asked, "--api-key", ADMIN_KEY, stdin=None, input=CLIP)
+        assert done.returncode == 0, done.stderr
+        assert is_said(done.stdout.decode())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sound", "told"),
+    [
+        ((), b"OggS" + bytes(60), "neither a WAV"),
+        ((), CLIP[:20], "without samples"),
+        ((), CLIP[:34] + b"\x18\0" + CLIP[36:], "other samples than 16-bit"),
+        (("-l", "klingon"), CLIP, "klingon"),
+    ],
+)
+def test_what_it_cannot_take(run: Run, arguments: tuple[str, ...], sound: bytes, told: str) -> None:
+    done = run("listen", "-m", "micro", *arguments, stdin=None, input=sound)
+    assert done.returncode == ExitCode.USAGE
+    assert told in " ".join(done.stderr.decode().split())
+    assert done.stdout == b""
+
+
+def test_a_microphone_needs_its_extra(run: Run) -> None:
+    if "sounddevice" in sys.modules:
+        pytest.skip("it is installed")
+    done = run("listen", "--microphone", "-m", "micro")
+    assert done.returncode == ExitCode.USAGE
+    assert "microphone" in done.stderr.decode()

@@ -1,0 +1,62 @@
+"""Listening with a server's engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from whispercore.api.transcriber import live as api
+from whispercore.api.transcriber.jobs import SpokenSegment
+from whispercore.live.events import FinalSegment, LanguageDetected, LiveEvent, PartialText
+from whispercore.transcript import Segment, Word
+from whispercore_client import AsyncClient
+from whispercore_server.cli.listen.sources import Source
+
+
+async def events_there(
+    source: Source, url: str, api_key: str | None, *, model: str | None, language: str | None, translate: bool
+) -> AsyncIterator[LiveEvent]:
+    """What a server hears; of its messages those that are shown.
+
+    Raises:
+        WhispercoreError: The server refuses, or cannot be reached.
+    """
+    async with (
+        AsyncClient(url, api_key=api_key) as client,
+        client.live.listen(
+            model=model, language=language, translate=translate, sample_rate=source.sample_rate
+        ) as socket,
+    ):
+
+        async def send() -> None:
+            async for frame in source.frames:
+                await socket.send(api.Sound(data=frame))
+            await socket.send(api.Finish())
+
+        sending = asyncio.create_task(send())
+        try:
+            async for message in socket:
+                match message:
+                    case api.Partial(utterance=utterance, start=start, end=end, text=text, stable=stable):
+                        yield PartialText(utterance=utterance, start_s=start, end_s=end, text=text, stable=stable)
+                    case api.Final(utterance=utterance, position=position, segment=heard):
+                        yield FinalSegment(utterance=utterance, position=position, segment=_segment(heard))
+                    case api.LanguageDetected(language=language, probability=probability):
+                        yield LanguageDetected(language=language, probability=probability)
+        finally:
+            sending.cancel()
+            await asyncio.wait((sending,))
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            raise error
+
+
+def _segment(heard: SpokenSegment) -> Segment:
+    return Segment(
+        text=heard.text,
+        start_s=heard.start,
+        end_s=heard.end,
+        confidence=heard.confidence,
+        words=tuple(
+            Word(text=one.text, start_s=one.start, end_s=one.end, confidence=one.confidence) for one in heard.words
+        ),
+    )
