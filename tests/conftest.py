@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from benchmarks.ct2_model import converted
 from tests.databases import (  # noqa: F401 (they are fixtures)
     _shared,
     _sqlite_template,
@@ -52,6 +53,12 @@ def micro_path() -> Path:
 @pytest.fixture(scope="session")
 def micro() -> ModelFile:
     return ModelStore(Settings.from_environment()).get("micro")
+
+
+@pytest.fixture(scope="session")
+def ct2_micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled model as faster-whisper reads it."""
+    return converted(MICRO_PATH, tmp_path_factory.mktemp("ct2") / "micro")
 
 
 @pytest.fixture

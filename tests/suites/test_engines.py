@@ -10,6 +10,7 @@ import pytest
 from tests.speech import samples
 from tests.speech_server import speech_server
 from whispercore.children.supervisor import Isolation
+from whispercore.engines.fasterwhisper.engine import FasterWhisper
 from whispercore.engines.openai.engine import OpenAI
 from whispercore.engines.whispercpp import engine as whispercpp
 from whispercore.settings import Settings
@@ -46,6 +47,18 @@ class TestWhisperCppThroughThePlainBinding(TestWhisperCpp):
     @pytest.fixture(autouse=True)
     def _unknown_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WHISPERCORE_PLAIN_BINDING", "1")
+
+
+class TestFasterWhisper(EngineContract):
+    @pytest.fixture
+    def engine(self, ct2_micro: Path) -> Iterator[FasterWhisper]:
+        engine = FasterWhisper(ct2_micro, sha256="f" * 64, threads=1, isolation="none")  # its imports take a second
+        yield engine
+        engine.unload()
+
+    @pytest.fixture
+    def speech(self) -> bytes:
+        return samples("clip02-en.wav").tobytes()
 
 
 class TestOpenAI(EngineContract):

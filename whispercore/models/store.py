@@ -13,7 +13,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from whispercore.errors import InvalidOption, ModelDamaged, ModelInUse, ModelMissing, NoSpace, UnknownModel
-from whispercore.models import choice, records
+from whispercore.models import choice, folders, records
 from whispercore.models.catalogue import CATALOGUE, MICRO, MICRO_PATH, CatalogueModel
 from whispercore.models.checksums import compared, copy_synced, hashed_once, inspected_once
 from whispercore.models.listing import StoredModel, listed
@@ -126,6 +126,8 @@ class ModelStore:
             return self._outside(name, MICRO_PATH)
         if self._file(name).is_file():
             return self._stored(name)
+        if folders.is_folder_model(self._folder / name):
+            return self._outside(name, self._folder / name)
         return self.pull(name, on_progress=on_progress)
 
     def is_here(self, name: str) -> bool:
@@ -143,7 +145,7 @@ class ModelStore:
             if away is not None and not choice.remotes(self._settings):
                 raise UnknownModel(name)
             return away is not None or self.is_here(alone)
-        if name == MICRO.name or self._file(name).is_file():
+        if name == MICRO.name or self._file(name).is_file() or folders.is_folder_model(self._folder / name):
             return True
         if name not in self._catalogue:
             raise UnknownModel(name, self._similar(name))
@@ -253,7 +255,7 @@ class ModelStore:
     def list(self) -> tuple[StoredModel, ...]:
         """Every model that is here or can be downloaded, the local ones included, in the catalogue's order."""
         here = listed(self._catalogue, {name: self._file(name) for name in self._local()})
-        return (*here, *choice.remotes(self._settings))
+        return (*here, *folders.listed(self._folder), *choice.remotes(self._settings))
 
     def _for_engine(self, engine: str, name: str, find: Callable[[], ModelFile]) -> ModelFile:
         away = choice.remote(engine, name, self._settings)
@@ -264,6 +266,9 @@ class ModelStore:
         return evolve(find(), engine=engine)
 
     def _outside(self, name: str, path: Path) -> ModelFile:
+        if folders.is_folder_model(path):
+            sha256, size = folders.checked(path, self._folder / "seen")
+            return ModelFile(name=name, path=path, sha256=sha256, size_bytes=size, info=None, engine=folders.ENGINE)
         with ModelBytes(path) as model:
             info = inspected_once(model)
             sha256 = hashed_once(model, lambda: checksum(model, self._folder / "seen"))

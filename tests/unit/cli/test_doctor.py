@@ -55,7 +55,7 @@ def test_everything_is_looked_at() -> None:
     assert report["ok"] is True
     assert report["problems"] == []
     assert {one["name"] for one in report["packages"]} == {"whispercore", "pywhispercpp", "av", "numpy"}
-    assert {"server", "postgres", "redis", "s3", "otel", "cuda", "diarize", "documents"} == {
+    assert {"server", "postgres", "redis", "s3", "otel", "cuda", "diarize", "documents", "faster-whisper"} == {
         one["name"] for one in report["extras"]
     }
     assert report["engine"]["library"].startswith("whisper-cpp ")

@@ -52,12 +52,22 @@ class Computation(Protocol):
 
 def serve(channel: Channel) -> None:
     """Load the model of the first message, then answer until the channel ends."""
+    serve_with(channel, _open)
+
+
+def serve_with(channel: Channel, open_model: Callable[[Load], tuple[Computation, int]]) -> None:
+    """The same, for any computation.
+
+    Args:
+        channel: To the parent.
+        open_model: Gives the loaded model, and how many calls it takes at once.
+    """
     first = channel.receive()
     if first is None or not isinstance(first[0], Load):
         return
     load = first[0]
     try:
-        model, slots = _open(load)
+        model, slots = open_model(load)
     except (LibraryError, RuntimeError, MemoryError) as error:
         channel.send(LoadFailed(str(error) or type(error).__name__))
         return

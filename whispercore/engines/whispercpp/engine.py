@@ -92,6 +92,8 @@ class WhisperCpp:
         isolation: ``none`` computes in this process.
     """
 
+    name, service, slots = "whisper-cpp", SERVICE, SLOTS
+
     def __init__(
         self, model: Path, *, sha256: str, threads: int | None = None, isolation: Isolation = "process"
     ) -> None:
@@ -107,7 +109,7 @@ class WhisperCpp:
         self._starting = threading.Lock()
         self._unwanted = threading.Event()
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for slot in range(SLOTS):
+        for slot in range(self.slots):
             self._slots.put(slot)
 
     @property
@@ -129,7 +131,7 @@ class WhisperCpp:
         """What the text depends on."""
         loaded = self._known()
         return Fingerprint(
-            engine=f"whisper-cpp {loaded.version}",
+            engine=f"{self.name} {loaded.version}",
             model_sha256=self._sha256,
             device=_device(loaded.system),
             threads=self._threads,
@@ -199,7 +201,7 @@ class WhisperCpp:
         about = {"window.start_s": window.start_s, "window.duration_s": window.duration_s}
         with tracing.span("decode a window", attributes=about):
             heard = self._call(request, window, control, Heard)
-            in_child: dict[str, tracing.Attribute] = {"process.pid": self.pid or 0, "engine": "whisper-cpp"}
+            in_child: dict[str, tracing.Attribute] = {"process.pid": self.pid or 0, "engine": self.name}
             tracing.record("compute in the engine's child", heard.began_ns, heard.ended_ns, in_child)
         return Decoded(
             segments=tuple(_shifted(item, window) for item in heard.segments),
@@ -312,14 +314,14 @@ class WhisperCpp:
                 _report_death(running, ended)
 
         child = Child(
-            SERVICE, CODEC, receive=receive, exited=exited, environment=_ENVIRONMENT, isolation=self._isolation
+            self.service, CODEC, receive=receive, exited=exited, environment=_ENVIRONMENT, isolation=self._isolation
         )
         running = _Running(child)
         holder.append(running)
         self._loading = child
         if self._unwanted.is_set():
             child.kill("unloaded")
-        child.send(Load(str(self._model), self._threads, SLOTS))
+        child.send(Load(str(self._model), self._threads, self.slots))
         try:
             answer = first.get(timeout=LOAD_LIMIT_S)
         except queue.Empty:
@@ -334,7 +336,7 @@ class WhisperCpp:
             raise _death(answer)
         assert isinstance(answer, Loaded)
         running.loaded = self._loaded = answer
-        _log.info("loaded %s in process %d: whisper.cpp %s", self._model, child.pid, answer.version)
+        _log.info("loaded %s in process %d: %s %s", self._model, child.pid, self.name, answer.version)
         return running
 
 

@@ -1,0 +1,52 @@
+"""The parent's side of faster-whisper: the same child protocol as whisper.cpp, another computation."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from attrs import evolve
+
+from whispercore.children.supervisor import Isolation
+from whispercore.engines.engine import Capabilities
+from whispercore.engines.whispercpp.engine import WhisperCpp
+from whispercore.errors import InvalidOption
+from whispercore.transcript import Fingerprint
+
+
+class FasterWhisper(WhisperCpp):
+    """A model of CTranslate2, in a folder, on the graphics cards where CUDA finds any, else on the processor.
+
+    Windows that wait together are decoded in one batch. There is one attempt for each: ``temperature`` and
+    ``temperature_step`` are not used.
+
+    Args:
+        model: The folder.
+        sha256: Its checksum, for the fingerprint.
+        threads: Threads of the processor; None for this machine's best.
+        isolation: ``none`` computes in this process.
+
+    Raises:
+        InvalidOption: The extra is not installed.
+    """
+
+    name = "faster-whisper"
+    service = "whispercore.engines.fasterwhisper.child"
+    slots = 8
+
+    def __init__(
+        self, model: Path, *, sha256: str, threads: int | None = None, isolation: Isolation = "process"
+    ) -> None:
+        if find_spec("faster_whisper") is None:
+            raise InvalidOption("engine", "faster-whisper is missing: pip install 'whispercore[faster-whisper]'")
+        super().__init__(model, sha256=sha256, threads=threads, isolation=isolation)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the loaded model can do."""
+        return evolve(super().capabilities, batch=self.slots)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What the text depends on, but for the windows that share a batch: they change the last bits."""
+        return evolve(super().fingerprint, repeatable=False)
