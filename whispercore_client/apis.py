@@ -20,6 +20,7 @@ from whispercore.api.transcriber.admin.security import Security
 from whispercore.api.transcriber.admin.signing_keys import SigningKeys
 from whispercore.api.transcriber.admin.system import System
 from whispercore.api.transcriber.admin.users import Users
+from whispercore.api.transcriber.admin.workers import Workers
 from whispercore.api.transcriber.api_keys import ApiKeys
 from whispercore.api.transcriber.auth import Auth
 from whispercore.api.transcriber.batches import Batches
@@ -205,6 +206,11 @@ class Apis(Generic[T_co]):
     def signing_keys(self) -> SigningKeys[T_co]:
         """The keys that tokens are signed with."""
         return SigningKeys(self.transport)
+
+    @property
+    def workers(self) -> Workers[T_co]:
+        """Who does the jobs, on whichever machine."""
+        return Workers(self.transport)
 
     @property
     def security(self) -> Security[T_co]:

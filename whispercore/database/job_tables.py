@@ -178,6 +178,10 @@ workers = Table(
     Column("slots", Integer, nullable=False),
     Column("started_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
+    Column("host", Text, nullable=False, server_default=""),
+    Column("process_id", Integer, nullable=False, server_default="0"),
+    Column("kinds", Text, nullable=False, server_default="[]", doc="A list, in JSON."),
+    Column("models", Text, nullable=False, server_default="[]", doc="Those that it has loaded: a list, in JSON."),
 )
 
 results = Table(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -88,13 +90,21 @@ class Queue:
         self._ports.events.publish(job.id)
         return Claim(job, now, self._ports)
 
-    async def renew(self, worker: str, claims: Collection[Claim], *, lease_s: float = LEASE_S) -> list[Claim]:
+    async def renew(
+        self,
+        worker: str,
+        claims: Collection[Claim],
+        *,
+        lease_s: float = LEASE_S,
+        loaded_models: Collection[str] = (),
+    ) -> list[Claim]:
         """Say that a worker is there, and keep its jobs, also those whose lease has lapsed while nobody took them.
 
         Args:
             worker: Who has them.
             claims: His holds on them.
             lease_s: How long they are his from now on.
+            loaded_models: Models that cost him no loading.
 
         Returns:
             Those that he has lost.
@@ -107,7 +117,8 @@ class Queue:
             .returning(jobs.c.id, jobs.c.attempt)
         )
         async with self._ports.database.write() as tx:
-            await tx.execute(update(workers).where(workers.c.name == worker).values(seen_at=now))
+            models = json.dumps(sorted(loaded_models))
+            await tx.execute(update(workers).where(workers.c.name == worker).values(seen_at=now, models=models))
             kept = {(row.id, row.attempt) for row in await tx.execute(renewed)} if claims else set()
         return [claim for claim in claims if (claim.job.id, claim.job.attempt) not in kept]
 
@@ -150,17 +161,19 @@ class Queue:
         self._tell(given_up, taken)
         return taken
 
-    async def enter(self, worker: str, slots: int) -> None:
+    async def enter(self, worker: str, slots: int, kinds: Collection[str] = ()) -> None:
         """A worker begins: what one of its name has left lying is to be done again.
 
         Args:
             worker: Its name.
             slots: How many jobs it does at once.
+            kinds: The kinds that it knows.
         """
         now = self._ports.database.now()
         async with self._ports.database.write() as tx:
             await tx.execute(delete(workers).where(workers.c.name == worker))
-            await tx.execute(insert(workers).values(name=worker, slots=slots, started_at=now, seen_at=now))
+            about = {"host": self._ports.machine, "process_id": os.getpid(), "kinds": json.dumps(sorted(kinds))}
+            await tx.execute(insert(workers).values(name=worker, slots=slots, started_at=now, seen_at=now, **about))
             await outbox.forget(tx, now - timedelta(days=OUTBOX_DAYS))
         await self.release_all(worker)
 

@@ -89,7 +89,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled. Jobs that are not done then are given back, for others to go on with at once."""
-        await self._queue.enter(self.name, self._slots)
+        await self._queue.enter(self.name, self._slots, self.kinds)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._tend())
@@ -194,7 +194,8 @@ class Worker:
             with _logged("keep its jobs"):
                 if now >= renew_at:
                     renew_at = now + RENEWALS * self._lease_s
-                    self._stop(await self._queue.renew(self.name, self._held(), lease_s=self._lease_s))
+                    held, models = self._held(), self._loaded_models()
+                    self._stop(await self._queue.renew(self.name, held, lease_s=self._lease_s, loaded_models=models))
                 elif self._running:
                     self._stop(await self._queue.lost(self._held()))
             with _logged("sweep"):

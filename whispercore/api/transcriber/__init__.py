@@ -15,6 +15,7 @@ from whispercore.api.transcriber.admin.security import Security
 from whispercore.api.transcriber.admin.signing_keys import SigningKeys
 from whispercore.api.transcriber.admin.system import System
 from whispercore.api.transcriber.admin.users import Users
+from whispercore.api.transcriber.admin.workers import Workers
 from whispercore.api.transcriber.api_keys import ApiKeys
 from whispercore.api.transcriber.auth import Auth
 from whispercore.api.transcriber.batches import Batches
@@ -58,6 +59,7 @@ API: Final = Api(
         Users,
         Csrf,
         SigningKeys,
+        Workers,
         Security,
         Audit,
         Incidents,

@@ -20,6 +20,7 @@ from whispercore_server.plugins.transcriber.admin.security import SecurityHandle
 from whispercore_server.plugins.transcriber.admin.signing_keys import SigningKeysHandlers
 from whispercore_server.plugins.transcriber.admin.system import SystemHandlers
 from whispercore_server.plugins.transcriber.admin.users import UsersHandlers
+from whispercore_server.plugins.transcriber.admin.workers import WorkersHandlers
 from whispercore_server.plugins.transcriber.api_keys import ApiKeysHandlers
 from whispercore_server.plugins.transcriber.auth import AuthHandlers
 from whispercore_server.plugins.transcriber.batches import BatchesHandlers
@@ -59,6 +60,7 @@ def _handlers(ports: Ports) -> Sequence[object]:
         UsersHandlers(ports),
         CsrfHandlers(ports),
         SigningKeysHandlers(ports),
+        WorkersHandlers(ports),
         SecurityHandlers(ports),
         AuditHandlers(ports),
         IncidentsHandlers(ports),
