@@ -22,6 +22,7 @@ from benchmarks import (
     health,
     imports,
     limits,
+    live,
     logins,
     many_files,
     memory,
@@ -61,6 +62,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "followers": followers.run,
     "health": health.run,
     "search": search.run,
+    "live": live.run,
 }
 
 

@@ -33,6 +33,7 @@ NAMES = (
     "followers",
     "health",
     "search",
+    "live",
 )
 
 

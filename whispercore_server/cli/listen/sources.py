@@ -6,8 +6,9 @@ import asyncio
 import struct
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
-from typing import BinaryIO, Final
+from collections.abc import AsyncIterator
+from io import BufferedReader
+from typing import Final, cast
 
 import numpy as np
 from attrs import frozen
@@ -41,7 +42,7 @@ async def from_stdin(sample_rate: int) -> Source:
     Raises:
         InvalidOption: It is something else.
     """
-    pipe = sys.stdin.buffer
+    pipe = cast("BufferedReader", sys.stdin.buffer)
     head = await asyncio.to_thread(pipe.read, 12)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         rate, channels = await asyncio.to_thread(_wav, pipe)
@@ -62,7 +63,7 @@ def microphone(until: asyncio.Event) -> Source:
         InvalidOption: The extra is not installed, or there is no microphone.
     """
     try:
-        import sounddevice  # noqa: PLC0415 - an extra
+        import sounddevice  # noqa: PLC0415 - an extra  # pyright: ignore[reportMissingImports]
     except (ImportError, OSError) as error:
         raise InvalidOption(
             "--microphone",
@@ -92,7 +93,7 @@ def microphone(until: asyncio.Event) -> Source:
     return Source(SAMPLE_RATE, frames())
 
 
-def _wav(pipe: BinaryIO) -> tuple[int, int]:
+def _wav(pipe: BufferedReader) -> tuple[int, int]:
     """Reads the head of a WAV up to its samples, and gives their rate and the number of channels."""
     rate = channels = 0
     while len(chunk := pipe.read(8)) == 8:
@@ -109,18 +110,17 @@ def _wav(pipe: BinaryIO) -> tuple[int, int]:
     raise InvalidOption("stdin", "it is a WAV without samples")
 
 
-async def _pieces(pipe: BinaryIO, head: bytes) -> AsyncIterator[bytes]:
+async def _pieces(pipe: BufferedReader, head: bytes) -> AsyncIterator[bytes]:
     """What comes through a pipe, as it comes. A thread reads it, which nobody has to wait for at the end."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
 
     def read() -> None:
-        read1: Callable[[int], bytes] = pipe.read1 if hasattr(pipe, "read1") else pipe.read
-        data = head or read1(_FRAME_BYTES)
+        data = head or pipe.read1(_FRAME_BYTES)
         try:
             while data:
                 asyncio.run_coroutine_threadsafe(waiting.put(data), loop).result()
-                data = read1(_FRAME_BYTES)
+                data = pipe.read1(_FRAME_BYTES)
             asyncio.run_coroutine_threadsafe(waiting.put(b""), loop).result()
         except RuntimeError:
             return  # the loop is gone, and with it whoever listened
