@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -64,7 +64,7 @@ def test_what_it_cannot_take(run: Run, arguments: tuple[str, ...], sound: bytes,
 
 
 def test_a_microphone_needs_its_extra(run: Run) -> None:
-    if "sounddevice" in sys.modules:
+    if importlib.util.find_spec("sounddevice") is not None:
         pytest.skip("it is installed")
     done = run("listen", "--microphone", "-m", "micro")
     assert done.returncode == ExitCode.USAGE
