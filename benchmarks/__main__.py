@@ -33,6 +33,7 @@ from benchmarks import (
     search,
     through_server,
     uploads,
+    voice_activity,
     window_length,
 )
 from benchmarks.machine import this_machine
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "formats": formats.run,
     "overlap": overlap.run,
     "windows": window_length.run,
+    "vad": voice_activity.run,
     "requests": requests.run,
     "door": door.run,
     "limits": limits.run,

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from whispercore.audio.vad import Vad
     from whispercore.engines.engine import Options
     from whispercore.errors import Cancelled, EngineError, InvalidOption, MediaError, ModelError, WhispercoreError
     from whispercore.progress import Progress
@@ -29,6 +30,7 @@ __all__ = [
     "Segment",
     "Transcript",
     "Transcription",
+    "Vad",
     "WhispercoreError",
     "Word",
     "stream",
@@ -43,6 +45,7 @@ _HOME = {
     **dict.fromkeys(("Transcription", "stream", "transcribe"), "transcription"),
     "Progress": "progress",
     "Options": "engines.engine",
+    "Vad": "audio.vad",
 }
 
 

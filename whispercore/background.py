@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from whispercore.errors import Cancelled
+
 _T = TypeVar("_T")
 
 
@@ -30,3 +32,19 @@ def in_background(call: Callable[[], _T], *, name: str) -> Future[_T]:
 
     threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True).start()
     return future
+
+
+def went_wrong(future: Future[_T]) -> bool:
+    """Whether a future that is done has no result."""
+    return future.cancelled() or future.exception() is not None
+
+
+def result_of(future: Future[_T]) -> _T:
+    """What came of a future that is done.
+
+    Raises:
+        Cancelled: It was cancelled.
+    """
+    if future.cancelled():
+        raise Cancelled
+    return future.result()

@@ -25,11 +25,13 @@ from whispercore.audio.joined import PartFiles
 from whispercore.audio.messages import Channels
 from whispercore.audio.readers import Readers, default_readers
 from whispercore.audio.recording import Audio, known_channels, on_disk
-from whispercore.background import in_background
+from whispercore.audio.timemap import mapped
+from whispercore.audio.vad import Vad
+from whispercore.background import in_background, result_of, went_wrong
 from whispercore.checkpoints import Checkpoints, FinishedWindow, Past
 from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
 from whispercore.engines.pool import EnginePool, Lane, Lease, default_pool
-from whispercore.errors import Cancelled, IncompleteMedia, NoSound
+from whispercore.errors import IncompleteMedia, NoSound
 from whispercore.models.store import ModelFile, ModelStore
 from whispercore.order import Order
 from whispercore.progress import Progress, Stage
@@ -64,6 +66,8 @@ class Pipeline:
     channels: Channels = field(validator=known_channels)
     engine: str | None  # None for the one that the model is for
     keep_damaged: bool = field(validator=validators.instance_of(bool))
+    vad: Vad | None = None
+    """How speech is found; None to transcribe all."""
     diarization: Diarization | None = None
     """How speakers are told apart; None where nobody asks who speaks."""
     find_diarizer: FindDiarizer = find_diarizer
@@ -104,7 +108,7 @@ class Pipeline:
             readers = default_readers() if self.pool is None and self.readers is None else self.readers
             assign = yield from self._assignment(path, called, readers)
             decoder = stack.enter_context(
-                Decoder(path, name=called, channels=self.channels, control=self.control, readers=readers)
+                Decoder(path, name=called, channels=self.channels, control=self.control, readers=readers, vad=self.vad)
             )
             self.sound = decoder.sound
             self.enter("loading model")
@@ -159,7 +163,7 @@ class Pipeline:
             self.control.check()
             futures.wait((future,), _TICK_S)
             yield []
-        return _result(future)
+        return result_of(future)
 
     def enter(self, stage: Stage, *, total_s: float | None = None) -> None:
         """A new stage begins."""
@@ -189,7 +193,10 @@ class _Run:
     engine: Engine
     decoder: Decoder
     assign: Assign
-    pending: dict[Future[Decoded], tuple[int, Window]] = field(factory=dict)
+    pending: dict[Future[Decoded], tuple[int, Window, float]] = field(factory=dict)
+    """What is in work: its number, and for how much of the recording it stands."""
+    reached_s: dict[int | None, float] = field(factory=dict)
+    """Where the last window of each channel ended."""
     fractions: dict[int, float] = field(factory=dict)
     order: Order = field(init=False)
     n_channels: int = field(init=False)
@@ -213,7 +220,8 @@ class _Run:
         self.order = Order(range(self.n_channels) if separate else [None])
         longest_s = can.max_window_s if can.max_window_s is not None else MAX_WINDOW_S
         self.window_s = min(longest_s, self.model.window_s)
-        self.fingerprint = evolve(self.engine.fingerprint, cutter=CUTTER_VERSION, window_s=self.window_s)
+        own = self.engine.fingerprint
+        self.fingerprint = evolve(own, cutter=CUTTER_VERSION, window_s=self.window_s, vad=self.decoder.detector)
         # With checkpoints, no window is begun before another one is safe: what a kill costs is bounded by the slots.
         self.ahead = can.slots if self.pipeline.checkpoints is not None else 2 * can.slots
 
@@ -222,24 +230,26 @@ class _Run:
         finished = {(window.channel, window.index): window for window in past.windows}
         windows = self._windows()
         language, held = yield from self._language(past.language, windows)
-        options = evolve(self.pipeline.options, language=language.code, words=self._needs_words())
+        options = evolve(self.pipeline.options, language=language.code, words=self._keeps_words())
         self.pipeline.enter("transcribing", total_s=self.decoder.sound.declared_s)
         for number, window in enumerate(itertools.chain(held, windows)):
             self.n_cut += 1
-            self.cut_s += window.duration_s
+            length_s = window.end_s - self.reached_s.get(window.channel, 0.0)
+            self.reached_s[window.channel] = window.end_s
+            self.cut_s += length_s
             yield from self._room(self.ahead - 1)
             before = finished.pop((window.channel, window.index), None)
             if before is not None and before.is_of(window):
-                self.skipped_s += window.duration_s
-                yield self._take(number, before, window.duration_s)
+                self.skipped_s += length_s
+                yield self._take(number, before, length_s)
             else:
-                self._decode(number, window, options)
+                self._decode(number, window, length_s, options)
         self.all_cut = True
         yield from self._room(0)
         yield self._place(self.order.rest())
         self._finish(language)
 
-    def _needs_words(self) -> bool:
+    def _keeps_words(self) -> bool:
         """Speakers are told apart by words where the engine has them."""
         wanted = self.pipeline.diarization
         by_voice = wanted is not None and wanted.by == "voice"
@@ -276,8 +286,9 @@ class _Run:
             self.pipeline.checkpoints.decided(best)
         return _Language(best.code, best.probability), held
 
-    def _decode(self, number: int, window: Window, options: Options) -> None:
-        length_s = window.duration_s  # and not the window: what follows must not keep its samples
+    def _decode(self, number: int, window: Window, length_s: float, options: Options) -> None:
+        if window.stretches and self.engine.capabilities.words:
+            options = evolve(options, words=True)  # so that segments can be cut where silence was left out
         self.fractions[number] = 0.0
 
         def note(fraction: float) -> None:
@@ -287,13 +298,13 @@ class _Run:
         control = Control(note)
         undo = self.pipeline.control.on_cancel(control.cancel)
         future = self.lease.decode(window, options, control, self.pipeline.lane)
-        self.pending[future] = (number, window)
+        self.pending[future] = (number, window, length_s)
         future.add_done_callback(lambda _: undo())
 
     def _room(self, at_most: int) -> Steps:
         """Keep what is finished, until at most so many windows are in work."""
         while self.pending:
-            done = sorted((future for future in self.pending if future.done()), key=_went_wrong)
+            done = sorted((future for future in self.pending if future.done()), key=went_wrong)
             for future in done:
                 yield self._keep(future)
             if len(self.pending) <= at_most:
@@ -305,19 +316,19 @@ class _Run:
                 yield []
 
     def _keep(self, future: Future[Decoded]) -> list[Segment]:
-        number, window = self.pending.pop(future)
-        window_s, position = window.duration_s, len(self.segments)
-        decoded = _result(future)
+        number, window, length_s = self.pending.pop(future)
+        position = len(self.segments)
+        decoded = result_of(future)
         self.pipeline.decoded += 1
         finished = FinishedWindow(
             index=window.index,
             channel=window.channel,
             start_s=window.start_s,
             end_s=window.end_s,
-            segments=decoded.segments,
+            segments=mapped(window, decoded.segments, keep_words=self._keeps_words()),
             fingerprint=self.fingerprint,
         )
-        segments = self._take(number, finished, window_s)
+        segments = self._take(number, finished, length_s)
         if self.pipeline.checkpoints is not None:
             self.pipeline.checkpoints.keep(finished, segments, position)
         return segments
@@ -387,13 +398,3 @@ class _Run:
 class _Language:
     code: str
     probability: float | None
-
-
-def _went_wrong(future: Future[Decoded]) -> bool:
-    return future.cancelled() or future.exception() is not None
-
-
-def _result(future: Future[_T]) -> _T:
-    if future.cancelled():
-        raise Cancelled
-    return future.result()

@@ -87,6 +87,8 @@ class Fingerprint:
     """Version of the rules by which recordings are cut into windows; set in transcripts."""
     window_s: float | None = None
     """Length of the longest window; set in transcripts."""
+    vad: str | None = None
+    """What found the speech, for instance ``silero 6.2.0``; None where nothing was left out."""
 
 
 @frozen(kw_only=True)
@@ -124,6 +126,11 @@ class Transcript:
     def text(self) -> str:
         """The whole text in one line."""
         return joined((segment.text for segment in self.segments), self.language)
+
+    @property
+    def no_speech(self) -> bool:
+        """Whether nobody says anything."""
+        return not self.segments
 
     @property
     def words(self) -> tuple[Word, ...]:

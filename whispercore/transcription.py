@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from whispercore.audio.messages import Channels
 from whispercore.audio.recording import Audio
+from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Control, Options
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import Cancelled
@@ -43,6 +44,7 @@ def transcribe(
     speakers: int | None = None,
     engine: str | None = None,
     keep_damaged: bool = False,
+    vad: Vad | bool = True,
     on_progress: OnProgress | None = None,
 ) -> Transcript:
     """Write down what is said in a recording.
@@ -68,6 +70,8 @@ def transcribe(
         engine: Name of the engine; that of the model if not given.
         keep_damaged: Give the transcript of what could be read of a truncated or damaged recording, with
             ``Transcript.damage`` set, in place of raising.
+        vad: Leave out what is no speech, so that it costs nothing and nothing is invented there; ``whispercore.Vad``
+            says how, False transcribes all. Without any speech the transcript is empty, and ``no_speech`` is true.
         on_progress: Called now and then in this thread.
 
     Raises:
@@ -93,6 +97,7 @@ def transcribe(
         speakers=speakers,
         engine=engine,
         keep_damaged=keep_damaged,
+        vad=vad,
         on_progress=on_progress,
     )
     return transcription.run()
@@ -115,6 +120,7 @@ def stream(
     speakers: int | None = None,
     engine: str | None = None,
     keep_damaged: bool = False,
+    vad: Vad | bool = True,
     on_progress: OnProgress | None = None,
     settings: Settings | None = None,
     pool: EnginePool | None = None,
@@ -141,6 +147,7 @@ def stream(
         diarization=Diarization.asked(diarize=diarize, speakers=speakers, channels=channels),
         engine=engine,
         keep_damaged=keep_damaged,
+        vad=Vad.asked(vad),
         settings=settings if settings is not None else Settings.from_environment(),
         pool=pool,
         control=Control(),

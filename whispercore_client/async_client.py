@@ -7,8 +7,9 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from whispercore.api.transcriber.job_options import JobOptions, Priority
+from whispercore.api.transcriber.job_options import JobOptions, Priority, vad_fields
 from whispercore.api.transcriber.jobs import JobDetail
+from whispercore.audio.vad import Vad
 from whispercore.clock import Clock, SystemClock
 from whispercore_client.account import Account, OnRefresh
 from whispercore_client.apis import Apis
@@ -188,6 +189,7 @@ class AsyncClient(Apis[AsyncHttp]):
         diarize: bool = False,
         speakers: int | None = None,
         keep_damaged: bool = False,
+        vad: Vad | bool = True,
         priority: Priority = "normal",
         webhook_id: str | None = None,
         on_progress: OnProgress | None = None,
@@ -217,6 +219,7 @@ class AsyncClient(Apis[AsyncHttp]):
             diarize=diarize,
             speakers=speakers,
             keep_damaged=keep_damaged,
+            **vad_fields(vad),
             priority=priority,
             webhook_id=webhook_id,
         )

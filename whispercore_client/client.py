@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from whispercore.api.transcriber.job_options import JobOptions, Priority
+from whispercore.api.transcriber.job_options import JobOptions, Priority, vad_fields
 from whispercore.api.transcriber.jobs import JobDetail
+from whispercore.audio.vad import Vad
 from whispercore.clock import Clock, SystemClock
 from whispercore_client.account import Account, OnRefresh
 from whispercore_client.apis import Apis
@@ -183,6 +184,7 @@ class Client(Apis[SyncHttp]):
         diarize: bool = False,
         speakers: int | None = None,
         keep_damaged: bool = False,
+        vad: Vad | bool = True,
         priority: Priority = "normal",
         webhook_id: str | None = None,
         on_progress: OnProgress | None = None,
@@ -212,6 +214,7 @@ class Client(Apis[SyncHttp]):
             diarize=diarize,
             speakers=speakers,
             keep_damaged=keep_damaged,
+            **vad_fields(vad),
             priority=priority,
             webhook_id=webhook_id,
         )

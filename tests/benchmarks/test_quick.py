@@ -20,6 +20,7 @@ NAMES = (
     "formats",
     "overlap",
     "windows",
+    "vad",
     "requests",
     "door",
     "limits",

@@ -109,6 +109,6 @@ async def test_five_kills_change_nothing(here: Installation, victim: Victim, aud
     assert (job.state, job.failures, job.attempt) == (State.COMPLETED, 0, ROUNDS + 1)
     n_windows = job.windows_total
     assert n_windows is not None
-    assert n_windows > 30
+    assert n_windows >= 30
     assert victim.kills == 2 * ROUNDS + 1
     assert victim.lines("begun") <= n_windows + (victim.kills - 1) * SLOTS, "the last kill came after the end"

@@ -15,6 +15,7 @@ from attrs import define, evolve, field
 
 from tests.speech import samples, truth, write_wav
 from whispercore.audio.messages import Channels
+from whispercore.audio.vad import Vad
 from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.engines.engine import Control, DetectedLanguage, Options, Window
 from whispercore.engines.pool import EnginePool, Lane, Lease
@@ -64,6 +65,7 @@ def pipeline(
     options: Options | None = None,
     diarization: Diarization | None = None,
     diarizer: ScriptedDiarizer | None = None,
+    vad: Vad | None = None,
 ) -> Pipeline:
     return Pipeline(
         audio=path,
@@ -75,6 +77,7 @@ def pipeline(
         find_diarizer=lambda _: diarizer or ScriptedDiarizer(),
         engine="whisper-cpp",
         keep_damaged=False,
+        vad=vad,
         settings=Settings.from_environment(),
         pool=pool,
         lane=lane,
@@ -101,9 +104,17 @@ def scripted(engine: ScriptedEngine) -> Iterator[EnginePool]:
         yield pool
 
 
-def broken_off(path: Path, notes: Notes, pool: EnginePool | None, after: int, channels: Channels = "mix") -> None:
+def broken_off(
+    path: Path,
+    notes: Notes,
+    pool: EnginePool | None,
+    after: int,
+    channels: Channels = "mix",
+    *,
+    vad: Vad | None = None,
+) -> None:
     """A run that is cancelled after some windows."""
-    work = pipeline(path, notes, pool, channels=channels)
+    work = pipeline(path, notes, pool, channels=channels, vad=vad)
     until = len(notes.windows) + after
 
     def check() -> None:
@@ -124,6 +135,39 @@ def _noisy(folder: Path) -> Path:
     clean = samples("talk.wav")[: 16_000 * 60]
     noise = np.random.default_rng(4).normal(0, 0.05, clean.size)
     return write_wav(folder / "noisy.wav", (clean + noise).astype(np.float32))
+
+
+def _with_silence(folder: Path) -> Path:
+    """Talk in five parts, with half a minute of silence between."""
+    talk, silence = samples("talk.wav")[: 16_000 * 125], np.zeros(16_000 * 30, np.float32)
+    parts = [part for piece in np.split(talk, 5) for part in (silence, piece)]
+    return write_wav(folder / "gaps.wav", np.concatenate(parts))
+
+
+def test_a_run_without_silence_goes_on_as_well(tmp_path: Path) -> None:
+    path, vad = _with_silence(tmp_path), Vad()
+    whole = pipeline(path, vad=vad)
+    undisturbed = run(whole)
+    assert whole.decoded < 15, "and not the 28 that the silence takes too"
+    assert undisturbed.fingerprint.vad == "silero 6.2.0"
+    for one in undisturbed.segments:
+        assert one.start_s % 55 >= 29
+        assert one.end_s - one.start_s < 10, "none reaches over the silence"
+    notes = Notes()
+    broken_off(path, notes, None, 2, vad=vad)
+    last = pipeline(path, notes, vad=vad)
+    assert run(last) == undisturbed
+    assert last.decoded < whole.decoded
+    assert tuple(notes.segments) == undisturbed.segments
+
+
+def test_progress_counts_silence_as_done(tmp_path: Path, scripted: EnginePool) -> None:
+    work = pipeline(_with_silence(tmp_path), pool=scripted, vad=Vad(detector="energy"))
+    seen = [work.progress for _ in work.steps()]
+    fractions = [one.fraction for one in seen if one.stage == "transcribing" and one.fraction is not None]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] > 0.9
+    assert work.progress.done_s == 275.0
 
 
 @pytest.mark.parametrize("recording", ["call-stereo.wav", "noisy.wav", "talk.wav"])

@@ -20,6 +20,7 @@ import pytest
 import whispercore
 from tests.media_files import ENCODINGS, encode
 from tests.processes import descendants
+from tests.sounds import Sound, music, noise, silence
 from tests.speech import samples, truth, word_errors, write_wav
 from whispercore.audio.readers import default_readers
 from whispercore.engines.engine import Window
@@ -131,10 +132,29 @@ def test_confidence_falls_with_noise(audio: Path, tmp_path: Path) -> None:
     assert 1 >= before > after > 0
 
 
-def test_silence_has_no_words(tmp_path: Path) -> None:
-    transcript = whispercore.transcribe(write_wav(tmp_path / "s.wav", np.zeros(16_000 * 45, np.float32)), model="micro")
-    assert transcript.text == ""
-    assert transcript.duration_s == 45
+@pytest.mark.parametrize("sound", [silence(60), noise(60), music(60)], ids=["silence", "noise", "music"])
+def test_where_nobody_speaks_nothing_is_invented(sound: Sound, tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "nobody.wav", sound)
+    transcript = whispercore.transcribe(path, model="micro")
+    assert (transcript.text, transcript.segments, transcript.no_speech) == ("", (), True)
+    assert transcript.duration_s == pytest.approx(60)
+    document = json.loads(transcript.to_json())
+    assert document["no_speech"] is True
+
+
+def test_voice_activity_can_be_off_or_told_how(audio: Path, tmp_path: Path) -> None:
+    speech = samples("clip02-en.wav")
+    path = write_wav(tmp_path / "late.wav", np.concatenate((silence(50), speech)))
+    usual = whispercore.transcribe(path, model="micro", words=True)
+    assert usual.text == said("clip02-en.wav")
+    assert not usual.no_speech
+    assert all(50 <= word.start_s <= word.end_s <= usual.duration_s for word in usual.words)
+    clip = whispercore.transcribe(audio / "clip02-en.wav", model="micro", words=True)
+    for late, early in zip(usual.words, clip.words, strict=True):
+        assert late.start_s - 50 == pytest.approx(early.start_s, abs=0.15)
+    assert whispercore.transcribe(path, model="micro", vad=False).fingerprint.vad is None
+    energy = whispercore.transcribe(path, model="micro", vad=whispercore.Vad(detector="energy"))
+    assert (energy.fingerprint.vad, energy.text) == ("energy 1", usual.text)
 
 
 def test_bytes_and_open_files(audio: Path) -> None:

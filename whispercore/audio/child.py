@@ -14,14 +14,19 @@ import numpy as np
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.audio.joined import opened
 from whispercore.audio.media import MAX_CHANNELS, Media, Silent, Unreadable
-from whispercore.audio.messages import CODEC, Finished, Open, Opened, Piece, Read, Refused
+from whispercore.audio.messages import CODEC, Finished, Listened, Open, Opened, Piece, Read, Refused
 from whispercore.audio.signature import describe, media_kind, missing_end
+from whispercore.audio.speech import SpeechCutter, detector
+from whispercore.audio.vad import Vad
 from whispercore.audio.windows import Cut, Cutter, best_cut
 from whispercore.children.frames import Channel
 from whispercore.engines.engine import SAMPLE_RATE
+from whispercore.engines.whispercpp.library import UnknownLibrary
 
 __all__ = ["CODEC", "serve"]
 
+_TELL_S = 300.0
+"""Of a recording in which nobody speaks, nothing else would be heard for as long as it takes to read."""
 _EDGE_S = 0.2
 _TOLERANCE_S = 0.5
 _TOLERANCE = 0.01
@@ -82,6 +87,8 @@ def _warm_up() -> None:
         pass
     with contextlib.suppress(Unreadable):
         Media(io.BytesIO(b"nothing"), "mix")
+    with contextlib.suppress(UnknownLibrary):
+        SpeechCutter(SAMPLE_RATE, MAX_WINDOW_S, Vad()).finish()
     best_cut(np.zeros(round(MAX_WINDOW_S * SAMPLE_RATE), np.float32), SAMPLE_RATE)
 
 
@@ -99,30 +106,48 @@ def _read(channel: Channel, request: Open, file: BinaryIO) -> None:
     if request.channels == "separate" and media.n_channels > MAX_CHANNELS:
         channel.send(Refused("damaged", f"{media.n_channels} channels are more than {MAX_CHANNELS}"))
         return
-    channel.send(Opened(media.container, media.codec, media.sample_rate, media.n_channels, media.declared_s))
+    finds = None
+    if request.vad is not None:
+        try:
+            _, finds = detector(request.vad)
+        except UnknownLibrary as error:
+            channel.send(Refused("no_detector", str(error)))
+            return
+    channel.send(Opened(media.container, media.codec, media.sample_rate, media.n_channels, media.declared_s, finds))
     frame = channel.receive()
     if frame is None or not isinstance(frame[0], Read):
         return
-    _send_windows(channel, media, frame[0].window_s, separate=request.channels == "separate")
+    _send_windows(channel, media, frame[0].window_s, request)
     channel.send(_finished(file, media))
 
 
-def _send_windows(channel: Channel, media: Media, window_s: float, *, separate: bool) -> None:
-    cutters: list[Cutter] = []
+def _send_windows(channel: Channel, media: Media, window_s: float, request: Open) -> None:
+    separate = request.channels == "separate"
+    cutters: list[Cutter | SpeechCutter] = []
     counts: list[int] = []
+    told_s = 0.0
 
     def send(row: int, cuts: list[Cut]) -> None:
         for cut in cuts:
-            piece = Piece(counts[row], cut.start_sample / SAMPLE_RATE, row if separate else None, cut.forced)
+            stretches = tuple((start / SAMPLE_RATE, length / SAMPLE_RATE) for start, length in cut.stretches)
+            place = row if separate else None
+            piece = Piece(counts[row], cut.start_sample / SAMPLE_RATE, place, cut.forced, stretches)
             counts[row] += 1
             channel.send(piece, cut.samples.tobytes())
 
     for block in media.blocks():
         while len(cutters) < block.shape[0]:
-            cutters.append(Cutter(SAMPLE_RATE, window_s))
+            cutters.append(
+                Cutter(SAMPLE_RATE, window_s)
+                if request.vad is None
+                else SpeechCutter(SAMPLE_RATE, window_s, request.vad)
+            )
             counts.append(0)
         for row, cutter in enumerate(cutters[: block.shape[0]]):
             send(row, cutter.push(block[row]))
+        if media.read_s - told_s >= _TELL_S:
+            told_s = media.read_s
+            channel.send(Listened(told_s))
     for row, cutter in enumerate(cutters):
         send(row, cutter.finish())
 

@@ -14,14 +14,16 @@ from typing import Self
 from attrs import frozen
 
 from whispercore.audio.joined import PartFiles
-from whispercore.audio.messages import Channels, Finished, Open, Opened, Piece, Read, Refused
+from whispercore.audio.messages import Channels, Finished, Listened, Open, Opened, Piece, Read, Refused
 from whispercore.audio.readers import Reader, Readers
+from whispercore.audio.vad import Vad
 from whispercore.children.supervisor import Exit, Isolation
-from whispercore.engines.engine import SAMPLE_RATE, Control, Window
+from whispercore.engines.engine import SAMPLE_RATE, Control, Stretch, Window
 from whispercore.errors import (
     Cancelled,
     DamagedMedia,
     EngineStalled,
+    InvalidOption,
     MediaError,
     NoSound,
     NotMedia,
@@ -67,6 +69,7 @@ class Decoder:
         control: Cancelling it closes the decoder.
         readers: Where to take a child from, and to give it back when the recording was whole; a child for this
             recording alone if not given.
+        vad: How speech is found; all sound is delivered if not given.
 
     Raises:
         NotMedia: It is not audio or video.
@@ -84,12 +87,16 @@ class Decoder:
         isolation: Isolation = "process",
         control: Control | None = None,
         readers: Readers | None = None,
+        vad: Vad | None = None,
     ) -> None:
         parts = path if isinstance(path, PartFiles) else PartFiles((Path(path),))
         self._paths = tuple(one.absolute() for one in parts.paths)
         self._seal = parts.seal
         self.name = name if name is not None else self._paths[0].name
         self._channels: Channels = channels
+        self._vad = vad
+        self.detector: str | None = None
+        """What finds the speech; None where nothing is left out."""
         self._isolation: Isolation = isolation
         self._readers = readers if isolation == "process" else None
         self._closed = threading.Event()
@@ -142,7 +149,12 @@ class Decoder:
                             samples=body,
                             channel=message.channel,
                             forced=message.forced,
+                            stretches=tuple(
+                                Stretch(start_s=start_s, duration_s=length_s) for start_s, length_s in message.stretches
+                            ),
                         )
+                case Listened():
+                    self.read_s = message.read_s
                 case Finished():
                     self._finish(message)
                     return
@@ -175,7 +187,7 @@ class Decoder:
         if self._closed.is_set():  # by another thread, which may have come too early to see this child
             self.close()
             raise Cancelled
-        self._send(Open(tuple(map(str, self._paths)), self._channels, MEMORY_BYTES, self._seal))
+        self._send(Open(tuple(map(str, self._paths)), self._channels, MEMORY_BYTES, self._seal, self._vad))
 
     def _send(self, request: Open | Read) -> None:
         reader = self._reader
@@ -197,6 +209,7 @@ class Decoder:
             message, _ = self._next()
             match message:
                 case Opened():
+                    self.detector = message.detector
                     return Sound(
                         container=message.container,
                         codec=message.codec,
@@ -253,7 +266,7 @@ class Decoder:
         kind = TruncatedMedia if self.damage.kind == TruncatedMedia.code else DamagedMedia
         return kind(self.name, self.damage.found, self.damage.read_s, self.damage.declared_s)
 
-    def _error(self, refused: Refused) -> MediaError | OSError:
+    def _error(self, refused: Refused) -> MediaError | InvalidOption | OSError:
         match refused.kind:
             case "not_media":
                 return NotMedia(self.name, refused.found)
@@ -263,5 +276,7 @@ class Decoder:
                 return TruncatedMedia(self.name, refused.found)
             case "damaged":
                 return DamagedMedia(self.name, refused.found)
+            case "no_detector":
+                return InvalidOption("vad_detector", f"Silero does not run here: {refused.found}")
             case "missing":
                 return FileNotFoundError(f"{self._paths[0]}: {refused.found}")

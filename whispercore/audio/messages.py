@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import frozen
 
 from whispercore.audio.joined import Seal
+from whispercore.audio.vad import Vad
 from whispercore.children.frames import Codec
 
 Channels = Literal["mix", "separate"]
@@ -23,6 +24,8 @@ class Open:
     """Bound on the child's address space."""
     seal: Seal | None = None
     """What they are opened with, where they are sealed."""
+    vad: Vad | None = None
+    """How speech is found; None where nothing is left out."""
 
 
 @frozen
@@ -34,6 +37,8 @@ class Opened:
     sample_rate: int
     channels: int
     declared_s: float | None
+    detector: str | None = None
+    """What finds the speech."""
 
 
 @frozen
@@ -52,6 +57,15 @@ class Piece:
     start_s: float
     channel: int | None
     forced: bool
+    stretches: tuple[tuple[float, float], ...] = ()
+    """Where its parts come from: start and length in seconds; none where it is one piece."""
+
+
+@frozen
+class Listened:
+    """So far, and nothing new to send: there was no speech."""
+
+    read_s: float
 
 
 @frozen
@@ -68,8 +82,8 @@ class Finished:
 class Refused:
     """Nothing could be read."""
 
-    kind: Literal["not_media", "no_sound", "truncated", "damaged", "missing"]
+    kind: Literal["not_media", "no_sound", "truncated", "damaged", "missing", "no_detector"]
     found: str
 
 
-CODEC = Codec(Open, Opened, Read, Piece, Finished, Refused)
+CODEC = Codec(Open, Opened, Read, Piece, Listened, Finished, Refused)

@@ -35,6 +35,8 @@ class Cut:
     samples: Samples
     forced: bool
     """True when there was no pause: it ends at the quietest point."""
+    stretches: tuple[tuple[int, int], ...] = ()
+    """Where its parts come from, where something was left out between them: the first sample, and how many."""
 
 
 class Cutter:

@@ -26,6 +26,19 @@ Scalar = str | int | float | bool | None
 
 
 @frozen(kw_only=True)
+class Stretch:
+    """An unbroken part of a recording."""
+
+    start_s: float
+    duration_s: float
+
+    @property
+    def end_s(self) -> float:
+        """Where it ends."""
+        return self.start_s + self.duration_s
+
+
+@frozen(kw_only=True)
 class Window:
     """A piece of a recording: 16 kHz, one channel, 32-bit floats in the machine's order."""
 
@@ -38,6 +51,8 @@ class Window:
     """Set when channels are kept apart."""
     forced: bool = False
     """True when no pause was found and it ends in the middle of something."""
+    stretches: tuple[Stretch, ...] = ()
+    """What it is made of, where silence was left out between; engines need not care."""
 
     @property
     def duration_s(self) -> float:
@@ -47,7 +62,7 @@ class Window:
     @property
     def end_s(self) -> float:
         """Where it ends in the recording."""
-        return self.start_s + self.duration_s
+        return self.stretches[-1].end_s if self.stretches else self.start_s + self.duration_s
 
 
 def _language(value: str | None) -> str | None:

@@ -19,7 +19,7 @@ _SHOWN_ERRORS = 3
 
 
 def write(transcript: Transcript, options: NoOptions | None = None) -> str:
-    """All fields, and the whole text as ``text`` on top, for people.
+    """All fields, and on top, for people, the whole text as ``text`` and whether nobody speaks as ``no_speech``.
 
     Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was.
 
@@ -30,14 +30,14 @@ def write(transcript: Transcript, options: NoOptions | None = None) -> str:
 
     del options
     fields = _converter().unstructure(transcript)
-    document = {"text": encodable(transcript.text), **fields}
+    document = {"text": encodable(transcript.text), "no_speech": transcript.no_speech, **fields}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def read(text: str) -> Transcript:
     """The transcript that was written.
 
-    The ``text`` on top is made from the segments, so it is not read; fields that have a default may be missing.
+    What is on top is made from the segments, so it is not read; fields that have a default may be missing.
 
     Raises:
         InvalidOption: This is not JSON, or not of a transcript: fields are missing, unknown or of a wrong type.
@@ -45,7 +45,8 @@ def read(text: str) -> Transcript:
     from cattrs import BaseValidationError  # noqa: PLC0415 (as above)
 
     document = _document(text)
-    document.pop("text", None)
+    for made in ("text", "no_speech"):
+        document.pop(made, None)
     try:
         return _converter().structure(document, Transcript)
     except BaseValidationError as error:

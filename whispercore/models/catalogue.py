@@ -64,6 +64,9 @@ MICRO = CatalogueModel(
 MICRO_PATH = Path(__file__).parent / "files" / MICRO.file_name
 """Where it is."""
 
+SILERO_PATH = Path(__file__).parent / "files" / "silero-v6.2.0.bin"
+"""The model inside this package that finds speech."""
+
 _PUBLISHED = (
     _published("tiny", 78, "bd577a113a864445d4c299885e0cb97d4ba92b5f", "fastest, many errors"),
     _published("tiny.en", 78, "c78c86eb1a8faa21b369bcd33207cc90d64ae9df"),

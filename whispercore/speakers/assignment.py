@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from attrs import evolve, field, frozen
 
 from whispercore.speakers.diarizer import Turn
-from whispercore.transcript import Segment, Word
+from whispercore.split import split
+from whispercore.transcript import Segment
 
 Assign = Callable[[Iterable[Segment]], list[Segment]]
 """Gives segments their speakers. One that several people said becomes several."""
@@ -64,7 +65,7 @@ class ByTurns:
             return [_said_by(segment, self._who(segment.start_s, segment.end_s))]
         words = [evolve(word, speaker=self._who(word.start_s, word.end_s)) for word in segment.words]
         runs = [tuple(run) for _, run in itertools.groupby(words, key=lambda word: word.speaker)]
-        parts = [segment] if len(runs) == 1 else _cut(segment, runs)
+        parts = [segment] if len(runs) == 1 else split(segment, runs)
         return [
             evolve(part, speaker=run[0].speaker, words=run if self.keep_words else ())
             for part, run in zip(parts, runs, strict=True)
@@ -98,39 +99,6 @@ class ByTurns:
             assert near is not None
             return near
         return before if start_s - before.end_s <= after.start_s - end_s else after
-
-
-def _cut(segment: Segment, runs: Sequence[tuple[Word, ...]]) -> list[Segment]:
-    """A segment for each run of words; the first begins and the last ends with the whole."""
-    last = len(runs) - 1
-    return [
-        evolve(
-            segment,
-            text=text,
-            start_s=segment.start_s if number == 0 else run[0].start_s,
-            end_s=segment.end_s if number == last else run[-1].end_s,
-            confidence=_mean(run),
-        )
-        for number, (run, text) in enumerate(zip(runs, _texts(segment.text, runs), strict=True))
-    ]
-
-
-def _texts(text: str, runs: Sequence[tuple[Word, ...]]) -> list[str]:
-    """The text cut before the first word of each run, so that what is between words stays as it was written."""
-    at, borders = 0, []
-    for run in runs:
-        for number, word in enumerate(run):
-            at = max(at, text.find(word.text, at))
-            if number == 0:
-                borders.append(at)
-            at += len(word.text)
-    ends = [*borders[1:], len(text)]
-    return [text[begin:end].strip() for begin, end in zip([0, *borders[1:]], ends, strict=True)]
-
-
-def _mean(words: Sequence[Word]) -> float | None:
-    known = [word.confidence for word in words if word.confidence is not None]
-    return round(sum(known) / len(known), 4) if known else None
 
 
 def _said_by(segment: Segment, name: str | None) -> Segment:

@@ -10,6 +10,7 @@ from attrs import field, frozen, validators
 
 from whispercore.audio.messages import Channels
 from whispercore.audio.recording import known_channels
+from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Options
 from whispercore.engines.pool import LANES, Lane
 from whispercore.errors import InvalidOption
@@ -57,6 +58,8 @@ class TranscribeOptions:
     diarizer: str = DEFAULT
     keep_damaged: bool = False
     """Complete the job with what can be read of a truncated or damaged recording, in place of failing it."""
+    vad: Vad | None = field(factory=Vad)
+    """How speech is found; None to transcribe all."""
     engine: str | None = None
     """None for the one that the model is for."""
     url: str | None = field(default=None, repr=False)

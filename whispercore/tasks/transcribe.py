@@ -153,6 +153,7 @@ class Transcribe:
                 find_diarizer=self._find_diarizer,
                 engine=options.engine,
                 keep_damaged=options.keep_damaged,
+                vad=options.vad,
                 settings=self._settings,
                 pool=self._pool,
                 readers=self._readers.of(job.owner_id) if self._readers is not None else None,

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from whispercore.contract.wire import loads, patiently
 from whispercore.errors import EngineFailed, InvalidRequest, NotFound
 from whispercore.models.voices import VoiceModels
 from whispercore.speakers.sherpa import diarizer
+from whispercore.tasks.options import TranscribeOptions
 from whispercore.testing import ScriptedEngine
-from whispercore_server.plugins.openai import patience
+from whispercore_server.plugins.openai import patience, wish
 
 SAID = "the teacher is in the station"
 one_kind = pytest.mark.parametrize("kind", ["async"])
@@ -112,6 +114,8 @@ def voices(monkeypatch: pytest.MonkeyPatch) -> None:
         return VoiceModels(settings, catalogue=make_models(settings.models_dir))
 
     monkeypatch.setattr(diarizer, "VoiceModels", with_tones)
+    # Tones are no speech, and would be left out.
+    monkeypatch.setattr(wish, "TranscribeOptions", partial(TranscribeOptions, vad=None))
     monkeypatch.setenv("WHISPERCORE_VOICE_MODEL", "tones-embedding")
 
 

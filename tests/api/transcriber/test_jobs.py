@@ -17,11 +17,16 @@ import pytest
 from tests.api.conftest import MakeServer
 from tests.both_clients import Both, both
 from tests.live import ADMIN_KEY, Live
+from tests.sounds import noise
 from tests.speech import samples, truth, word_errors, write_wav
 from tests.visitor import Visitor, registered
 from whispercore import Transcript, transcribe
 from whispercore.api.transcriber.jobs import JobDetail, JobRow
+from whispercore.audio.vad import Vad
 from whispercore.errors import Conflict, InvalidOption, InvalidRequest, JobFailed, NotFound, WhispercoreError
+from whispercore.people.caller import Caller
+from whispercore.people.scopes import ROLES
+from whispercore.tasks.options import TranscribeOptions
 
 
 def stored(server: Live) -> set[Path]:
@@ -393,6 +398,24 @@ async def test_the_errors_of_a_server_are_those_of_the_library(client: Both, aud
         assert there.value.found  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("vad", [True, Vad(detector="energy", threshold=0.4, min_silence_s=0.5, pad_s=0.2)])
+async def test_where_nobody_speaks_there_is_no_text(
+    client: Both, newcomer: Visitor, tmp_path: Path, vad: Vad | bool
+) -> None:
+    path = write_wav(tmp_path / "noise.wav", noise(10))
+    job = await client.call(lambda c: c.transcribe(path, model="micro", vad=vad))
+    assert (job.transcript.text, job.transcript.segments, job.transcript.no_speech) == ("", [], True)
+    caller = Caller(user_id=newcomer.user_id, username="newcomer", scopes=ROLES["user"], via="token")
+    kept = await newcomer.server.ports.jobs.owned(job.job_id, caller)
+    assert TranscribeOptions.load(kept.options).vad == (vad if isinstance(vad, Vad) else Vad())
+
+
+async def test_voice_activity_that_cannot_work(client: Both, audio: Path) -> None:
+    with pytest.raises(WhispercoreError) as error:
+        await client.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav", vad_pad_s=2.0, vad_min_silence_s=1.0))
+    assert "vad_pad_s" in str(error.value)
+
+
 def test_options_are_all_tried() -> None:
     """Those of ``jobs.create`` that change what comes out."""
     from attrs import fields
@@ -410,5 +433,11 @@ def test_options_are_all_tried() -> None:
         "webhook_id",
         "diarize",
         "speakers",
+        "vad",
+        "vad_detector",
+        "vad_threshold",
+        "vad_min_speech_s",
+        "vad_min_silence_s",
+        "vad_pad_s",
     }
     assert {one.name for one in fields(CreateJob)} == tried | elsewhere

@@ -50,6 +50,10 @@ def test_help_of_transcribe() -> None:
         "--diarize",
         "--speakers N",
         "--keep-damaged",
+        "--vad / --no-vad",
+        "--vad-detector NAME",
+        "--vad-threshold NUMBER",
+        "--vad-min-silence SECONDS",
         "--offline",
         "-q, --quiet",
     ):

@@ -33,7 +33,9 @@ def test_other_parsers_find_all_fields(transcript: Transcript) -> None:
 
 def test_people_can_read_it(silence: Transcript) -> None:
     written = write(evolve(silence, segments=(Segment(text="שלום", start_s=0.0, end_s=1.0),)))
-    assert written.startswith('{\n  "text": "שלום",\n  "segments": [\n    {\n      "text": "שלום",\n')
+    assert written.startswith(
+        '{\n  "text": "שלום",\n  "no_speech": false,\n  "segments": [\n    {\n      "text": "שלום",\n'
+    )
     assert written.endswith("\n}\n")
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from whispercore.audio.vad import Vad
 from whispercore.errors import InvalidOption
 from whispercore.tasks.options import VERSION, TranscribeOptions
 
@@ -23,12 +24,13 @@ ALL = TranscribeOptions(
     diarize=True,
     diarizer="mine",
     keep_damaged=True,
+    vad=Vad(detector="energy", min_silence_s=2.0),
     engine="scripted",
     lane="interactive",
 )
 
 
-@pytest.mark.parametrize("options", [ALL, TranscribeOptions(model="micro")])
+@pytest.mark.parametrize("options", [ALL, TranscribeOptions(model="micro"), TranscribeOptions(model="micro", vad=None)])
 def test_there_and_back(options: TranscribeOptions) -> None:
     assert TranscribeOptions.load(options.dump(), VERSION) == options
 

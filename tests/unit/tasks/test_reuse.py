@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from tests.installation import EVE, Installation, installation
+from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Window
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import EngineFailed
@@ -80,6 +81,8 @@ async def test_what_somebody_has_corrected_is_no_result_of_the_engine(here: Inst
             {"temperature_step": 0.4},
             {"beam_size": 2},
             {"keep_damaged": True},
+            {"vad": None},
+            {"vad": Vad(pad_s=0.2)},
         )
     ],
 )

@@ -178,7 +178,7 @@ async def test_the_voices_of_a_conversation(here: Installation, tmp_path: Path) 
     path = write_wav(tmp_path / "talk.wav", conversation())
     settings = Settings(models_dir=tmp_path / "models", offline=True, voice_model="tones-embedding")
     models = tone_models(settings)
-    job = await here.submit(path, TranscribeOptions(model="micro", diarize=True, words=True, language="en"))
+    job = await here.submit(path, TranscribeOptions(model="micro", diarize=True, words=True, language="en", vad=None))
 
     def find(_: str) -> MakeDiarizer:
         return lambda _, threads=None: SherpaOnnx(settings, threads=threads, models=models)

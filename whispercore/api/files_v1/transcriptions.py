@@ -75,6 +75,8 @@ class Transcription:
     """Of languages that write no spaces, each sign counts."""
     confidence: float | None = None
     """Mean probability of what was said, 0 to 1; null when nothing was said, or the engine does not tell."""
+    no_speech: bool = False
+    """True where nobody says anything; there are no segments then."""
 
 
 class Transcriptions(FilesV1Group[T_co], Generic[T_co]):

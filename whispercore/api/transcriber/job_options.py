@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypedDict
 
 from attrs import field, frozen
 
+from whispercore.audio.vad import DetectorName, Vad
 from whispercore.contract.fields import between, header, length, told
 from whispercore.speakers.diarization import MOST_SPEAKERS
 
@@ -41,6 +42,23 @@ class JobOptions:
         metadata=told("How many people speak, for diarize by voice; found out if left out."),
     )
     keep_damaged: bool = field(default=False, metadata=told("Transcribe what can be read of a damaged recording."))
+    vad: bool = field(
+        default=True,
+        metadata=told("Leave out what is no speech, so that it costs nothing and nothing is invented there."),
+    )
+    vad_detector: DetectorName = field(
+        default="auto", metadata=told("What finds speech: a small model, loudness alone, or the model where it runs.")
+    )
+    vad_threshold: float = field(
+        default=0.5, validator=between(0.05, 0.95), metadata=told("Probability from which sound is speech.")
+    )
+    vad_min_speech_s: float = field(default=0.1, validator=between(0, 5), metadata=told("Shorter speech is none."))
+    vad_min_silence_s: float = field(
+        default=1.0, validator=between(0.1, 60), metadata=told("Pauses up to this length stay as they are.")
+    )
+    vad_pad_s: float = field(
+        default=0.3, validator=between(0, 5), metadata=told("Silence that is left on either side of speech.")
+    )
     priority: Priority = field(
         default="normal", metadata=told("Jobs of a higher priority go first, whoever's they are.")
     )
@@ -53,4 +71,28 @@ class JobOptions:
         metadata=header(
             "Idempotency-Key", "A name for this request: sent again, it gives the same job and does nothing twice."
         ),
+    )
+
+
+class VadFields(TypedDict):
+    """The fields of ``JobOptions`` that say how speech is found."""
+
+    vad: bool
+    vad_detector: DetectorName
+    vad_threshold: float
+    vad_min_speech_s: float
+    vad_min_silence_s: float
+    vad_pad_s: float
+
+
+def vad_fields(vad: Vad | bool) -> VadFields:
+    """What is asked of the library, as fields of ``JobOptions``."""
+    asked = Vad.asked(vad) or Vad()
+    return VadFields(
+        vad=vad is not False,
+        vad_detector=asked.detector,
+        vad_threshold=asked.threshold,
+        vad_min_speech_s=asked.min_speech_s,
+        vad_min_silence_s=asked.min_silence_s,
+        vad_pad_s=asked.pad_s,
     )

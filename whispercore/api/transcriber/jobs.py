@@ -152,6 +152,8 @@ class JobTranscript:
     confidence: float | None = None
     """Mean probability of the tokens, 0 to 1."""
     duration_s: float
+    no_speech: bool = False
+    """True where nobody says anything; there are no segments then."""
 
 
 @frozen(kw_only=True)

@@ -13,6 +13,7 @@ from whispercore_server.cli.remote import ApiKey
 from whispercore_server.command import start_children
 
 if TYPE_CHECKING:
+    from whispercore.audio.vad import DetectorName, Vad
     from whispercore_server.cli.transcribe.place import Place
     from whispercore_server.cli.transcribe.speech import Speech
 
@@ -100,6 +101,29 @@ def transcribe(
             help="Write what can be read of a damaged recording, with a warning.",
         ),
     ] = False,
+    vad: Annotated[
+        bool, typer.Option("--vad/--no-vad", help="Leave out what is no speech: silence, noise and music.")
+    ] = True,
+    vad_detector: Annotated[
+        Literal["auto", "silero", "energy"],
+        typer.Option(
+            "--vad-detector",
+            metavar="NAME",
+            help="What finds speech: silero, a small model; energy, loudness alone; auto, the model where it runs.",
+        ),
+    ] = "auto",
+    vad_threshold: Annotated[
+        float,
+        typer.Option(
+            "--vad-threshold", metavar="NUMBER", min=0.05, max=0.95, help="Probability from which sound is speech."
+        ),
+    ] = 0.5,
+    vad_min_silence_s: Annotated[
+        float,
+        typer.Option(
+            "--vad-min-silence", metavar="SECONDS", min=0.1, max=60, help="Pauses up to this length stay as they are."
+        ),
+    ] = 1.0,
     model: Annotated[
         str | None,
         typer.Option(
@@ -150,6 +174,7 @@ def transcribe(
         diarize=diarize,
         speakers=speakers,
         keep_damaged=keep_damaged,
+        vad=_vad(on=vad, detector=vad_detector, threshold=vad_threshold, min_silence_s=vad_min_silence_s),
     )
     if server is None:
         place = _here(speech, threads, offline=offline, several=len(files) > 1)
@@ -160,6 +185,13 @@ def transcribe(
     )
     if code:
         raise typer.Exit(code)
+
+
+def _vad(*, on: bool, detector: DetectorName, threshold: float, min_silence_s: float) -> Vad | None:
+    from whispercore.audio.vad import Vad  # noqa: PLC0415 - the help does without it
+
+    pad_s = min(Vad().pad_s, min_silence_s)
+    return Vad(detector=detector, threshold=threshold, min_silence_s=min_silence_s, pad_s=pad_s) if on else None
 
 
 def _here(speech: Speech, threads: int | None, *, offline: bool, several: bool) -> Place:

@@ -57,6 +57,7 @@ class Here:
             diarize=speech.diarize,
             speakers=speech.speakers,
             keep_damaged=speech.keep_damaged,
+            vad=speech.vad if speech.vad is not None else False,
             settings=self.settings,
             on_progress=bar.show if bar else None,
         )

@@ -6,6 +6,8 @@ from typing import Literal
 
 from attrs import frozen
 
+from whispercore.audio.vad import Vad
+
 
 @frozen(kw_only=True)
 class Speech:
@@ -22,3 +24,4 @@ class Speech:
     diarize: bool
     speakers: int | None
     keep_damaged: bool
+    vad: Vad | None

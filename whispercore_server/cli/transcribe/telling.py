@@ -56,6 +56,8 @@ class Teller:
         """It is transcribed."""
         if transcript.damage is not None and not self.quiet:
             self.screen.complain("warning", str(_error(recording, transcript.damage)))
+        if transcript.no_speech and not self.quiet:
+            self.screen.complain("warning", f"{recording.label}: nobody speaks in it")
         for path in written:
             self.screen.note(f"{recording.label} → {path}")
 

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
+from whispercore.api.transcriber.job_options import vad_fields
 from whispercore.api.transcriber.jobs import SpokenSegment
 from whispercore.api.transcriber.progress import Ended, Heard, JobProgress, Progressed
 from whispercore.contract.fields import Upload
@@ -148,6 +149,7 @@ class Errand:
                 diarize=speech.diarize,
                 speakers=speech.speakers,
                 keep_damaged=speech.keep_damaged,
+                **vad_fields(speech.vad if speech.vad is not None else False),
             )
         if self._cancelled.is_set():  # too late for whoever cancelled: he did not know the id
             self._job_id = created.job_id

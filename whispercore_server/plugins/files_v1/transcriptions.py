@@ -50,6 +50,7 @@ def _shown(job_id: str, transcript: Transcript) -> Transcription:
         duration=transcript.duration_s,
         word_count=count_words(text),
         confidence=transcript.confidence,
+        no_speech=transcript.no_speech,
     )
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from whispercore.api.transcriber.job_options import JobOptions, Priority
+from whispercore.audio.vad import Vad
 from whispercore.errors import InvalidRequest, NotFound
 from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
@@ -43,8 +44,21 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         diarize=asked.diarize,
         speakers=asked.speakers,
         keep_damaged=asked.keep_damaged,
+        vad=_vad(asked),
         url=url,
         webhook_id=asked.webhook_id,
     )
     await ports.submissions.check_speakers(options.diarization)
     return options
+
+
+def _vad(asked: JobOptions) -> Vad | None:
+    if not asked.vad:
+        return None
+    return Vad(
+        detector=asked.vad_detector,
+        threshold=asked.vad_threshold,
+        min_speech_s=asked.vad_min_speech_s,
+        min_silence_s=asked.vad_min_silence_s,
+        pad_s=asked.vad_pad_s,
+    )

@@ -129,6 +129,7 @@ def _transcript(transcript: Transcript) -> JobTranscript:
         language=transcript.language,
         confidence=transcript.confidence,
         duration_s=transcript.duration_s,
+        no_speech=transcript.no_speech,
     )
 
 

@@ -1,0 +1,143 @@
+"""Windows of speech: what is left out, what stays, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.sounds import RATE, Sound, music, noise, silence
+from tests.speech import samples
+from whispercore.audio.speech import SpeechCutter
+from whispercore.audio.vad import DetectorName, Vad
+from whispercore.audio.windows import Cut, Cutter
+from whispercore.errors import InvalidOption
+
+
+def cuts_of(sound: Sound, vad: Vad | None = None, sizes: Sequence[int] = (4096,)) -> list[Cut]:
+    cutter = SpeechCutter(RATE, 30.0, vad if vad is not None else Vad())
+    cuts: list[Cut] = []
+    at = turn = 0
+    while at < sound.size:
+        size = sizes[turn % len(sizes)]
+        cuts += cutter.push(sound[at : at + size])
+        at += size
+        turn += 1
+    return cuts + cutter.finish()
+
+
+def stretches_of(cut: Cut) -> tuple[tuple[int, int], ...]:
+    return cut.stretches or ((cut.start_sample, cut.samples.size),)
+
+
+def check_that_all_is_in_its_place(sound: Sound, cuts: Sequence[Cut]) -> None:
+    """Each sample of a window is the one of the recording that its stretches name, and none is there twice."""
+    reached = 0
+    for cut in cuts:
+        assert 0 < cut.samples.size <= 30 * RATE
+        at = 0
+        for start, length in stretches_of(cut):
+            assert start >= reached
+            assert length > 0
+            assert np.array_equal(cut.samples[at : at + length], sound[start : start + length])
+            reached, at = start + length, at + length
+        assert at == cut.samples.size
+    assert reached <= sound.size
+
+
+@pytest.mark.parametrize("detector", ["silero", "energy"])
+@pytest.mark.parametrize("sound", [silence(60), noise(60), noise(60, 0.003), silence(0.3)], ids=len)
+def test_silence_and_noise_are_no_speech(detector: DetectorName, sound: Sound) -> None:
+    assert cuts_of(sound, Vad(detector=detector)) == []
+
+
+def test_music_is_no_speech() -> None:
+    assert cuts_of(music(60)) == []
+
+
+@pytest.mark.parametrize("detector", ["silero", "energy"])
+def test_speech_between_silence_stays(detector: DetectorName) -> None:
+    clip = samples("clip02-en.wav")
+    sound = np.concatenate((silence(20), clip, silence(40), clip, silence(20)))
+    cuts = cuts_of(sound, Vad(detector=detector))
+    check_that_all_is_in_its_place(sound, cuts)
+    (cut,) = cuts
+    first, second = cut.stretches
+    for (start, length), begin in ((first, 20 * RATE), (second, 60 * RATE + clip.size)):
+        assert begin - 0.4 * RATE <= start <= begin + 0.4 * RATE
+        assert start + length >= begin + 0.75 * clip.size
+    assert cut.samples.size < 2 * (clip.size + RATE)
+
+
+@pytest.mark.parametrize("detector", ["silero", "energy"])
+def test_where_nothing_is_left_out_windows_are_the_usual_ones(detector: DetectorName) -> None:
+    sound = samples("talk.wav")[: 70 * RATE]
+    usual = Cutter(RATE)
+    expected = usual.push(sound) + usual.finish()
+    cuts = cuts_of(sound, Vad(detector=detector, min_silence_s=10.0))
+    assert [(cut.start_sample, cut.samples.size, cut.stretches) for cut in cuts] == [
+        (cut.start_sample, cut.samples.size, ()) for cut in expected
+    ]
+
+
+def test_a_voice_behind_noise_is_found() -> None:
+    clip = samples("clip02-en.wav")
+    sound = noise(40, 0.01)
+    sound[20 * RATE : 20 * RATE + clip.size] += clip
+    (cut,) = cuts_of(sound)
+    start = stretches_of(cut)[0][0]
+    assert 19 * RATE < start < 21 * RATE
+    assert cut.samples.size < clip.size + RATE
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(("voice", "silence", "noise")), st.floats(0.05, 8.0)), min_size=1, max_size=8),
+    st.lists(st.integers(1, 50_000), min_size=1, max_size=5),
+    st.builds(
+        Vad,
+        detector=st.just("energy"),
+        min_silence_s=st.floats(0.5, 3.0),
+        pad_s=st.floats(0.0, 0.5),
+        min_speech_s=st.floats(0.0, 0.5),
+    ),
+)
+def test_the_same_samples_give_the_same_windows_however_they_arrive(
+    parts: list[tuple[str, float]], sizes: list[int], vad: Vad
+) -> None:
+    makers: dict[str, Callable[[float], Sound]] = {
+        "voice": lambda seconds: samples("talk.wav")[: round(seconds * RATE)],
+        "silence": silence,
+        "noise": lambda seconds: noise(seconds, 0.002),
+    }
+    sound = np.concatenate([makers[kind](seconds) for kind, seconds in parts])
+    cuts = cuts_of(sound, vad, sizes)
+    check_that_all_is_in_its_place(sound, cuts)
+    again = cuts_of(sound, vad, (sound.size,))
+    assert [stretches_of(cut) for cut in cuts] == [stretches_of(cut) for cut in again]
+
+
+def test_memory_does_not_grow() -> None:
+    cutter = SpeechCutter(RATE, 30.0, Vad(detector="energy"))
+    for second in range(600):
+        cutter.push(noise(1) if second % 7 else silence(1))
+    assert cutter._loudness._frames.size < 8 * RATE
+    assert len(cutter._held) * 512 < 3 * RATE
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"threshold": 1.5}, "vad_threshold"),
+        ({"min_silence_s": -1}, "vad_min_silence_s"),
+        ({"pad_s": 3.0}, "vad_pad_s"),
+        ({"pad_s": float("nan")}, "vad_pad_s"),
+        ({"detector": "ears"}, "vad_detector"),
+    ],
+)
+def test_options_that_cannot_work(options: dict[str, object], name: str) -> None:
+    with pytest.raises(InvalidOption) as error:
+        Vad(**options)  # type: ignore[arg-type]
+    assert error.value.option == name
