@@ -167,6 +167,7 @@ class Ports:
             spool=settings.data / "spool",
             keys=file_keys,
             seal=settings.encrypt_files,
+            part_bytes=settings.part_bytes,
             clock=clock,
             ids=ids,
         )
@@ -348,6 +349,7 @@ class Ports:
             stack.callback(self.probe.close)
             stack.push_async_callback(self.measures.services.close)
             stack.push_async_callback(self.backups.close)
+            await self.files.settle()
             await self.files.sweep(self.clock.now())
             await self.uploads.sweep(self.clock.now())
             await self.backups.sweep()

@@ -35,6 +35,14 @@ class UploadSettings(StorageSettings):
             parsers.whole(1, MOST_MB),
         ),
     )
+    part_mb: int = field(
+        default=8,
+        metadata=setting(
+            "WHISPERCORE_PART_MB",
+            "The size of the parts that new recordings are stored in, in MB of 1,048,576 bytes.",
+            parsers.whole(1, 64),
+        ),
+    )
     upload_hours: int = field(
         default=24,
         metadata=setting(
@@ -75,6 +83,11 @@ class UploadSettings(StorageSettings):
             parsers.flag,
         ),
     )
+
+    @property
+    def part_bytes(self) -> int:
+        """The parts that new recordings are stored in."""
+        return self.part_mb << 20
 
     @property
     def max_direct_upload_bytes(self) -> int:

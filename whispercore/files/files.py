@@ -19,7 +19,8 @@ from whispercore.errors import FileDamaged, NotFound, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file
 from whispercore.files.names import clean_content_type, clean_name
-from whispercore.files.parts import Parts, ahead
+from whispercore.files.parts import PART_BYTES, Parts, ahead
+from whispercore.files.sealing import Sealed, Sealing, in_clear, settle
 from whispercore.files.spool import Spool
 from whispercore.files.staging import Stage
 from whispercore.files.sweep import Swept, sweep
@@ -48,6 +49,7 @@ class Files:
         clock: Says when a file was kept.
         ids: Names for new files.
         reserve_bytes: Uploads are refused when they would leave less room than this in the store.
+        part_bytes: Of every part but the last of new files. Those that are there may have others.
     """
 
     def __init__(
@@ -61,9 +63,12 @@ class Files:
         clock: Clock | None = None,
         ids: Ids | None = None,
         reserve_bytes: int = RESERVE_BYTES,
+        part_bytes: int = PART_BYTES,
     ) -> None:
         self._database = database
         self._parts = Parts(blobs, reserve_bytes=reserve_bytes)
+        self.part_bytes = part_bytes
+        """Of every part but the last of new files."""
         self._spool = Spool(Path(spool))
         self._keys = keys
         self._seals = seal and keys is not None
@@ -102,6 +107,7 @@ class Files:
             name=clean_name(name),
             content_type=clean_content_type(content_type),
             limit_bytes=limit_bytes,
+            part_bytes=self.part_bytes,
             key=self.new_key(),
             writers=self._writers,
         )
@@ -273,6 +279,25 @@ class Files:
     async def erase(self, file_id: str) -> None:
         """Remove its bytes, after its rows. If that is broken off, a sweep does it."""
         await self._parts.remove(file_id)
+
+    async def in_clear(self) -> tuple[str, ...]:
+        """The ids of files that are not sealed, or not all of them, the oldest first."""
+        return await in_clear(self._database)
+
+    async def seal(self, file_id: str) -> Sealed:
+        """Seal what of a file is in clear. Nobody may read it meanwhile; broken off, it goes on where it was.
+
+        Raises:
+            NotFound: There is no such file.
+            FileDamaged: It is not what it was.
+            StorageFull: There is no room for another part.
+        """
+        assert self._keys is not None
+        return await Sealing(self._database, self._parts, self._keys).seal(file_id)
+
+    async def settle(self) -> int:
+        """Finish what of sealing was broken off, and how many parts that was. To be done before any file is read."""
+        return await settle(self._database, self._parts.blobs)
 
     async def sweep(self, now: datetime) -> Swept:
         """Remove what was abandoned, and finish what was broken off. To be run at start and now and then.

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from whispercore.database.undisturbed import undisturbed
-from whispercore.encryption import age_file
 from whispercore.encryption.file_keys import FileKey
 from whispercore.errors import BlobMissing, FileDamaged, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
@@ -25,9 +24,7 @@ from whispercore.files.manifest import Part, Staged
 from whispercore.files.sealed import Stored, sealed, unsealed
 
 PART_BYTES = 8 << 20
-"""Bytes of every part but the last."""
-SEALED_BYTES: Final = age_file.size_of(PART_BYTES)
-"""What such a part takes in the store at most."""
+"""Bytes of every part but the last, if nothing else is said."""
 STAGING = "staging"
 PUBLISHED = "files"
 _AT_ONCE = 8

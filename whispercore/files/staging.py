@@ -15,11 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from whispercore.database.undisturbed import undisturbed
+from whispercore.encryption import age_file
 from whispercore.encryption.file_keys import FileKey
 from whispercore.errors import TooLarge, Unavailable
 from whispercore.files.checksums import checksum_of
 from whispercore.files.manifest import Part, Staged
-from whispercore.files.parts import PART_BYTES, SEALED_BYTES, Parts
+from whispercore.files.parts import Parts
 from whispercore.files.sealed import Stored
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Stage:
         name: What it is called; clean.
         content_type: What it is said to be; clean.
         limit_bytes: What is larger is refused.
+        part_bytes: Of every part but the last.
         key: What its parts are sealed to; None to leave them in clear.
         writers: Bounds the parts that all files together have in flight.
     """
@@ -52,6 +54,7 @@ class Stage:
         name: str,
         content_type: str,
         limit_bytes: int | None,
+        part_bytes: int,
         key: FileKey | None = None,
         writers: asyncio.Semaphore,
     ) -> None:
@@ -62,6 +65,8 @@ class Stage:
         self._name = name
         self._content_type = content_type
         self._limit_bytes = limit_bytes
+        self._part_bytes = part_bytes
+        self._sealed_bytes = age_file.size_of(part_bytes)
         self._key = key
         self._writers = writers
         self._buffer = bytearray()
@@ -100,12 +105,12 @@ class Stage:
         if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
             raise TooLarge(self._limit_bytes)
         while view:
-            piece = view[: PART_BYTES - self._filled]
+            piece = view[: self._part_bytes - self._filled]
             end = self._filled + len(piece)
             self._buffer[self._filled : end] = piece
             self._filled = end
             view = view[len(piece) :]
-            if self._filled == PART_BYTES:
+            if self._filled == self._part_bytes:
                 await self._cut()
 
     async def finish(self) -> Staged:
@@ -163,7 +168,7 @@ class Stage:
         async with self._writers:
             if self._key is None:
                 return await self._parts.write(self.id, number, data, None)
-            into = self._spare_sealed.pop() if self._spare_sealed else bytearray(SEALED_BYTES)
+            into = self._spare_sealed.pop() if self._spare_sealed else bytearray(self._sealed_bytes)
             stored = await self._parts.write(self.id, number, data, self._key, into)
             self._spare_sealed.append(into)
             return stored

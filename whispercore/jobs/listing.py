@@ -98,10 +98,11 @@ async def summaries(page: str, texts: TextKeys) -> tuple[JobSummary, ...]:
 
 
 def _opened(rows: list[list[Any]], texts: TextKeys) -> tuple[JobSummary, ...]:
-    return tuple(_summary(*row, texts=texts) for row in rows)
+    return tuple(_summary(row, texts) for row in rows)
 
 
-def _summary(*row: Any, texts: TextKeys) -> JobSummary:
+def _summary(row: list[Any], texts: TextKeys) -> JobSummary:
     *values, preview, tags, text_key = row
     shown = preview and texts.seal(text_key).open(preview)
-    return JobSummary(*(*values, shown, tuple(tags.split(_BETWEEN)) if tags else ()))
+    values += [shown, tuple(tags.split(_BETWEEN)) if tags else ()]
+    return JobSummary(*values)

@@ -24,9 +24,8 @@ _T = TypeVar("_T")
 
 _KEY = "text_key"
 """The column that ``Job.seal`` is made of."""
-_PLACES = {"seal": _KEY}
 
-COLUMNS: tuple[Column[Any], ...] = tuple(jobs.c[_PLACES.get(one.name, one.name)] for one in fields(Job))
+COLUMNS: tuple[Column[Any], ...] = tuple(jobs.c[_KEY if one.name == "seal" else one.name] for one in fields(Job))
 """What a job is read from."""
 
 _NAMES = tuple(attribute.name for attribute in fields(Job))

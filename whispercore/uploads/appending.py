@@ -8,7 +8,6 @@ from contextlib import aclosing, suppress
 from attrs import define, field
 
 from whispercore.errors import Conflict, TooLarge, UploadExpired, WhispercoreError
-from whispercore.files.parts import PART_BYTES
 from whispercore.people.caller import Caller
 from whispercore.uploads import rows
 from whispercore.uploads.ahead import Ahead
@@ -41,6 +40,8 @@ class Appending:
         self._sessions = sessions
         self._database = sessions.database
         self._pieces = sessions.pieces
+        self.part_bytes = sessions.pieces.part_bytes
+        """Of the pieces that bytes are cut into."""
         self._parallel = parallel
 
     async def append(
@@ -164,10 +165,10 @@ class _Arriving:
             raise TooLarge(self.session.size_bytes)
         view = memoryview(piece)
         while view:
-            now = view[: PART_BYTES - len(self._data)]
+            now = view[: self.appending.part_bytes - len(self._data)]
             self._data += now
             view = view[len(now) :]
-            if len(self._data) == PART_BYTES:
+            if len(self._data) == self.appending.part_bytes:
                 await self._store()
 
     @property

@@ -66,6 +66,8 @@ class Pieces:
     def __init__(self, blobs: Blobs, files: Files) -> None:
         self.blobs = blobs
         self._files = files
+        self.part_bytes = files.part_bytes
+        """Of what they are cut into, where the sender does not say."""
 
     async def prepared(self, session: Session, data: bytearray, room: bytearray | None = None) -> Prepared:
         """Seal bytes of an upload, and compute their checksums. They must not change any more.

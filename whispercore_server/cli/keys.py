@@ -149,6 +149,21 @@ def rotate_master_key(
     _say(f"secret keys that are sealed to the new master key, {rotated.recipient}: {rotated.secrets}")
 
 
+@app.command("seal-recordings")
+def seal_recordings(*, data: Data = None, config: Config = None) -> None:
+    """Encrypt recordings that were stored in clear. No server or worker may be at work; run again, it goes on."""
+    settings = loaded({"data": data}, config).settings
+    with needs_server():
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.sealing import seal_recordings as seal  # noqa: PLC0415 - as above
+
+    done = asyncio.run(seal(settings, tell=_say))
+    _say(f"sealed: {done.files} recordings, {done.size_bytes} bytes")
+    if done.damaged:
+        raise typer.Exit(1)
+
+
 def _done(data: Path | None, config: Path | None, work: Callable[[Ports], Awaitable[_T]]) -> _T:
     return _with_accounts(data, config, lambda accounts: work(accounts.ports))
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.live import live, settings_for
+from tests.on_disk import in_clear
 from tests.unit.cli.conftest import Run
 from tests.visitor import PASSWORD, Visitor, registered
 from whispercore_server.accounts import opened
+from whispercore_server.data_folder import held
 from whispercore_server.settings import ServerSettings
 
 KEY = re.compile(rb"wt_[0-9a-f]{16}_[0-9a-f]{16}_[0-9a-f]{4}\n")
@@ -101,3 +103,20 @@ def test_the_master_key_is_changed_while_a_server_works(run: Run, data: Path, au
     done = run("keys", "rotate-master-key", "--data", data)
     assert done.returncode == 1
     assert b"not that of this installation" in done.stderr
+
+
+def test_recordings_in_clear_are_sealed(run: Run, tmp_path: Path, audio: Path) -> None:
+    data = tmp_path / "data"
+    with live(settings_for(data, encrypt_files=False), worker=False) as server:
+        ada = registered(server)
+        ada.job(audio / "clip01-en.wav")
+        assert in_clear(data, (audio / "clip01-en.wav").read_bytes()) != []
+    done = run("keys", "seal-recordings", "--data", data)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"sealed: 1 recordings" in done.stdout
+    assert in_clear(data, (audio / "clip01-en.wav").read_bytes()) == []
+    assert b"sealed: 0 recordings" in run("keys", "seal-recordings", "--data", data).stdout
+    with held(data):
+        busy = run("keys", "seal-recordings", "--data", data)
+    assert busy.returncode != 0
+    assert b"another server" in busy.stderr

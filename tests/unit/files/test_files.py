@@ -14,6 +14,7 @@ from tests.unit.files.bytes_of_files import SIZES, THREE_PARTS, in_chunks, kept,
 from whispercore.audio.joined import PartFiles, opened
 from whispercore.database import tables
 from whispercore.database.session import Database
+from whispercore.encryption.file_keys import FileKeys
 from whispercore.errors import Conflict, FileDamaged, NotFound, StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.files import Files
@@ -252,3 +253,16 @@ async def test_used_bytes_are_counted(files: Files, database: Database) -> None:
     async with database.write() as tx:
         await files.delete(tx, staged.id)
     assert await files.used_bytes() == 5
+
+
+@pytest.mark.parametrize("blobs", ["disk"], indirect=True)
+async def test_parts_are_as_large_as_is_said(
+    files: Files, database: Database, blobs: Blobs, keys: FileKeys, tmp_path: Path
+) -> None:
+    data = sample(250_000)
+    smaller = Files(database, blobs, spool=tmp_path / "smaller", keys=keys, reserve_bytes=0, part_bytes=100_000)
+    staged = await kept(smaller, database, data)
+    await smaller.close()
+    assert [part.size_bytes for part in staged.parts] == [100_000, 100_000, 50_000]
+    assert await stored(files, staged.id) == data
+    assert await stored(files, staged.id, 99_999, 200_001) == data[99_999:200_001]
