@@ -439,7 +439,8 @@ def test_websockets_and_raw_operations_are_named(forest: dict[str, Any]) -> None
 
 def test_binary_frames_are_files(ours: dict[str, Any]) -> None:
     listen = ours["paths"]["/api/v1/live"]["get"]
-    assert listen["x-websocket"]["incoming"]["sound"] == {"type": "string", "format": "binary"}
+    sound = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+    assert listen["x-websocket"]["incoming"]["sound"] == sound
     assert "Binary frames are `sound`" in listen["description"]
 
 
