@@ -84,7 +84,8 @@ async def cutting_proxy(
     async with server:
         proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield proxy
-    for task in filter(None, serving):
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        server.close()
+        for task in filter(None, serving):  # leaving the block waits for them
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
