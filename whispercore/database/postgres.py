@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import psycopg
 from psycopg.adapt import Buffer, Loader
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import URL, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import StorageFull, Unavailable
 
 CONNECT_S: Final = 10
@@ -86,6 +88,37 @@ def _keep_connected(context: ExceptionContext) -> None:
     """A cancelled caller is no lost connection: the driver has cancelled his statement, too."""
     if isinstance(context.original_exception, asyncio.CancelledError):
         context.is_disconnect = False
+
+
+@asynccontextmanager
+async def listening(url: URL, *channels: str, name: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection of its own that hears notifications, until the block ends.
+
+    Args:
+        url: Of the database.
+        channels: What is heard.
+        name: What the server's lists call it.
+
+    Raises:
+        psycopg.Error: It cannot be made.
+    """
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    opened: list[psycopg.AsyncConnection] = []
+
+    async def connect() -> None:
+        connecting = psycopg.AsyncConnection.connect(
+            address, autocommit=True, connect_timeout=CONNECT_S, application_name=name
+        )
+        opened.append(await connecting)
+
+    try:
+        await undisturbed(connect())  # broken off in between, it would leave one that nobody closes
+        for channel in channels:
+            await opened[0].execute(SQL("LISTEN {}").format(Identifier(channel)))
+        yield opened[0]
+    finally:
+        for connection in opened:
+            await undisturbed(connection.close())
 
 
 @contextmanager

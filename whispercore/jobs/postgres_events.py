@@ -17,7 +17,7 @@ from typing import Final
 import psycopg
 from sqlalchemy import ARRAY, Text, cast, func, literal, select
 
-from whispercore.database.postgres import CONNECT_S
+from whispercore.database.postgres import listening
 from whispercore.database.session import Database
 from whispercore.errors import WhispercoreError
 from whispercore.events import LocalEvents, Subscription
@@ -100,15 +100,8 @@ class PostgresEvents:
             await asyncio.sleep(_AGAIN_S)
 
     async def _listen(self) -> None:
-        url = next(iter(self._database.engines)).url.set(drivername="postgresql")
-        connection = await psycopg.AsyncConnection.connect(
-            url.render_as_string(hide_password=False),
-            autocommit=True,
-            connect_timeout=CONNECT_S,
-            application_name="whispercore events",
-        )
-        async with connection:
-            await connection.execute(f"LISTEN {CHANNEL}")
+        url = next(iter(self._database.engines)).url
+        async with listening(url, CHANNEL, name="whispercore events") as connection:
             self._own.clear()  # those are not coming any more
             self._listening.set()
             async for one in connection.notifies():

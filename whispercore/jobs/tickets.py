@@ -17,17 +17,18 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.sql import queries
-from psycopg.sql import SQL, Identifier
 from psycopg_pool import PoolClosed
 from sqlalchemy import URL
 from tenacity import retry, retry_if_exception, retry_if_exception_type, wait_fixed
 
-from whispercore.database.postgres import CONNECT_S
+from whispercore.database.postgres import CONNECT_S, listening
 
 TICKET: Final = "whispercore.ticket"
 """The name of the task."""
 AGAIN_S: Final = 1.0
 """Until the database is asked again that was away."""
+_NAME: Final = "whispercore tickets"
+"""Of its connections."""
 _CONNECTIONS: Final = 4
 _QUIET_S: Final = 30.0
 """After which a connection that only listens is looked at."""
@@ -63,10 +64,14 @@ class _Connector(PsycopgConnector):
     """Connections of procrastinate's own: at most four, and one that listens."""
 
     def __init__(self, url: URL) -> None:
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._how: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "whispercore tickets"}
+        self._url = url
         self._heard = 0
-        super().__init__(conninfo=self._address, min_size=1, max_size=_CONNECTIONS, kwargs=self._how)
+        super().__init__(
+            conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
+            min_size=1,
+            max_size=_CONNECTIONS,
+            kwargs={"connect_timeout": CONNECT_S, "application_name": _NAME},
+        )
 
     @_patiently
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
@@ -91,15 +96,12 @@ class _Connector(PsycopgConnector):
     @_unceasingly
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         """Tell of new tickets, and once at the beginning: some may have come while nobody listened."""
-        listening = await psycopg.AsyncConnection.connect(self._address, autocommit=True, **self._how)
-        async with listening:
-            for channel in channels:
-                await listening.execute(SQL("LISTEN {}").format(Identifier(channel)))
+        async with listening(self._url, *channels, name=_NAME) as connection:
             await self._tell(on_notification, "", _SOMETHING)
             while True:
-                async for one in listening.notifies(timeout=_QUIET_S):
+                async for one in connection.notifies(timeout=_QUIET_S):
                     await self._tell(on_notification, one.channel, one.payload)
-                await listening.execute("SELECT 1")
+                await connection.execute("SELECT 1")
 
     async def _tell(self, on_notification: Notify, channel: str, payload: str) -> None:
         self._heard += 1

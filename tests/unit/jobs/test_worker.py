@@ -19,7 +19,7 @@ from whispercore.errors import Cancelled, DownloadFailed, NotMedia, StorageFull
 from whispercore.jobs.claim import Claim
 from whispercore.jobs.job import Job, NewJob, State
 from whispercore.jobs.table import Jobs
-from whispercore.jobs.worker import Handler, Running, Worker
+from whispercore.jobs.worker import LOOK_S, Handler, Running, Worker
 from whispercore.testing import FakeClock
 from whispercore.testing.making_jobs import ANN, enqueued, transcript
 
@@ -215,7 +215,8 @@ async def test_a_cancellation_from_elsewhere_is_seen_within_half_a_second(
         job = await enqueued(jobs)
         await until(lambda: len(polite.running) == 1)
         await elsewhere.cancel(job.id, ANN)
-        clock.advance(0.5)
+        await until(lambda: clock.sleepers == 2)
+        clock.advance(LOOK_S)
         await until(lambda: polite.ended == ["by itself"])
 
 
@@ -241,8 +242,9 @@ async def test_one_that_lost_its_job_stops_and_writes_nothing(jobs: Jobs, clock:
         await until(lambda: len(polite.running) == 1)
         async with jobs.database.write() as tx:
             await tx.execute(update(jobs_table).values(attempt=7, lease_owner="other"))
-        clock.advance(0.5)
-        await until(lambda: polite.ended == ["by itself"])
+        while polite.ended != ["by itself"]:
+            clock.advance(LOOK_S)
+            await asyncio.sleep(0.1)  # it may not have been asleep yet
         found = await jobs.owned(job.id, ANN)
     assert (found.state, found.attempt, found.lease_owner) == (State.PROCESSING, 7, "other")
 
