@@ -22,6 +22,10 @@ def filled(template: str, ids: Mapping[str, str]) -> str:
     return _ID.sub(lambda found: ids[found[1]], template)
 
 
+EVERYBODYS = frozenset({"model"})
+"""Ids of what belongs to nobody."""
+
+
 def ids_in(template: str) -> list[str]:
     """The names of the ids in a path."""
     return _ID.findall(template)

@@ -63,6 +63,11 @@ class Postgres:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
         return name
 
+    def keep(self, database: str) -> None:
+        """Have a commit of this database survive ``stop``."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER DATABASE {database} SET synchronous_commit = on".encode())
+
     def drop(self, database: str) -> None:
         """Whoever is connected to it."""
         with self.connect() as connection:

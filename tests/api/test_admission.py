@@ -14,7 +14,7 @@ import requests
 from attrs import evolve, frozen
 
 from tests.live import Live, live, settings_for
-from tests.minimal import filled, ids_in, options
+from tests.minimal import EVERYBODYS, filled, ids_in, options
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.people.scopes import ROLES, SCOPES
 from whispercore_server.directory import Entry, entries
@@ -73,7 +73,7 @@ class Asked:
 
 ALL = [Asked(entry, path) for entry in entries(discovered()) for path, _ in entry.paths]
 CLOSED = [one for one in ALL if one.scope is not None]
-OWNED = [one for one in CLOSED if one.scope != "admin" and ids_in(one.path)]
+OWNED = [one for one in CLOSED if one.scope != "admin" and set(ids_in(one.path)) - EVERYBODYS]
 
 
 def each(asked: list[Asked]) -> pytest.MarkDecorator:

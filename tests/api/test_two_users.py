@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.live import Live, live, settings_for
-from tests.minimal import filled, ids_in, options
+from tests.minimal import EVERYBODYS, filled, ids_in, options
 from tests.populated import Populated
 from tests.visitor import Visitor
 from whispercore.contract.endpoint import Channel, Operation
@@ -22,8 +22,6 @@ from whispercore_server.plugin import discovered
 OPERATIONS = [
     one.operation for one in entries(discovered()) if one.operation.scope is not None and one.operation.scope != "admin"
 ]
-EVERYBODYS = {"model"}
-"""Ids of what belongs to nobody."""
 ABOUT_ONE = [one for one in OPERATIONS if set(ids_in(one.path)) - EVERYBODYS]
 ABOUT_ALL = [one for one in OPERATIONS if not ids_in(one.path) and not isinstance(one, Channel)]
 """Channels tell only of what they were opened for; whose session may be gone on with is tested with them."""

@@ -159,7 +159,8 @@ async def test_lost_tickets_are_replaced_and_those_of_the_dead_removed(server: J
 
 async def test_a_server_that_was_restarted_is_heard_again() -> None:
     with running() as postgres:
-        url = postgres.url(postgres.new())
+        postgres.keep(name := postgres.new())
+        url = postgres.url(name)
         async with Database(url) as database:
             await database.upgrade()
         began, go_on = asyncio.Event(), asyncio.Event()
