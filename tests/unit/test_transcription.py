@@ -423,7 +423,8 @@ def test_threads_share_one_model(audio: Path) -> None:
 
 def test_after_a_fork(audio: Path) -> None:
     script = f"""
-import os, sys, whispercore
+import os, warnings, whispercore
+warnings.filterwarnings("ignore", "This process .* is multi-threaded")  # Python says so from 3.12 on
 path = {str(audio / "clip01-en.wav")!r}
 before = whispercore.transcribe(path, model="micro").text
 pid = os.fork()
