@@ -55,9 +55,18 @@ def test_everything_is_looked_at() -> None:
     assert report["ok"] is True
     assert report["problems"] == []
     assert {one["name"] for one in report["packages"]} == {"whispercore", "pywhispercpp", "av", "numpy"}
-    assert {"server", "postgres", "redis", "s3", "otel", "cuda", "diarize", "documents", "faster-whisper"} == {
-        one["name"] for one in report["extras"]
-    }
+    assert {
+        "server",
+        "postgres",
+        "redis",
+        "s3",
+        "otel",
+        "cuda",
+        "diarize",
+        "documents",
+        "faster-whisper",
+        "microphone",
+    } == {one["name"] for one in report["extras"]}
     assert report["engine"]["library"].startswith("whisper-cpp ")
     assert report["engine"]["device"] in {"cpu", "cuda", "vulkan", "metal"}
     assert report["decoder"]["codec"] == "pcm_s16le"
