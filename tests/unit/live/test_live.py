@@ -231,7 +231,7 @@ async def test_what_goes_wrong_in_the_engine_reaches_all_who_are_there() -> None
 
 
 async def test_engines_that_are_closed_end_it() -> None:
-    engine = ScriptedEngine(lambda _: "word", seconds=60)
+    engine = ScriptedEngine(lambda _: "word", seconds=2)
     pool = scripted(engine)
     listening = await session(pool, partials=False)
     await listening.feed(pcm(samples("clip01-en.wav")))
