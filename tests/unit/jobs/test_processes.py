@@ -47,7 +47,8 @@ class Started:
         """Kill it, and hear what it said until then."""
         self.send(signal.SIGKILL)
         assert self.process.stdout is not None
-        self.said += [line.split() for line in (await self.process.stdout.read()).decode().splitlines()]
+        whole, _, _ = (await self.process.stdout.read()).decode().rpartition("\n")  # the last line may be cut
+        self.said += [line.split() for line in whole.splitlines()]
         await self.process.wait()
 
     @property
