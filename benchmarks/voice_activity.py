@@ -48,8 +48,8 @@ def run(place: Place) -> Result:
         how=(
             f"{length_s} s of which {1 - _SPEECH:.0%} is silence, in stretches of {_TURN_S * (1 - _SPEECH):.0f} s, on "
             "micro, with voice activity and without, in turns, medians; processor time is that of this process and of "
-            f"its children, also of those that have ended. A slower model saves more. Then {sound_s} s each of silence, "
-            "white noise and music (plucked chords, a bass and a drum, made by rule)."
+            f"its children, also of those that have ended. A slower model saves more. Then {sound_s} s each of "
+            "silence, white noise and music (plucked chords, a bass and a drum, made by rule)."
         ),
         figures=(
             Figure(what="with / without, time", value=median(with_s) / median(without_s), unit="x", bar=_BAR),
