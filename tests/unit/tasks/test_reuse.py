@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -187,11 +187,19 @@ async def test_who_deletes_a_job_deletes_its_result(here: Installation, audio: P
 
 
 async def test_whoever_waits_goes_on_when_the_other_is_cancelled(here: Installation, audio: Path) -> None:
-    engine = ScriptedEngine(seconds=0.05)
-    with scripted(engine) as pool:
-        jobs = [await here.submit(audio / "talk.wav") for _ in range(2)]
+    cancelled = threading.Event()
+
+    def script(window: Window) -> str:
+        cancelled.wait(60)
+        return f"window {window.index}"
+
+    with scripted(ScriptedEngine(script)) as pool:
         async with here.working(pool, reuse=True):
-            waiting = await here.when(jobs[1], lambda found: found.stage == "waiting" and found.state is State.QUEUED)
-            _ = await here.jobs.cancel(jobs[0].id, EVE)
-            await asyncio.sleep(0)
-            assert (await here.over(waiting)).state is State.COMPLETED
+            first = await here.submit(audio / "clip01-en.wav")
+            _ = await here.when(first, lambda found: found.stage == "transcribing")
+            second = await here.submit(audio / "clip01-en.wav")
+            _ = await here.when(second, lambda found: found.stage == "waiting" and found.state is State.QUEUED)
+            _ = await here.jobs.cancel(first.id, EVE)
+            cancelled.set()
+            assert (await here.over(second)).state is State.COMPLETED
+            assert (await here.over(first)).state is State.CANCELLED
