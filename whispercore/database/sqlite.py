@@ -44,14 +44,13 @@ def engine(url: URL, *, size: int) -> AsyncEngine:
     return made
 
 
-def reading(url: URL, *, size: int) -> Engine:
-    """What makes connections for single queries, which are asked in threads.
+def reading(url: URL) -> Engine:
+    """What makes the connection for single queries, which are asked in a thread of their own.
 
     Args:
         url: Of the database, which is a file.
-        size: How many connections there may be.
     """
-    made = create_engine(url.set(drivername="sqlite"), **_LOGGING, **_pool(size))
+    made = create_engine(url.set(drivername="sqlite"), **_LOGGING, **_pool(1))
     _watch(made)
     return made
 

@@ -22,14 +22,14 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from whispercore.clock import Clock
 from whispercore.database.after_commit import collected
 from whispercore.database.driver import Connection as DriverConnection
-from whispercore.database.readers import Readers
+from whispercore.database.reader import Reader
 from whispercore.database.sqlite import engine, refusals
 from whispercore.database.store import Rows
 from whispercore.database.undisturbed import undisturbed
 
 _T = TypeVar("_T")
 _READERS = 2
-"""How many transactions read at once, and how many single queries beside them.
+"""How many transactions read at once, beside single queries.
 
 More only wait for each other: SQLite's threads need the interpreter for each row.
 """
@@ -52,7 +52,7 @@ class SqliteStore:
         self._reader = self._writer if in_memory else engine(url, size=_READERS)
         # For single statements, each a transaction by itself.
         self._lone_writer = self._writer.execution_options(whispercore_begin=None)
-        self._lone_readers = None if in_memory else Readers(url, size=_READERS)
+        self._lone_reader = None if in_memory else Reader(url)
         # In the order they come: the pool alone sends those who have waited longest to the end again.
         self._turns = asyncio.Semaphore(_READERS)
         self._lock = asyncio.Lock()
@@ -72,15 +72,15 @@ class SqliteStore:
 
     async def close(self) -> None:
         """One in memory is gone then."""
-        if self._lone_readers is not None:
-            await undisturbed(self._lone_readers.close())
+        if self._lone_reader is not None:
+            await undisturbed(self._lone_reader.close())
         await undisturbed(self._reader.dispose())
         await undisturbed(self._writer.dispose())
 
     @property
     def engines(self) -> Collection[Engine]:
         """What makes its connections."""
-        queries = set() if self._lone_readers is None else {self._lone_readers.engine}
+        queries = set() if self._lone_reader is None else {self._lone_reader.engine}
         return {self._reader.sync_engine, self._writer.sync_engine} | queries
 
     @property
@@ -99,8 +99,8 @@ class SqliteStore:
 
     async def rows(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] | None) -> Rows:
         """The rows of one query."""
-        if self._lone_readers is not None:
-            return await self._lone_readers.rows(statement, values)
+        if self._lone_reader is not None:
+            return await self._lone_reader.rows(statement, values)
         async with self._held():
             return await undisturbed(_by_itself(self._lone_writer, statement, values))
 
