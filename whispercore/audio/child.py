@@ -44,6 +44,8 @@ def serve(channel: Channel) -> None:
             return
         if channel.isolated and not locked:
             if request.seal is not None:  # what opens it has to be imported now, or can never be
+                import cryptography.hazmat.backends.openssl.backend  # noqa: F401, PLC0415 (else the first key does)
+
                 import whispercore.files.sealed  # noqa: F401, PLC0415
             _lock_in(request.memory_bytes)
             locked = True

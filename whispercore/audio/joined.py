@@ -1,6 +1,6 @@
 """Several files that are read as one: a recording that is stored in parts need not be put together first.
 
-Its parts may be sealed. They are opened here, one at a time and in memory, so that nothing of it is ever written in
+Its parts may be sealed. They are opened here, a piece at a time and in memory, so that nothing of it is ever written in
 clear.
 """
 
@@ -12,18 +12,23 @@ import os
 from abc import abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from attrs import field, frozen
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from whispercore.encryption.age_file import Content
+
 _OPEN_PARTS: Final = 3
 """That are kept in memory: containers have a directory at an end, and sound and picture in different places."""
+_OPEN_PIECES: Final = 8
+"""The same of pieces of parts."""
+_K = TypeVar("_K")
 
 
 @frozen(kw_only=True)
@@ -125,7 +130,9 @@ class Joined(_Row):
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        super().__init__([os.stat(path).st_size for path in paths])  # noqa: PTH116 (paths may be texts)
+        self.sizes = [os.stat(path).st_size for path in paths]  # noqa: PTH116 (paths may be texts)
+        """Bytes of each."""
+        super().__init__(self.sizes)
         self._paths = list(paths)
         self._open: tuple[int, io.FileIO] | None = None
 
@@ -135,6 +142,12 @@ class Joined(_Row):
             self._open[1].close()
             self._open = None
         super().close()
+
+    def get(self, number: int, start: int, end: int) -> bytes:
+        """Bytes of a file, from one place to before another; less if it ends before."""
+        file = self._file(number)
+        file.seek(start)
+        return file.read(end - start) or b""
 
     def _read(self, number: int, start: int, buffer: Buffer) -> int:
         file = self._file(number)
@@ -153,42 +166,89 @@ class Joined(_Row):
 
 
 class Sealed(_Row):
-    """Sealed files one after the other. Of a few, what is in them is held in memory.
+    """Sealed files one after the other, opened piece by piece. What was packed before can only be opened whole.
 
     Args:
         paths: The files, in order. They must not change.
         seal: What they are opened with.
+
+    Raises:
+        OSError: One is not there.
     """
 
     def __init__(self, paths: Sequence[str | Path], seal: Seal) -> None:
         super().__init__(seal.sizes)
-        self._paths = list(paths)
+        self._stored = Joined(paths)
         self._seal = seal
-        self._parts: OrderedDict[int, memoryview] = OrderedDict()
+        self._contents: dict[int, Content] = {}
+        self._pieces: OrderedDict[tuple[int, int], bytes | memoryview] = OrderedDict()
+        self._unpacked: OrderedDict[int, bytes | memoryview] = OrderedDict()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._stored.close()
+        super().close()
 
     def _read(self, number: int, start: int, buffer: Buffer) -> int:
-        target = memoryview(buffer).cast("B")
-        piece = self._part(number)[start : start + len(target)]
-        target[: len(piece)] = piece
-        return len(piece)
-
-    def _part(self, number: int) -> memoryview:
         from whispercore.errors import SealBroken  # noqa: PLC0415 (as below)
-        from whispercore.files.sealed import unsealed  # noqa: PLC0415 (what is in clear is read without the server extra)
 
-        part = self._parts.get(number)
-        if part is None:
-            if len(self._parts) == _OPEN_PARTS:
-                self._parts.popitem(last=False)
-            with io.FileIO(self._paths[number]) as file:
-                stored = file.readall()
-            size_bytes = self._seal.sizes[number]
-            try:
-                data = unsealed(stored, self._seal.encodings[number], self._seal.identity, size_bytes)
-            except SealBroken as error:
-                raise OSError(f"part {number}: {error}") from error
-            if len(data) != size_bytes:
-                raise OSError(f"part {number} has {len(data)} bytes instead of {size_bytes}")
-            part = self._parts[number] = memoryview(data)
-        self._parts.move_to_end(number)
-        return part
+        target = memoryview(buffer).cast("B")
+        try:
+            found = self._from(number, start)
+        except SealBroken as error:
+            raise OSError(f"part {number}: {error}") from error
+        found = found[: len(target)]
+        target[: len(found)] = found
+        return len(found)
+
+    def _from(self, number: int, start: int) -> bytes | memoryview:
+        """What follows in a part, or some of it."""
+        if self._seal.encodings[number] != "age":
+            part = _kept(self._unpacked, number, _OPEN_PARTS, lambda: self._whole(number))
+            return memoryview(part)[start:]
+        from whispercore.encryption.age_file import PIECE_BYTES  # noqa: PLC0415 (what is in clear needs no server extra)
+
+        which, at = divmod(start, PIECE_BYTES)
+        piece = _kept(self._pieces, (number, which), _OPEN_PIECES, lambda: self._piece(number, which))
+        return memoryview(piece)[at:]
+
+    def _piece(self, number: int, which: int) -> memoryview:
+        content = self._contents.get(number)
+        if content is None:
+            content = self._contents[number] = self._content(number)
+        start, end = content.place(which)
+        return content.unseal(which, self._stored.get(number, start, end))
+
+    def _content(self, number: int) -> Content:
+        from whispercore.encryption.age_file import HEAD_BYTES, Content  # noqa: PLC0415 (as above)
+
+        head = self._stored.get(number, 0, HEAD_BYTES)
+        content = Content(head, self._seal.identity, self._stored.sizes[number])
+        self._check_size(number, content.size_bytes)
+        return content
+
+    def _whole(self, number: int) -> bytes | memoryview:
+        from whispercore.files.sealed import unsealed  # noqa: PLC0415 (as above)
+
+        stored = self._stored.get(number, 0, self._stored.sizes[number])
+        size_bytes = self._seal.sizes[number]
+        data = unsealed(stored, self._seal.encodings[number], self._seal.identity, size_bytes)
+        self._check_size(number, len(data))
+        return data
+
+    def _check_size(self, number: int, found_bytes: int) -> None:
+        if found_bytes != self._seal.sizes[number]:
+            raise OSError(f"part {number} has {found_bytes} bytes instead of {self._seal.sizes[number]}")
+
+
+def _kept(
+    kept: OrderedDict[_K, bytes | memoryview], key: _K, most: int, make: Callable[[], bytes | memoryview]
+) -> bytes | memoryview:
+    """What was made before, among the last few, or is made now."""
+    made = kept.get(key)
+    if made is None:
+        if len(kept) == most:
+            kept.popitem(last=False)
+        made = kept[key] = make()
+    kept.move_to_end(key)
+    return made

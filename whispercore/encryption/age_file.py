@@ -27,7 +27,10 @@ _TEXT_BYTES: Final = 43
 """Of 32 bytes in base64 without padding."""
 _HEADER_BYTES: Final = len(_INTRO) + _TEXT_BYTES + 1 + _TEXT_BYTES + len(b"\n--- ") + _TEXT_BYTES + 1
 _NONCE_BYTES: Final = 16
-_PIECE_BYTES: Final = 1 << 16
+PIECE_BYTES: Final = 1 << 16
+"""Of what is in a file, each piece is sealed by itself."""
+HEAD_BYTES: Final = _HEADER_BYTES + _NONCE_BYTES
+"""Of a file, before its first piece."""
 _TAG_BYTES: Final = 16
 _LETTERS: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 """Of Bech32, the writing of age's keys."""
@@ -35,7 +38,7 @@ _LETTERS: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 def size_of(size_bytes: int) -> int:
     """How large the file is that has so many bytes in it."""
-    return _HEADER_BYTES + _NONCE_BYTES + size_bytes + _pieces(size_bytes) * _TAG_BYTES
+    return HEAD_BYTES + size_bytes + _pieces(size_bytes) * _TAG_BYTES
 
 
 def seal(data: bytes | bytearray | memoryview, recipient: str, into: bytearray | None = None) -> memoryview:
@@ -56,11 +59,11 @@ def seal(data: bytes | bytearray | memoryview, recipient: str, into: bytearray |
     view = memoryview(data)
     pieces = _pieces(len(view))
     sealed = _memory(size_of(len(view)), into)
-    at = _HEADER_BYTES + _NONCE_BYTES
+    at = HEAD_BYTES
     sealed[:at] = _header(share, body, file_key) + nonce
     cipher = ChaCha20Poly1305(_derived(file_key, nonce, b"payload"))
     for number in range(pieces):
-        piece = view[number * _PIECE_BYTES : (number + 1) * _PIECE_BYTES]
+        piece = view[number * PIECE_BYTES : (number + 1) * PIECE_BYTES]
         end = at + len(piece) + _TAG_BYTES
         _ = cipher.encrypt_into(_nonce(number, is_last=number == pieces - 1), piece, None, sealed[at:end])
         at = end
@@ -79,26 +82,64 @@ def unseal(sealed: bytes | bytearray | memoryview, identity: str, into: bytearra
         SealBroken: It was sealed to another key, or has changed.
     """
     view = memoryview(sealed)
-    at = _HEADER_BYTES + _NONCE_BYTES
-    if len(view) < at + _TAG_BYTES:
-        raise SealBroken
-    header, nonce = bytes(view[:_HEADER_BYTES]), bytes(view[_HEADER_BYTES:at])
-    pieces = -(-(len(view) - at) // (_PIECE_BYTES + _TAG_BYTES))
-    size_bytes = len(view) - at - pieces * _TAG_BYTES
-    if size_bytes < (pieces - 1) * _PIECE_BYTES + (pieces > 1):  # the last piece is empty in an empty file only
-        raise SealBroken
-    data = _memory(size_bytes, into)
-    try:
-        cipher = ChaCha20Poly1305(_derived(_file_key(header, identity), nonce, b"payload"))
-        for number in range(pieces):
-            begin = number * _PIECE_BYTES
-            end = at + min(_PIECE_BYTES, size_bytes - begin) + _TAG_BYTES
-            nonce = _nonce(number, is_last=number == pieces - 1)
-            _ = cipher.decrypt_into(nonce, view[at:end], None, data[begin : begin + _PIECE_BYTES])
-            at = end
-    except (InvalidTag, ValueError) as error:
-        raise SealBroken from error
+    content = Content(view[:HEAD_BYTES], identity, len(view))
+    data = _memory(content.size_bytes, into)
+    for number in range(content.pieces):
+        start, end = content.place(number)
+        begin = number * PIECE_BYTES
+        _ = content.unseal(number, view[start:end], data[begin : begin + PIECE_BYTES])
     return data
+
+
+class Content:
+    """What is in an age file that has one recipient of this kind. Its pieces can be opened in any order.
+
+    Args:
+        head: The first ``HEAD_BYTES`` of the file.
+        identity: A secret key of age, ``AGE-SECRET-KEY-1…``, that was checked.
+        stored_bytes: Of the whole file.
+
+    Raises:
+        SealBroken: It was sealed to another key, or has changed.
+    """
+
+    def __init__(self, head: bytes | memoryview, identity: str, stored_bytes: int) -> None:
+        left = stored_bytes - HEAD_BYTES
+        self.pieces = -(-left // (PIECE_BYTES + _TAG_BYTES))
+        """How many there are."""
+        self.size_bytes = left - self.pieces * _TAG_BYTES
+        """Of all of them, opened."""
+        # The last piece is empty in an empty file only.
+        if self.pieces < 1 or self.size_bytes < (self.pieces - 1) * PIECE_BYTES + (self.pieces > 1):
+            raise SealBroken
+        header, nonce = bytes(head[:_HEADER_BYTES]), bytes(head[_HEADER_BYTES:])
+        try:
+            self._cipher = ChaCha20Poly1305(_derived(_file_key(header, identity), nonce, b"payload"))
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken from error
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Where a piece lies in the file: its first byte, and the one after its last."""
+        start = HEAD_BYTES + number * (PIECE_BYTES + _TAG_BYTES)
+        return start, start + min(PIECE_BYTES, self.size_bytes - number * PIECE_BYTES) + _TAG_BYTES
+
+    def unseal(self, number: int, sealed: bytes | memoryview, into: memoryview | None = None) -> memoryview:
+        """A piece.
+
+        Args:
+            number: Which it is.
+            sealed: What lies at its place.
+            into: Memory to write it to, of the very size that it has.
+
+        Raises:
+            SealBroken: It has changed, or is another one.
+        """
+        try:
+            opened = into if into is not None else memoryview(bytearray(len(sealed) - _TAG_BYTES))
+            _ = self._cipher.decrypt_into(_nonce(number, is_last=number == self.pieces - 1), sealed, None, opened)
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken from error
+        return opened
 
 
 def _file_key(header: bytes, identity: str) -> bytes:
@@ -127,7 +168,7 @@ def _header(share: bytes, body: bytes, file_key: bytes) -> bytes:
 
 
 def _pieces(size_bytes: int) -> int:
-    return max(1, -(-size_bytes // _PIECE_BYTES))
+    return max(1, -(-size_bytes // PIECE_BYTES))
 
 
 def _memory(size_bytes: int, into: bytearray | None) -> memoryview:

@@ -7,11 +7,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from whispercore.audio.decoder import Decoder
-from whispercore.audio.joined import Joined, PartFiles, opened
+from whispercore.audio.joined import Joined, PartFiles, Seal, opened
+from whispercore.encryption import age
+from whispercore.files.sealed import Encoding, sealed
 
 ACTIONS = st.lists(
     st.one_of(
@@ -40,6 +43,60 @@ def test_it_reads_like_one_file(tmp_path: Path, parts: list[bytes], actions: lis
                 end = max(number, -len(whole.getvalue()))
                 assert file.seek(end, os.SEEK_END) == whole.seek(end, os.SEEK_END)
             assert file.tell() == whole.tell()
+
+
+PARTS = {"clear": b"0123456789" * 7000, "age": os.urandom(3 * (1 << 16) + 5), "zstd+age": bytes(200_000)}
+STEP = 1 << 13
+"""Of an action, so that pieces of 64 KiB are read in part, whole and across."""
+
+
+@pytest.fixture(scope="module")
+def sealed_parts(tmp_path_factory: pytest.TempPathFactory) -> PartFiles:
+    """Parts of every kind, one of them empty."""
+    secret, folder = age.new_identity(), tmp_path_factory.mktemp("sealed")
+    paths = [folder / str(number) for number in range(4)]
+    paths[0].write_bytes(sealed(PARTS["age"], age.recipient_of(secret)).data)
+    paths[1].write_bytes(sealed(PARTS["zstd+age"], age.recipient_of(secret)).data)
+    paths[2].write_bytes(sealed(b"", age.recipient_of(secret)).data)
+    paths[3].write_bytes(PARTS["clear"])
+    sizes = (len(PARTS["age"]), len(PARTS["zstd+age"]), 0, len(PARTS["clear"]))
+    return PartFiles(tuple(paths), Seal(identity=secret, encodings=("age", "zstd+age", "age", "clear"), sizes=sizes))
+
+
+@settings(max_examples=50)
+@given(ACTIONS)
+def test_sealed_parts_read_like_one_file(sealed_parts: PartFiles, actions: list[tuple[str, int]]) -> None:
+    whole = io.BytesIO(PARTS["age"] + PARTS["zstd+age"] + PARTS["clear"])
+    with opened(sealed_parts.paths, sealed_parts.seal) as file:
+        for action, number in actions:
+            if action == "read":
+                assert file.read(number * STEP) == whole.read(number * STEP)
+            elif action == "seek":
+                assert file.seek(number * STEP) == whole.seek(number * STEP)
+            else:
+                assert file.seek(number * STEP, os.SEEK_END) == whole.seek(number * STEP, os.SEEK_END)
+
+
+@pytest.mark.parametrize("at", [50, 300, (1 << 16) + 500, -1])
+def test_a_sealed_part_that_has_changed_is_not_read(tmp_path: Path, at: int) -> None:
+    secret, data = age.new_identity(), os.urandom(100_000)
+    stored = bytearray(sealed(data, age.recipient_of(secret)).data)
+    stored[at] ^= 1
+    path = tmp_path / "changed"
+    path.write_bytes(stored)
+    seal = Seal(identity=secret, encodings=("age",), sizes=(len(data),))
+    with opened([path], seal) as file, pytest.raises(OSError, match=r"^part 0: "):
+        file.read()
+
+
+@pytest.mark.parametrize("encoding", ["age", "zstd+age"])
+def test_a_sealed_part_of_another_size_is_not_read(tmp_path: Path, encoding: Encoding) -> None:
+    secret = age.new_identity()
+    path = tmp_path / "short"
+    path.write_bytes(sealed(PARTS[encoding], age.recipient_of(secret)).data)
+    seal = Seal(identity=secret, encodings=(encoding,), sizes=(len(PARTS[encoding]) + 1,))
+    with opened([path], seal) as file, pytest.raises(OSError, match="bytes instead of"):
+        file.read()
 
 
 def test_only_one_file_is_open(tmp_path: Path) -> None:
