@@ -9,6 +9,7 @@ from whispercore.api.files_v1.keys import Keys
 from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.api.openai.audio import Audio
 from whispercore.api.openai.models import Models
+from whispercore.api.openai.realtime import Realtime
 from whispercore.api.transcriber.admin.api_keys import AdminApiKeys
 from whispercore.api.transcriber.admin.audit import Audit
 from whispercore.api.transcriber.admin.backups import Backups
@@ -78,6 +79,11 @@ class OpenAi(Generic[T_co]):
     def models(self) -> Models[T_co]:
         """Models that can be used."""
         return Models(self.transport)
+
+    @property
+    def realtime(self) -> Realtime[T_co]:
+        """Speech to text while it is spoken."""
+        return Realtime(self.transport)
 
 
 class V1(Generic[T_co]):

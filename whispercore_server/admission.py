@@ -9,13 +9,14 @@ from typing import Final, Never
 from aiohttp import web
 from attrs import evolve, frozen
 
-from whispercore.contract.endpoint import Operation
+from whispercore.contract.endpoint import Channel, Operation
 from whispercore.errors import NotAuthenticated, NotPermitted, RequestError
 from whispercore.people.auth import Auth, Credentials
 from whispercore.people.caller import Caller
 from whispercore.people.scopes import ADMIN
 from whispercore_server.cookies import SessionCookies
 from whispercore_server.request_info import REQUEST_INFO
+from whispercore_server.streams import offered_protocols
 
 RECHECK_S: Final = 2.0
 """How often it is looked whether a caller may still have an answer that goes on, or send what he goes on to send."""
@@ -42,10 +43,10 @@ class Admission:
             NotPermitted: His API key is not for the address that he comes from.
         """
         if operation.scope is not None:
-            return await self._authenticated(http)
+            return await self._authenticated(http, operation)
         if operation.recognises:
             with suppress(NotAuthenticated, NotPermitted):
-                return await self._authenticated(http)
+                return await self._authenticated(http, operation)
         return Caller.nobody(http[REQUEST_INFO])
 
     async def permit(self, http: web.Request, operation: Operation, caller: Caller) -> None:
@@ -69,7 +70,7 @@ class Admission:
         """
         if operation.scope is None:
             return
-        now = await self._authenticated(http, again=True)
+        now = await self._authenticated(http, operation, again=True)
         await self.permit(http, operation, now)
         if caller.is_admin and not now.is_admin:  # what he was given as one may be others'
             raise NotPermitted(ADMIN)
@@ -92,11 +93,11 @@ class Admission:
             except RequestError:  # a database that does not answer says nothing of him: the next time
                 continue
 
-    async def _authenticated(self, http: web.Request, *, again: bool = False) -> Caller:
-        caller = await self.auth.authenticate(self._credentials(http, again=again))
+    async def _authenticated(self, http: web.Request, operation: Operation, *, again: bool = False) -> Caller:
+        caller = await self.auth.authenticate(self._credentials(http, operation, again=again))
         return evolve(caller, request=http[REQUEST_INFO])
 
-    def _credentials(self, http: web.Request, *, again: bool) -> Credentials:
+    def _credentials(self, http: web.Request, operation: Operation, *, again: bool) -> Credentials:
         bearer = None
         given = http.headers.getall("Authorization", [])
         if len(given) > 1:
@@ -105,6 +106,8 @@ class Admission:
             if not given[0].lower().startswith(_SCHEME):
                 raise NotAuthenticated("the Authorization header has to be 'Bearer' and a token or an API key")
             bearer = given[0][len(_SCHEME) :].strip()
+        elif isinstance(operation, Channel) and operation.key_protocol is not None:
+            bearer = _key_among(offered_protocols(http), operation.key_protocol)
         return Credentials(
             bearer=bearer,
             api_key=http.headers.get("X-API-Key"),
@@ -112,3 +115,8 @@ class Admission:
             request=http[REQUEST_INFO],
             again=again,
         )
+
+
+def _key_among(protocols: list[str], prefix: str) -> str | None:
+    """The API key that one of the offered subprotocols is."""
+    return next((one.removeprefix(prefix) for one in protocols if one.startswith(prefix)), None)

@@ -218,7 +218,7 @@ class Frame:
         self, http: web.Request, operation: Operation, handle: Handle, request: object, caller: Caller
     ) -> web.StreamResponse:
         assert isinstance(operation, Channel)
-        socket = await open_socket(http)
+        socket = await open_socket(http, operation.protocol)
         failed: WhispercoreError | None = None
         try:
             work = handle(request, caller, ServerSocket(http, socket, operation.incoming))

@@ -19,6 +19,7 @@ from whispercore.live.activity import Activity, Loudness
 from whispercore.live.opening import start
 from whispercore.live.session import LiveOptions, LiveSession
 from whispercore.live.sound import Sound
+from whispercore.live.utterances import Pauses
 from whispercore.people.caller import Caller
 from whispercore.tasks.live_recording import LiveRecording, LiveRecordings
 from whispercore.tasks.options import TranscribeOptions
@@ -41,8 +42,8 @@ class NewSession:
     """Its model can be used here."""
     sound: Sound
     partials: bool = True
-    by_pauses: bool = True
-    """Whether pauses end utterances; else only their sender does."""
+    pauses: Pauses | None = field(factory=Pauses)
+    """Which of them end utterances; None where only their sender does."""
     store: bool = False
     """Whether it is kept as a job."""
 
@@ -168,6 +169,12 @@ class LiveSessions:
         if held.session.heard_s >= self._settings.live_minutes * 60:
             await held.end("limit")
 
+    async def leave(self, held: Held) -> None:
+        """End a session at once, with what waits for the engine: nobody comes back for it."""
+        held.reason = held.reason or "abandoned"
+        await held.session.close()
+        await held.over.wait()
+
     async def close(self) -> None:
         """End all sessions, each with what came in; then no more are opened."""
         self._closed = True
@@ -195,13 +202,14 @@ class LiveSessions:
         recording: LiveRecording | None = None
         if new.store:
             sound = recording = await self._recordings.record(sound, began_at=self._clock.now())
-        activity: Activity | None = Loudness() if new.by_pauses else None
+        activity: Activity | None = Loudness() if new.pauses is not None else None
+        pauses = new.pauses if new.pauses is not None else Pauses()
         try:
             session = await start(
                 new.options.model,
                 sound=sound,
                 activity=activity,
-                options=LiveOptions(decoding=new.options.decoding, partials=new.partials),
+                options=LiveOptions(decoding=new.options.decoding, partials=new.partials, pauses=pauses),
                 engine=new.options.engine,
                 settings=self._settings.for_jobs,
                 pool=self._engines,

@@ -196,11 +196,25 @@ class ServerSocket:
         return message
 
 
-async def open_socket(http: web.Request) -> web.WebSocketResponse:
-    """Accept a WebSocket."""
-    socket = web.WebSocketResponse(heartbeat=_PING_S, max_msg_size=MAX_MESSAGE_BYTES, timeout=5.0)
+async def open_socket(http: web.Request, protocol: str | None = None) -> web.WebSocketResponse:
+    """Accept a WebSocket.
+
+    Raises:
+        InvalidRequest: It has a subprotocol, and the client offers others only.
+    """
+    offered = offered_protocols(http)
+    if protocol is not None and offered and protocol not in offered:  # of which aiohttp would log what is offered
+        raise InvalidRequest.one("Sec-WebSocket-Protocol", f"the subprotocol {protocol!r} has to be among them")
+    socket = web.WebSocketResponse(
+        heartbeat=_PING_S, max_msg_size=MAX_MESSAGE_BYTES, timeout=5.0, protocols=(protocol,) if protocol else ()
+    )
     await socket.prepare(http)
     return socket
+
+
+def offered_protocols(http: web.Request) -> list[str]:
+    """The subprotocols that a client offers for its WebSocket."""
+    return [one.strip() for one in http.headers.get("Sec-WebSocket-Protocol", "").split(",") if one.strip()]
 
 
 async def watched(work: Coroutine[Any, Any, _T], watch: Watch) -> _T:

@@ -208,6 +208,10 @@ class Channel(Operation, Generic[P, Req, In, Out]):
     request: Callable[P, Req]
     incoming: type[In]
     outgoing: type[Out]
+    protocol: str | None = field(default=None, kw_only=True)
+    """The subprotocol that is chosen where a client offers some: a browser takes no answer without."""
+    key_protocol: str | None = field(default=None, kw_only=True)
+    """What comes before an API key in a subprotocol that is offered: pages of a browser can set no headers."""
 
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...

@@ -6,6 +6,8 @@ An utterance is told in this order: ``SpeechStarted``, any number of ``PartialTe
 
 from __future__ import annotations
 
+from typing import Literal
+
 from attrs import frozen
 
 from whispercore.transcript import Segment
@@ -35,10 +37,12 @@ class PartialText:
 
 @frozen(kw_only=True)
 class SpeechEnded:
-    """The speaker has paused. The text follows."""
+    """An utterance has ended. The text follows."""
 
     utterance: int
     end_s: float
+    why: Literal["pause", "length", "asked", "forgotten"] = "pause"
+    """``length``: it goes on in the next one, for it is long and there was no pause."""
 
 
 @frozen(kw_only=True)

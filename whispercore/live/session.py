@@ -6,7 +6,7 @@ import asyncio
 import collections
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -124,11 +124,15 @@ class LiveSession:
                 self.received_bytes += len(piece)
                 await asyncio.sleep(0)
 
-    async def flush(self) -> None:
-        """End the utterance here, whether the speaker has paused or not."""
+    async def flush(self) -> bool:
+        """End the utterance here, whether the speaker has paused or not.
+
+        Returns:
+            Whether there was one.
+        """
         async with self._taking:
             self._check_open()
-            self._end_open()
+            return self._end_open()
 
     async def clear(self) -> None:
         """Forget the utterance that is being spoken."""
@@ -137,7 +141,7 @@ class LiveSession:
             forgotten = self._utterances.clear()
             if forgotten is not None:
                 forgotten.ended = True
-                self.log.add(SpeechEnded(utterance=forgotten.number, end_s=self.heard_s))
+                self.log.add(SpeechEnded(utterance=forgotten.number, end_s=self.heard_s, why="forgotten"))
                 self.log.add(
                     UtteranceEnded(utterance=forgotten.number, start_s=forgotten.start_s, end_s=self.heard_s, text="")
                 )
@@ -242,19 +246,20 @@ class LiveSession:
     def _hear(self, samples: Samples) -> None:
         for utterance in self._utterances.push(samples):
             if utterance.ended:
-                self._queue(utterance)
+                self._queue(utterance, "length" if utterance.continued else "pause")
             else:
                 self.log.add(SpeechStarted(utterance=utterance.number, start_s=_rounded(utterance.start_s)))
         self._moved.set()
 
-    def _end_open(self) -> None:
+    def _end_open(self) -> bool:
         utterance = self._utterances.end()
         if utterance is not None:
-            self._queue(utterance)
+            self._queue(utterance, "asked")
             self._moved.set()
+        return utterance is not None
 
-    def _queue(self, utterance: Utterance) -> None:
-        self.log.add(SpeechEnded(utterance=utterance.number, end_s=_rounded(utterance.spoken_s)))
+    def _queue(self, utterance: Utterance, why: Literal["pause", "length", "asked"]) -> None:
+        self.log.add(SpeechEnded(utterance=utterance.number, end_s=_rounded(utterance.spoken_s), why=why))
         self._ended.append(utterance)
 
     # ------------------------------------------------------------ utterances to text
@@ -302,7 +307,7 @@ class LiveSession:
         self._passes += 1
         decoded = await self._answer(self._lease.decode(window, options, self._control, "interactive"))
         utterance.heard, utterance.heard_s = decoded.segments, window.end_s
-        words = utterance.agreement.hear(_words(decoded.segments), window.end_s)
+        words = utterance.agreement.hear(utterance.words, window.end_s)
         if utterance.ended:
             return
         text = self._joined(words) if words else self._text(decoded.segments)
@@ -336,8 +341,8 @@ class LiveSession:
 
     def _final(self, utterance: Utterance) -> list[Segment]:
         """The segments of the last pass, unless something else was settled before."""
-        words = utterance.agreement.settled(_words(utterance.heard))
-        if tuple(words) == _words(utterance.heard) or not words:
+        words = utterance.agreement.settled(utterance.words)
+        if tuple(words) == utterance.words or not words:
             return [one for one in utterance.heard if one.text.strip()]
         known = [word.confidence for word in words if word.confidence is not None]
         return [
@@ -381,10 +386,6 @@ class LiveSession:
 
     def _text(self, segments: tuple[Segment, ...] | list[Segment]) -> str:
         return joined((segment.text for segment in segments), self.language_code)
-
-
-def _words(segments: tuple[Segment, ...]) -> tuple[Word, ...]:
-    return tuple(word for segment in segments for word in segment.words)
 
 
 def _is_heard(utterance: Utterance) -> bool:

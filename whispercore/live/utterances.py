@@ -12,7 +12,7 @@ from whispercore.audio.windows import Samples, best_cut
 from whispercore.engines.engine import SAMPLE_RATE
 from whispercore.live.activity import FRAME, Activity
 from whispercore.live.agreement import Agreement
-from whispercore.transcript import Segment
+from whispercore.transcript import Segment, Word
 
 _FRAME_S: Final = FRAME / SAMPLE_RATE
 _BEFORE_S: Final = 0.3
@@ -47,6 +47,11 @@ class Utterance:
     def end_s(self) -> float:
         """Where its sound ends."""
         return self.start_s + sum(piece.size for piece in self.pieces) / SAMPLE_RATE
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Of the latest pass."""
+        return tuple(word for segment in self.heard for word in segment.words)
 
     def samples(self) -> Samples:
         """All of its sound."""

@@ -7,6 +7,7 @@ from typing import Final
 from whispercore.api.openai.audio import Audio
 from whispercore.api.openai.dialect import OPENAI
 from whispercore.api.openai.models import Models
+from whispercore.api.openai.realtime import Realtime
 from whispercore.contract.group import Api
 
 API: Final = Api(
@@ -14,6 +15,6 @@ API: Final = Api(
     title="OpenAI-compatible",
     version="1.0.0",
     dialect=OPENAI,
-    groups=(Audio, Models),
+    groups=(Audio, Models, Realtime),
     prefixes=("/v1/",),
 )

@@ -14,7 +14,7 @@ from attrs import frozen
 from whispercore.contract.dialect import Meta
 from whispercore.contract.faults import fields_of, rebuilt
 from whispercore.contract.group import Group, T_co
-from whispercore.contract.wire import Json
+from whispercore.contract.wire import Json, plain
 from whispercore.errors import (
     InvalidRequest,
     NotAuthenticated,
@@ -29,6 +29,17 @@ _NO_MODEL: Final = "model_not_found"
 _NO_KEY: Final = "invalid_api_key"
 _OURS: Final = MappingProxyType({_NO_MODEL: NotFound.code, _NO_KEY: NotAuthenticated.code})
 """Codes that OpenAI has other names for."""
+
+
+@frozen(kw_only=True)
+class ErrorBody:
+    """What is wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+    details: dict[str, Json]
 
 
 @frozen
@@ -49,15 +60,7 @@ class OpenAiDialect:
     def render(self, error: WhispercoreError, status: int, meta: Meta) -> Json:
         """The four documented fields, and the details."""
         del meta
-        return {
-            "error": {
-                "message": str(error),
-                "type": _type(error, status),
-                "param": _param(error),
-                "code": _code(error),
-                "details": fields_of(error),
-            }
-        }
+        return {"error": plain(described(error, status))}
 
     def read(self, status: int, body: Json) -> WhispercoreError | None:
         """The error that was rendered; also one of OpenAI's own, which has no details."""
@@ -68,6 +71,17 @@ class OpenAiDialect:
         code = code if isinstance(code, str) else str(error.get("type"))
         known = rebuilt(_OURS.get(code, code), details if isinstance(details, dict) else {})
         return known or RemoteError(status=status, remote_code=code, message=message)
+
+
+def described(error: WhispercoreError, status: int) -> ErrorBody:
+    """An error as OpenAI writes it."""
+    return ErrorBody(
+        message=str(error),
+        type=_type(error, status),
+        param=_param(error),
+        code=_code(error),
+        details=fields_of(error),
+    )
 
 
 def _type(error: WhispercoreError, status: int) -> str:

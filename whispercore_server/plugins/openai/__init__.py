@@ -11,12 +11,13 @@ from whispercore.tasks.answers import KIND
 from whispercore_server.plugin import Plugin
 from whispercore_server.plugins.openai.audio import AudioHandlers
 from whispercore_server.plugins.openai.models import ModelsHandlers
+from whispercore_server.plugins.openai.realtime import RealtimeHandlers
 from whispercore_server.plugins.transcriber import transcribing
 from whispercore_server.ports import Ports
 
 
 def _handlers(ports: Ports) -> Sequence[object]:
-    return (AudioHandlers(ports), ModelsHandlers(ports))
+    return (AudioHandlers(ports), ModelsHandlers(ports), RealtimeHandlers(ports))
 
 
 def _job_kinds(ports: Ports) -> Mapping[str, Handler]:

@@ -18,7 +18,6 @@ from whispercore.api.openai.audio import (
     CreateTranslation,
     GetTranscription,
 )
-from whispercore.api.openai.models import DEFAULT_MODEL
 from whispercore.contract.messages import Content
 from whispercore.contract.wire import dumps
 from whispercore.errors import (
@@ -33,7 +32,6 @@ from whispercore.errors import (
     NotMedia,
     TruncatedMedia,
     Unavailable,
-    UnknownModel,
     WhispercoreError,
 )
 from whispercore.jobs.job import Job, State
@@ -44,6 +42,7 @@ from whispercore_server.bodies import staged_of
 from whispercore_server.plugin import serves
 from whispercore_server.plugins.openai import patience, views
 from whispercore_server.plugins.openai.events import Telling, failed
+from whispercore_server.plugins.openai.models import model_of
 from whispercore_server.plugins.openai.wish import Wish, waits
 from whispercore_server.plugins.transcriber.ordering import PRIORITIES
 from whispercore_server.ports import Ports
@@ -86,7 +85,7 @@ class AudioHandlers:
 
     async def _made(self, request: CreateTranscription | CreateTranslation, caller: Caller) -> Content:
         wish = Wish.of(request)
-        options = wish.options(request, await self._model(request.model))
+        options = wish.options(request, await model_of(request.model, self.ports))
         await self._check_speakers(options)
         is_awaited = waits(request)
         priority = PRIORITIES[request.priority or ("high" if is_awaited else "normal")]
@@ -105,14 +104,6 @@ class AudioHandlers:
             media_type=EVENTS if wish.stream else views.media_type(wish),
             headers={**(_UNBUFFERED if wish.stream else {}), **({_JOB_ID: job.id} if request.store else {})},
         )
-
-    async def _model(self, name: str | None) -> str:
-        try:
-            return await self.ports.submissions.model(name)
-        except UnknownModel as error:
-            if name == DEFAULT_MODEL:
-                return await self.ports.submissions.model(None)
-            raise NotFound("model", error.name) from error
 
     async def _check_speakers(self, options: TranscribeOptions) -> None:
         try:

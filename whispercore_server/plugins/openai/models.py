@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from attrs import define
 
 from whispercore.api.openai.models import DEFAULT_MODEL, ListModels, Model, ModelList, ModelRef, Models
-from whispercore.errors import NotFound
+from whispercore.errors import NotFound, UnknownModel
 from whispercore.models.listing import StoredModel
 from whispercore.people.caller import Caller
 from whispercore_server.plugin import serves
@@ -45,6 +45,21 @@ class ModelsHandlers:
             here.setdefault(DEFAULT_MODEL, default)
         for name, one in here.items():
             yield Model(id=name, created=_came_at(one), owned_by=_OWNERS.get(one.state, "you"))
+
+
+async def model_of(name: str | None, ports: Ports) -> str:
+    """The model of the store that is meant by a name of OpenAI's programs, or by none.
+
+    Raises:
+        NotFound: No model has this name.
+        ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
+    """
+    try:
+        return await ports.submissions.model(name)
+    except UnknownModel as error:
+        if name == DEFAULT_MODEL:
+            return await ports.submissions.model(None)
+        raise NotFound("model", error.name) from error
 
 
 def _came_at(model: StoredModel) -> int:

@@ -1,0 +1,114 @@
+"""How a realtime session transcribes, and the sessions of ours that do it."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from whispercore.api.openai.realtime_session import (
+    PCM_RATE,
+    Included,
+    Input,
+    SessionChange,
+    SoundFormat,
+    TranscriptionConfig,
+)
+from whispercore.contract.fields import Unset
+from whispercore.errors import InvalidRequest
+from whispercore.live.g711 import G711
+from whispercore.live.sound import Pcm16, Sound
+from whispercore.live.utterances import Pauses
+from whispercore.tasks.options import TranscribeOptions
+from whispercore_server.live_sessions import NewSession
+from whispercore_server.plugins.openai.models import model_of
+from whispercore_server.ports import Ports
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """How to transcribe. Make it with ``first``."""
+
+    input: Input
+    include: list[Included] | None = None
+    options: TranscribeOptions
+    """The same for our own sessions; its model can be used here."""
+
+    @classmethod
+    async def first(cls, model: str | None, ports: Ports) -> Wanted:
+        """As long as nobody asks for something else.
+
+        Args:
+            model: The name that was given with the connection.
+            ports: Know the models.
+
+        Raises:
+            NotFound: No model has this name.
+            ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
+        """
+        input_ = Input(transcription=TranscriptionConfig(model=model))
+        return cls(input=input_, options=await _options(input_.transcription, ports, words=False))
+
+    async def changed(self, change: SessionChange, ports: Ports) -> Wanted:
+        """With what a client asks for; what he leaves out stays.
+
+        Raises:
+            InvalidRequest: It cannot be done.
+            InvalidOption: A value is out of range.
+            NotFound: No model has this name.
+            ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
+        """
+        asked, now = change.audio.input, self.input
+        transcription = now.transcription
+        if not isinstance(asked.transcription, Unset):
+            transcription = asked.transcription or TranscriptionConfig()
+        include = self.include if isinstance(change.include, Unset) else change.include
+        return Wanted(
+            input=Input(
+                format=now.format if isinstance(asked.format, Unset) else _format(asked.format),
+                transcription=transcription,
+                turn_detection=now.turn_detection if isinstance(asked.turn_detection, Unset) else asked.turn_detection,
+                noise_reduction=(
+                    now.noise_reduction if isinstance(asked.noise_reduction, Unset) else asked.noise_reduction
+                ),
+            ),
+            include=include,
+            options=await _options(transcription, ports, words=bool(include)),
+        )
+
+    def new(self) -> NewSession:
+        """A session of ours that does it."""
+        turns = self.input.turn_detection
+        pauses = None
+        if turns is not None:
+            usual, end_s = Pauses(), turns.silence_duration_ms / 1000
+            pauses = evolve(usual, end_s=end_s, hurried_end_s=min(end_s, usual.hurried_end_s))
+        return NewSession(options=self.options, sound=_sound(self.input.format), pauses=pauses)
+
+
+def _format(asked: SoundFormat | None) -> SoundFormat:
+    given = asked if asked is not None else SoundFormat()
+    if given.type == "audio/pcm":
+        return evolve(given, rate=given.rate or PCM_RATE)
+    if given.rate is not None:
+        raise InvalidRequest.one("session.audio.input.format.rate", "only audio/pcm has another rate than 8,000")
+    return given
+
+
+def _sound(of: SoundFormat) -> Sound:
+    if of.type == "audio/pcm":
+        return Pcm16(of.rate or PCM_RATE)
+    return G711("mu" if of.type == "audio/pcmu" else "a")
+
+
+async def _options(asked: TranscriptionConfig, ports: Ports, *, words: bool) -> TranscribeOptions:
+    languages = {one for one in (asked.language, *(asked.languages or ())) if one}
+    if len(languages) > 1:
+        raise InvalidRequest.one(
+            "session.audio.input.transcription.languages", "one at most can be given; left out, it is detected"
+        )
+    return TranscribeOptions(
+        model=await model_of(asked.model, ports),
+        language=next(iter(languages), None),
+        prompt=", ".join(filter(None, [asked.prompt, *(asked.keywords or ())])) or None,
+        words=words,
+        lane="interactive",
+    )
