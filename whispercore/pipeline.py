@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import define, evolve, field, frozen, validators
+from attrs import define, evolve, field, validators
 
 from whispercore.audio import CUTTER_VERSION, MAX_WINDOW_S
 from whispercore.audio.decoder import Decoder, Sound
@@ -29,6 +29,7 @@ from whispercore.audio.timemap import mapped
 from whispercore.audio.vad import Vad
 from whispercore.background import in_background, result_of, went_wrong
 from whispercore.checkpoints import Checkpoints, FinishedWindow, Past
+from whispercore.detection import Language, likeliest
 from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
 from whispercore.engines.pool import EnginePool, Lane, Lease, default_pool
 from whispercore.errors import IncompleteMedia, NoSound
@@ -45,9 +46,6 @@ from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
 Steps = Generator[list[Segment], None, None]
 
 _TICK_S = 0.1
-_SURE = 0.5
-_DETECTION_WINDOWS = 3
-"""When the language of the first window is less likely than ``_SURE`` (music, silence), so many are looked at."""
 _USUAL_FILL = 5 / 6
 """How full windows are, as long as nothing else is known: cuts lie in their last third."""
 _T = TypeVar("_T")
@@ -221,7 +219,13 @@ class _Run:
         longest_s = can.max_window_s if can.max_window_s is not None else MAX_WINDOW_S
         self.window_s = min(longest_s, self.model.window_s)
         own = self.engine.fingerprint
-        self.fingerprint = evolve(own, cutter=CUTTER_VERSION, window_s=self.window_s, vad=self.decoder.detector)
+        self.fingerprint = evolve(
+            own,
+            cutter=CUTTER_VERSION,
+            window_s=self.window_s,
+            vad=self.decoder.detector,
+            short_audio_context=self.pipeline.settings.short_audio_context,
+        )
         # With checkpoints, no window is begun before another one is safe: what a kill costs is bounded by the slots.
         self.ahead = can.slots if self.pipeline.checkpoints is not None else 2 * can.slots
 
@@ -230,7 +234,12 @@ class _Run:
         finished = {(window.channel, window.index): window for window in past.windows}
         windows = self._windows()
         language, held = yield from self._language(past.language, windows)
-        options = evolve(self.pipeline.options, language=language.code, words=self._keeps_words())
+        options = evolve(
+            self.pipeline.options,
+            language=language.code,
+            words=self._keeps_words(),
+            short_audio_context=self.fingerprint.short_audio_context,
+        )
         self.pipeline.enter("transcribing", total_s=self.decoder.sound.declared_s)
         for number, window in enumerate(itertools.chain(held, windows)):
             self.n_cut += 1
@@ -263,28 +272,22 @@ class _Run:
 
     def _language(
         self, before: DetectedLanguage | None, windows: Iterator[Window]
-    ) -> Generator[list[Segment], None, tuple[_Language, list[Window]]]:
+    ) -> Generator[list[Segment], None, tuple[Language, list[Window]]]:
         """Decided once for the recording, from its first windows, and the windows that were taken for it."""
         wanted, can = self.pipeline.options.language, self.engine.capabilities
         if wanted is not None or not can.detects_language:
-            return _Language(wanted or next(iter(can.languages)), None), []
+            return Language(wanted or next(iter(can.languages)), None), []
         if before is not None:
-            return _Language(before.code, before.probability), []
+            return Language(before.code, before.probability), []
         self.pipeline.enter("detecting")
         held: list[Window] = []
-        best: DetectedLanguage | None = None
-        for window in itertools.islice(windows, _DETECTION_WINDOWS):
-            held.append(window)
-            waiting = self.lease.detect_language(window, self.pipeline.control, self.pipeline.lane)
-            found = yield from self.pipeline.wait(waiting)
-            best = found if best is None or found.probability > best.probability else best
-            if best.probability >= _SURE:
-                break
+        look = functools.partial(self.lease.detect_language, control=self.pipeline.control, lane=self.pipeline.lane)
+        best = yield from likeliest(windows, held, look, self.pipeline.wait)
         if best is None:
-            return _Language("en", None), held
+            return Language("en", None), held
         if self.pipeline.checkpoints is not None:
             self.pipeline.checkpoints.decided(best)
-        return _Language(best.code, best.probability), held
+        return Language(best.code, best.probability), held
 
     def _decode(self, number: int, window: Window, length_s: float, options: Options) -> None:
         if window.stretches and self.engine.capabilities.words:
@@ -367,7 +370,7 @@ class _Run:
         usual_s = self.cut_s / self.n_cut if self.n_cut else self.window_s * _USUAL_FILL
         return self.n_cut + math.ceil(max(0.0, total_s * self.n_channels - self.cut_s) / usual_s)
 
-    def _finish(self, language: _Language) -> None:
+    def _finish(self, language: Language) -> None:
         decoder, damage = self.decoder, self.decoder.damage
         error = self.broken or (decoder.incomplete() if damage is not None else None)
         if error is None and not decoder.read_s:
@@ -392,9 +395,3 @@ class _Run:
         self.pipeline.advance(1.0)
         self.pipeline.progress = evolve(self.pipeline.progress, stage="completed", done_s=decoder.read_s, eta_s=0.0)
         self.pipeline.transcript = transcript
-
-
-@frozen
-class _Language:
-    code: str
-    probability: float | None

@@ -66,6 +66,14 @@ class Settings:
             "WHISPERCORE_THREADS", "Threads to compute with; as many as fit when not set.", parsers.whole(1, 1024)
         ),
     )
+    short_audio_context: bool = field(
+        default=False,
+        metadata=setting(
+            "WHISPERCORE_SHORT_AUDIO_CONTEXT",
+            "Encode short windows in less than 30 seconds of context (1 or 0): quicker, with whisper.cpp.",
+            parsers.flag,
+        ),
+    )
     keep_alive_s: float = field(
         default=300.0,
         metadata=setting("WHISPERCORE_KEEP_ALIVE_S", "Seconds that an idle model stays loaded.", parsers.seconds),

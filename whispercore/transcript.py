@@ -89,6 +89,8 @@ class Fingerprint:
     """Length of the longest window; set in transcripts."""
     vad: str | None = None
     """What found the speech, for instance ``silero 6.2.0``; None where nothing was left out."""
+    short_audio_context: bool = False
+    """Whether short windows were allowed to be encoded in less than 30 s of context."""
 
 
 @frozen(kw_only=True)

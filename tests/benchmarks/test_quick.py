@@ -19,6 +19,7 @@ NAMES = (
     "import",
     "formats",
     "overlap",
+    "short",
     "windows",
     "vad",
     "requests",

@@ -105,6 +105,8 @@ class Options:
     """Hypotheses followed at once, 1 to 8; 1 is greedy decoding."""
     words: bool = False
     """Times and probabilities for each word."""
+    short_audio_context: bool = False
+    """A short window may be encoded in less than 30 s of context, where the engine can; the text may differ."""
 
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.beam_size <= 8:

@@ -123,5 +123,6 @@ async def start(
         raise
     can = loaded.capabilities
     longest_s = min(options.pauses.longest_s, file.window_s, can.max_window_s or options.pauses.longest_s)
-    options = evolve(options, pauses=evolve(options.pauses, longest_s=longest_s))
+    decoding = evolve(options.decoding, short_audio_context=settings.short_audio_context)
+    options = evolve(options, decoding=decoding, pauses=evolve(options.pauses, longest_s=longest_s))
     return LiveSession(lease, loaded, model=file.name, sound=sound, activity=activity, options=options)

@@ -81,6 +81,7 @@ class LiveSession:
     ) -> None:
         self.model = model
         self._lease = lease
+        self._fingerprint = evolve(engine.fingerprint, short_audio_context=options.decoding.short_audio_context)
         self._engine = engine
         self._can = engine.capabilities
         self._sound = sound
@@ -216,7 +217,7 @@ class LiveSession:
             language_probability=language.probability if language is not None else None,
             duration_s=_rounded(self.heard_s),
             model=self.model,
-            fingerprint=self._engine.fingerprint,
+            fingerprint=self._fingerprint,
         )
 
     @property

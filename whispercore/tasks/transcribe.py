@@ -192,12 +192,18 @@ class Transcribe:
         model = await asyncio.to_thread(self._models.get, options.model)
         if model.is_remote:
             return False
-        found = await claim.reuse(_key_of(await self._files.get(file_id), model, options))
+        found = await claim.reuse(self._key_of(await self._files.get(file_id), model, options))
         if isinstance(found, Reused):
             await claim.complete(evolve(found.transcript, model=model.name), reused=found.windows)
         elif found is not None:
             await claim.postpone(POSTPONED_S)
         return found is not None
+
+    def _key_of(self, file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
+        """Checksum of all that a transcript depends on, but for builds and machines."""
+        asked = evolve(options, model="any", lane="batch", url=None, webhook_id=None, traceparent=None).dump()
+        how = f"{CUTTER_VERSION} short" if self._settings.short_audio_context else str(CUTTER_VERSION)
+        return hashlib.sha256(f"{file.sha256}\n{model.engine}\n{model.sha256}\n{how}\n{asked}".encode()).hexdigest()
 
     async def _run(self, pipeline: Pipeline, running: Running) -> Transcript:
         loop, moved = asyncio.get_running_loop(), asyncio.Event()
@@ -280,14 +286,6 @@ class ClaimCheckpoints:
 
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-
-def _key_of(file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
-    """Checksum of all that a transcript depends on, but for builds and machines."""
-    asked = evolve(options, model="any", lane="batch", url=None, webhook_id=None, traceparent=None).dump()
-    return hashlib.sha256(
-        "\n".join((file.sha256, model.engine, model.sha256, str(CUTTER_VERSION), asked)).encode()
-    ).hexdigest()
 
 
 def _drive(pipeline: Pipeline, moved: Callable[[], object]) -> Transcript:

@@ -17,6 +17,7 @@ from tests.processes import descendants
 from tests.speech import samples, truth, words
 from whispercore.engines.engine import Control, Options, Scalar, Window
 from whispercore.engines.whispercpp.engine import WhisperCpp
+from whispercore.engines.whispercpp.short_context import audio_ctx
 from whispercore.errors import Cancelled, EngineCrashed, InvalidOption, ModelDamaged
 from whispercore.models.store import ModelStore
 from whispercore.settings import Settings
@@ -46,6 +47,8 @@ RECEIVED: list[tuple[Options, dict[str, Scalar]]] = [
     (Options(language="en", temperature_step=0), {"temperature": 0.0, "temperature_inc": 0.0}),
     (Options(language="en", beam_size=5), {"strategy": 1, "beam_size": 5}),
     (Options(language="en", words=True), {"token_timestamps": True}),
+    (Options(language="en"), {"audio_ctx": 0}),
+    (Options(language="en", short_audio_context=True), {"audio_ctx": 512}),
     (Options(language="en"), {"token_timestamps": False, "no_context": True, "no_timestamps": False, "vad": False}),
 ]
 
@@ -66,6 +69,37 @@ def test_options_do_not_stay_for_the_next_call(engine: WhisperCpp) -> None:
     engine.decode([window()], Options(language="de", prompt="x", beam_size=4, words=True, translate=True), Control())
     after = engine.decode([window()], Options(language="en"), Control())[0]
     assert before == after
+
+
+@pytest.mark.parametrize("name", ["clip04-en.wav", "clip13-de.wav", "clip16-es.wav", "clip19-fr.wav"])
+def test_short_windows_say_the_same_in_less_context(engine: WhisperCpp, name: str) -> None:
+    options = Options(language=str(truth()[name]["language"]))
+    (full,) = engine.decode([window(name)], options, Control())
+    (short,) = engine.decode([window(name)], attrs.evolve(options, short_audio_context=True), Control())
+    assert (full.parameters["audio_ctx"], short.parameters["audio_ctx"]) == (0, 512)
+    assert [segment.text for segment in short.segments] == [segment.text for segment in full.segments]
+
+
+UNSURE = {
+    "nothing is heard": Window(index=0, start_s=0.0, samples=bytes(4 * 16_000)),
+    "words are guessed": window("jfk.wav"),
+    "cut where nothing is quiet": attrs.evolve(window(), forced=True),
+}
+
+
+@pytest.mark.parametrize("why", UNSURE)
+def test_what_is_not_sure_is_decoded_in_all_of_the_context(engine: WhisperCpp, why: str) -> None:
+    options = Options(language="en", temperature_step=0)
+    (full,) = engine.decode([UNSURE[why]], options, Control())
+    assert engine.decode([UNSURE[why]], attrs.evolve(options, short_audio_context=True), Control()) == [full]
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "positions"), [(0.0, 512), (5.0, 512), (6.0, 576), (11.0, 832), (24.0, 1472), (25.0, 0), (30.0, 0)]
+)
+def test_a_margin_is_left_and_long_windows_get_all(duration_s: float, positions: int) -> None:
+    assert audio_ctx(duration_s) == positions
+    assert positions == 0 or positions >= 50 * (duration_s + 5)
 
 
 def test_a_prompt_leaves_no_room_for_carried_text(engine: WhisperCpp) -> None:

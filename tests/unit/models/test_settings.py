@@ -24,6 +24,7 @@ def test_everything_set() -> None:
             "WHISPERCORE_HUB": "http://mirror:8080/models/",
             "WHISPERCORE_MODEL": "tiny",
             "WHISPERCORE_THREADS": "4",
+            "WHISPERCORE_SHORT_AUDIO_CONTEXT": "1",
             "WHISPERCORE_KEEP_ALIVE_S": "1.5",
         }
     )
@@ -33,6 +34,7 @@ def test_everything_set() -> None:
         hub="http://mirror:8080/models",
         default_model="tiny",
         threads=4,
+        short_audio_context=True,
         keep_alive_s=1.5,
     )
 

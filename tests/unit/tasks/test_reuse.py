@@ -109,6 +109,20 @@ async def test_windows_that_are_cut_otherwise_are_other_work(
     assert len(engine.calls) == 2 * decoded
 
 
+async def test_less_context_is_other_work(here: Installation, audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+        monkeypatch.setenv("WHISPERCORE_SHORT_AUDIO_CONTEXT", "1")
+        async with here.working(pool, reuse=True):
+            job = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert [options.short_audio_context for _, options in engine.calls] == [False, True]
+    transcript = await here.jobs.transcript(job)
+    assert transcript is not None
+    assert transcript.fingerprint.short_audio_context
+
+
 async def test_another_model_is_other_work(
     here: Installation, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ class Binding:
             raise LibraryError(str(error)) from error
         self._context: Any = vars(self._model)["_ctx"]  # the binding has no public way to a segment's tokens
         self._end_of_text = _pywhispercpp.whisper_token_eot(self._context)
+        self._audio_ctx = _pywhispercpp.whisper_n_audio_ctx(self._context)
 
     @property
     def version(self) -> str:
@@ -90,6 +91,7 @@ class Binding:
             greedy={"best_of": 5},
             beam_search={"beam_size": request.beam_size if request.beam_size > 1 else -1, "patience": -1.0},
             token_timestamps=request.words,
+            audio_ctx=request.audio_ctx if request.audio_ctx < self._audio_ctx else 0,
         )
         if abort.is_set:
             raise Aborted

@@ -33,6 +33,8 @@ from whispercore.engines.whispercpp.messages import (
     LoadFailed,
     Progress,
 )
+from whispercore.engines.whispercpp.short_context import audio_ctx, is_sure, may_be_short
+from whispercore.engines.whispercpp.words import shifted
 from whispercore.errors import (
     Cancelled,
     EngineCrashed,
@@ -44,7 +46,7 @@ from whispercore.errors import (
 )
 from whispercore.languages import LANGUAGES
 from whispercore.machine import cores
-from whispercore.transcript import Fingerprint, Segment
+from whispercore.transcript import Fingerprint
 
 SERVICE = "whispercore.engines.whispercpp.child"
 MAX_THREADS = 8
@@ -181,7 +183,8 @@ class WhisperCpp:
                 options.beam_size,
                 options.words,
             )
-            return [self._decode(request, window, control) for window in windows]
+            short = options.short_audio_context
+            return [self._decode(request, window, control, short=short) for window in windows]
 
     def unload(self) -> None:
         """End the child, also one that is still loading."""
@@ -197,14 +200,19 @@ class WhisperCpp:
 
     # ------------------------------------------------------------ one call
 
-    def _decode(self, request: Decode, window: Window, control: Control) -> Decoded:
+    def _decode(self, request: Decode, window: Window, control: Control, *, short: bool) -> Decoded:
+        if short and may_be_short(window):
+            shortened = evolve(request, audio_ctx=audio_ctx(window.duration_s), temperature_step=0.0)
+            decoded = self._decode(shortened, window, control, short=False)
+            if is_sure(decoded.segments):
+                return decoded
         about = {"window.start_s": window.start_s, "window.duration_s": window.duration_s}
         with tracing.span("decode a window", attributes=about):
             heard = self._call(request, window, control, Heard)
             in_child: dict[str, tracing.Attribute] = {"process.pid": self.pid or 0, "engine": self.name}
             tracing.record("compute in the engine's child", heard.began_ns, heard.ended_ns, in_child)
         return Decoded(
-            segments=tuple(_shifted(item, window) for item in heard.segments),
+            segments=tuple(shifted(item, window.start_s, window.channel) for item in heard.segments),
             parameters=heard.parameters,
         )
 
@@ -372,24 +380,6 @@ def _report_death(running: _Running, ended: Exit) -> None:
 
 def _death(ended: Exit) -> EngineCrashed | Preempted:
     return Preempted() if ended.killed else EngineCrashed(ended.reason, ended.stderr, ended.signal)
-
-
-def _shifted(segment: Segment, window: Window) -> Segment:
-    """The segment with times that count from the beginning of the recording."""
-    return evolve(
-        segment,
-        start_s=round(window.start_s + segment.start_s, 2),
-        end_s=round(window.start_s + segment.end_s, 2),
-        words=tuple(
-            evolve(
-                word,
-                start_s=round(window.start_s + word.start_s, 2),
-                end_s=round(window.start_s + word.end_s, 2),
-            )
-            for word in segment.words
-        ),
-        channel=window.channel,
-    )
 
 
 def _device(system: str) -> str:

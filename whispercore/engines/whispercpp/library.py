@@ -23,6 +23,7 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "whisper_init_state": (C.c_void_p, (C.c_void_p,)),
     "whisper_free_state": (None, (C.c_void_p,)),
     "whisper_is_multilingual": (C.c_int, (C.c_void_p,)),
+    "whisper_n_audio_ctx": (C.c_int, (C.c_void_p,)),
     "whisper_tokenize": (C.c_int, (C.c_void_p, C.c_char_p, C.c_void_p, C.c_int)),
     "whisper_token_eot": (C.c_int, (C.c_void_p,)),
     "whisper_lang_max_id": (C.c_int, ()),

@@ -66,6 +66,8 @@ class Decode:
     temperature_step: float
     beam_size: int
     words: bool
+    audio_ctx: int = 0
+    """Positions that the encoder computes, 50 for each second; 0 for all that the model has."""
 
 
 @frozen

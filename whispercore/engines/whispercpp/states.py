@@ -71,6 +71,7 @@ class States:
         if not self._context:
             raise LibraryError(self.last_words or "whisper.cpp cannot read the model")
         self._end_of_text = self._c.whisper_token_eot(self._context)
+        self._audio_ctx = self._c.whisper_n_audio_ctx(self._context)
 
     @property
     def version(self) -> str:
@@ -146,6 +147,8 @@ class States:
         params.beam_size = request.beam_size if beam else -1
         params.best_of = 5
         params.token_timestamps = request.words
+        if request.audio_ctx < self._audio_ctx:  # from there on whisper.cpp gives nothing, and no error
+            params.audio_ctx = request.audio_ctx
         # Text is never carried from one stretch to the next. A prompt is: carried, and with room for itself alone.
         params.n_max_text_ctx = 0
         if request.prompt:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from whispercore.languages import is_unspaced
 from whispercore.quality import judged
@@ -60,6 +60,20 @@ def segment(
         confidence=_mean(tokens),
         quality=judged(text, avg_logprob=_mean_logarithm(tokens), no_speech_prob=no_speech_prob),
         words=tuple(_words(tokens, start_s, end_s)) if words else (),
+    )
+
+
+def shifted(segment: Segment, by_s: float, channel: int | None) -> Segment:
+    """The segment of a window with times that count from the beginning of the recording."""
+    return evolve(
+        segment,
+        start_s=_centiseconds(by_s + segment.start_s),
+        end_s=_centiseconds(by_s + segment.end_s),
+        words=tuple(
+            evolve(word, start_s=_centiseconds(by_s + word.start_s), end_s=_centiseconds(by_s + word.end_s))
+            for word in segment.words
+        ),
+        channel=channel,
     )
 
 
