@@ -36,6 +36,7 @@ from benchmarks import (
     uploads,
     voice_activity,
     window_length,
+    words,
 )
 from benchmarks.machine import this_machine
 from benchmarks.place import Place, default_cache, like_an_installation
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "short": short_clips.run,
     "windows": window_length.run,
     "vad": voice_activity.run,
+    "words": words.run,
     "requests": requests.run,
     "door": door.run,
     "limits": limits.run,

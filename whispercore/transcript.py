@@ -48,7 +48,10 @@ class Segment:
     start_s: float
     end_s: float
     words: tuple[Word, ...] = ()
-    """Filled when words were asked for."""
+    """Filled when words were asked for. In order, inside the segment, and none begins before the last one ended.
+
+    Those of whisper.cpp lie half-way between the times of its tokens and the word's share of the segment by length.
+    """
     confidence: float | None = None
     """Mean probability of its tokens, 0 to 1."""
     speaker: str | None = None

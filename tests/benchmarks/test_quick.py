@@ -22,6 +22,7 @@ NAMES = (
     "short",
     "windows",
     "vad",
+    "words",
     "requests",
     "door",
     "limits",

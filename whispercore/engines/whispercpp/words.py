@@ -6,6 +6,7 @@ A token can be a part of a UTF-8 character, and its times can lie outside its se
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -48,7 +49,7 @@ def segment(
         words: Whether to fill ``words``.
         no_speech_prob: Probability that nobody speaks, 0 to 1; None where the engine does not tell.
     """
-    text = b"".join(token.text for token in tokens).decode(errors="replace").strip()
+    text = _text(tokens)
     if not text:
         return None
     start_s = min(max(start_s, 0.0), limit_s)
@@ -78,14 +79,30 @@ def shifted(segment: Segment, by_s: float, channel: int | None) -> Segment:
 
 
 def _words(tokens: Sequence[Token], start_s: float, end_s: float) -> Iterable[Word]:
+    """Each word lies half-way between where its tokens say and where its length puts it.
+
+    The times of tokens hear pauses but are coarse: single words begin too early, and end long before the next. A share
+    of the segment by length is even, but deaf. Their errors are of different kinds, so the mean is better than either.
+    Both are in order and inside the segment, and so is the mean.
+    """
+    spoken = [(text, group) for group in _groups(tokens) if (text := _text(group))]
+    lengths = [1 + sum(character.isalnum() for character in text) for text, _ in spoken]
+    shares = itertools.accumulate(lengths, initial=0)
+    borders = [start_s + (end_s - start_s) * share / max(1, sum(lengths)) for share in shares]
     at = start_s
-    for group in _groups(tokens):
-        text = b"".join(token.text for token in group).decode(errors="replace").strip()
-        if not text:
-            continue
+    for (text, group), (begins_s, ends_s) in zip(spoken, itertools.pairwise(borders), strict=True):
         first = min(max(group[0].start_s, at), end_s)
         at = min(max(group[-1].end_s, first), end_s)
-        yield Word(text=text, start_s=_centiseconds(first), end_s=_centiseconds(at), confidence=_mean(group))
+        yield Word(
+            text=text,
+            start_s=_centiseconds((first + begins_s) / 2),
+            end_s=_centiseconds((at + min(ends_s, end_s)) / 2),
+            confidence=_mean(group),
+        )
+
+
+def _text(tokens: Sequence[Token]) -> str:
+    return b"".join(token.text for token in tokens).decode(errors="replace").strip()
 
 
 def _groups(tokens: Sequence[Token]) -> Iterable[list[Token]]:
