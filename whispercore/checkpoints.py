@@ -12,7 +12,7 @@ from typing import Protocol
 from attrs import frozen
 
 from whispercore.engines.engine import DetectedLanguage, Window
-from whispercore.transcript import Fingerprint, Segment
+from whispercore.transcript import Fallback, Fingerprint, Segment
 
 
 @frozen(kw_only=True)
@@ -46,6 +46,8 @@ class Past:
     """The language that was detected; None when it was given, or not found yet."""
     windows: tuple[FinishedWindow, ...] = ()
     """In any order."""
+    fallback_from: tuple[Fallback, ...] = ()
+    """What could not compute it."""
 
 
 class Checkpoints(Protocol):
@@ -61,6 +63,10 @@ class Checkpoints(Protocol):
 
     def decided(self, language: DetectedLanguage) -> None:
         """The language was detected; it holds for all runs."""
+        ...
+
+    def fell_back(self, passed: tuple[Fallback, ...]) -> None:
+        """What was to compute it cannot: all that was passed over so far; it holds for all runs."""
         ...
 
     def keep(self, window: FinishedWindow, segments: Sequence[Segment], position: int) -> None:

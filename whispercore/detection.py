@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
 
 from attrs import frozen
 
 from whispercore.engines.engine import DetectedLanguage, Window
 from whispercore.transcript import Segment
 
-Wait = Callable[[Future[DetectedLanguage]], Generator[list[Segment], None, DetectedLanguage]]
+Look = Callable[[Window], Generator[list[Segment], None, DetectedLanguage]]
 
 _SURE = 0.5
 _MOST_WINDOWS = 3
@@ -27,20 +26,19 @@ class Language:
 
 
 def likeliest(
-    windows: Iterator[Window], held: list[Window], look: Callable[[Window], Future[DetectedLanguage]], wait: Wait
+    windows: Iterator[Window], held: list[Window], look: Look
 ) -> Generator[list[Segment], None, DetectedLanguage | None]:
     """Look at windows until the language is clear; None where there was none to look at.
 
     Args:
         windows: Those of the recording.
         held: Gets what was taken of them.
-        look: Asks for the language of a window.
-        wait: Gives steps until the answer is there.
+        look: Gives steps until the language of a window is known.
     """
     best: DetectedLanguage | None = None
     for window in itertools.islice(windows, _MOST_WINDOWS):
         held.append(window)
-        found = yield from wait(look(window))
+        found = yield from look(window)
         best = found if best is None or found.probability > best.probability else best
         if best.probability >= _SURE:
             break

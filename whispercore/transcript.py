@@ -97,6 +97,23 @@ class Fingerprint:
 
 
 @frozen(kw_only=True)
+class Fallback:
+    """A model that was to transcribe, and could not: another one did."""
+
+    model: str
+    engine: str
+    """That was to compute it, for instance ``openai``."""
+    reason: str
+    """Why it could not: a sentence for people."""
+
+    @property
+    def full_name(self) -> str:
+        """``ENGINE:MODEL``."""
+        prefix = f"{self.engine}:"
+        return self.model if self.model.startswith(prefix) else prefix + self.model
+
+
+@frozen(kw_only=True)
 class Speaker:
     """Somebody who speaks in a transcript."""
 
@@ -124,6 +141,8 @@ class Transcript:
     """What decoded it, or the last part of it."""
     earlier_fingerprints: tuple[Fingerprint, ...] = ()
     """What decoded other parts of it: an engine of before an update, when a job was broken off and went on."""
+    fallback_from: tuple[Fallback, ...] = ()
+    """What was to transcribe it before, in order; empty unless a fallback was allowed, and needed."""
     damage: Damage | None = field(default=None)
     """Set when the recording could not be read to its end."""
 
@@ -131,6 +150,11 @@ class Transcript:
     def text(self) -> str:
         """The whole text in one line."""
         return joined((segment.text for segment in self.segments), self.language)
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that computed it, or the last part of it: ``whisper-cpp``, for instance."""
+        return self.fingerprint.engine.partition(" ")[0]
 
     @property
     def no_speech(self) -> bool:

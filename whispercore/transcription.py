@@ -6,7 +6,7 @@ Neither needs an event loop.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,7 @@ def transcribe(
     diarize: bool = False,
     speakers: int | None = None,
     engine: str | None = None,
+    fallback: Sequence[str | Path] = (),
     keep_damaged: bool = False,
     vad: Vad | bool = True,
     on_progress: OnProgress | None = None,
@@ -68,6 +69,9 @@ def transcribe(
             voices are told apart, which takes the extra ``diarize`` and hears the whole recording first.
         speakers: How many people speak, where voices are told apart; found out if not given.
         engine: Name of the engine; that of the model if not given.
+        fallback: Models that go on, in this order, where one cannot be loaded or its engine is away, and never
+            otherwise; ``Transcript.fallback_from`` says what could not, and why. They are fetched at the beginning,
+            and windows have at most 30 seconds. Where none is allowed, it is an error.
         keep_damaged: Give the transcript of what could be read of a truncated or damaged recording, with
             ``Transcript.damage`` set, in place of raising.
         vad: Leave out what is no speech, so that it costs nothing and nothing is invented there; ``whispercore.Vad``
@@ -96,6 +100,7 @@ def transcribe(
         diarize=diarize,
         speakers=speakers,
         engine=engine,
+        fallback=fallback,
         keep_damaged=keep_damaged,
         vad=vad,
         on_progress=on_progress,
@@ -119,6 +124,7 @@ def stream(
     diarize: bool = False,
     speakers: int | None = None,
     engine: str | None = None,
+    fallback: Sequence[str | Path] = (),
     keep_damaged: bool = False,
     vad: Vad | bool = True,
     on_progress: OnProgress | None = None,
@@ -146,6 +152,7 @@ def stream(
         channels=channels,
         diarization=Diarization.asked(diarize=diarize, speakers=speakers, channels=channels),
         engine=engine,
+        fallback=(fallback,) if isinstance(fallback, str) else tuple(fallback),
         keep_damaged=keep_damaged,
         vad=Vad.asked(vad),
         settings=settings if settings is not None else Settings.from_environment(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -178,6 +178,7 @@ class AsyncClient(Apis[AsyncHttp]):
         *,
         url: str | None = None,
         model: str | None = None,
+        fallback: Sequence[str] = (),
         language: str | None = None,
         prompt: str | None = None,
         translate: bool = False,
@@ -208,6 +209,7 @@ class AsyncClient(Apis[AsyncHttp]):
         """
         options = JobOptions(
             model=model,
+            fallback=list(fallback),
             language=language,
             prompt=prompt,
             translate=translate,

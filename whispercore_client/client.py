@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -173,6 +173,7 @@ class Client(Apis[SyncHttp]):
         *,
         url: str | None = None,
         model: str | None = None,
+        fallback: Sequence[str] = (),
         language: str | None = None,
         prompt: str | None = None,
         translate: bool = False,
@@ -203,6 +204,7 @@ class Client(Apis[SyncHttp]):
         """
         options = JobOptions(
             model=model,
+            fallback=list(fallback),
             language=language,
             prompt=prompt,
             translate=translate,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import Live, live, settings_for
 from tests.speech import samples
 from tests.speech_server import speech_server
 from whispercore.children.supervisor import Isolation
@@ -68,3 +69,22 @@ class TestOpenAI(EngineContract):
             engine = OpenAI(Path("whisper-1"), sha256="f" * 64, settings=Settings(openai_url=server.url))
             yield engine
             engine.unload()
+
+
+@pytest.fixture(scope="module")
+def whispercore_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live(settings_for(tmp_path_factory.mktemp("server"))) as server:
+        yield server
+
+
+class TestOpenAIThroughOurOwnServer(EngineContract):
+    @pytest.fixture
+    def engine(self, whispercore_server: Live) -> Iterator[OpenAI]:
+        settings = Settings(openai_url=f"{whispercore_server.url}/v1", openai_key=whispercore_server.admin_key)
+        engine = OpenAI(Path("micro"), sha256="f" * 64, settings=settings)
+        yield engine
+        engine.unload()
+
+    @pytest.fixture
+    def speech(self) -> bytes:
+        return samples("clip02-en.wav").tobytes()

@@ -28,7 +28,7 @@ from whispercore.settings import Settings
 from whispercore.speakers.diarization import Diarization
 from whispercore.speakers.diarizer import OnHeard, Turn
 from whispercore.testing import ScriptedDiarizer, ScriptedEngine
-from whispercore.transcript import Segment, Transcript
+from whispercore.transcript import Fallback, Segment, Transcript
 
 
 @define(eq=False)
@@ -38,14 +38,19 @@ class Notes:
     language: DetectedLanguage | None = None
     windows: list[FinishedWindow] = field(factory=list)
     segments: list[Segment] = field(factory=list)
+    passed: tuple[Fallback, ...] = ()
     on_keep: Callable[[], None] = lambda: None
 
     def past(self) -> Past:
-        return Past(language=self.language, windows=tuple(self.windows))
+        return Past(language=self.language, windows=tuple(self.windows), fallback_from=self.passed)
 
     def decided(self, language: DetectedLanguage) -> None:
         assert self.language is None
         self.language = language
+
+    def fell_back(self, passed: tuple[Fallback, ...]) -> None:
+        assert passed[:-1] == self.passed
+        self.passed = passed
 
     def keep(self, window: FinishedWindow, segments: Sequence[Segment], position: int) -> None:
         assert position == len(self.segments), "places have no holes"

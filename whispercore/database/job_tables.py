@@ -31,6 +31,7 @@ jobs = Table(
     Column("model", Text),
     Column("language", Text),
     Column("language_probability", Float, doc="Null until it was detected, and when it was given."),
+    Column("fallback_from", Text, doc="JSON list of models that could not compute it; null when there are none."),
     Column("windows_done", Integer, nullable=False, default=0),
     Column("windows_total", Integer),
     Column("audio_duration_s", Float),
@@ -142,6 +143,7 @@ transcripts = Table(
     Column("model", Text, nullable=False),
     Column("fingerprint", Text, nullable=False, doc="JSON."),
     Column("earlier_fingerprints", Text, doc="JSON list; null when there are none."),
+    Column("fallback_from", Text, doc="JSON list of models that could not; null when there are none."),
     Column("damage", Text, doc="JSON."),
 )
 

@@ -22,6 +22,7 @@
     │   ├── EngineCrashed        the engine's process died, again and again
     │   ├── EngineStalled        the engine or decoder stopped answering
     │   ├── EngineFailed         it answered with an error of its own
+    │   │   └── EngineAway       it is elsewhere, and cannot be reached
     │   ├── Preempted            its process was ended for another caller; the pool tries again
     │   └── EngineMissing        it is not installed, or no engine has this name
     ├── RequestError             a request to a server
@@ -93,6 +94,7 @@ from whispercore.errors.database import (
     SchemaTooOld,
 )
 from whispercore.errors.engine import (
+    EngineAway,
     EngineCrashed,
     EngineError,
     EngineFailed,
@@ -180,6 +182,7 @@ __all__ = [
     "DatabaseNotEmpty",
     "DatabaseUnreachable",
     "DownloadFailed",
+    "EngineAway",
     "EngineCrashed",
     "EngineError",
     "EngineFailed",

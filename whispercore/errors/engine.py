@@ -67,6 +67,15 @@ class EngineFailed(EngineError):
         return f"the engine failed: {self.reason}"
 
 
+class EngineAway(EngineFailed):
+    """The engine is elsewhere, and cannot be reached or is too busy, however often it is tried."""
+
+    code = "engine_away"
+
+    def __str__(self) -> str:
+        return f"the engine is away: {self.reason}"
+
+
 class Preempted(EngineError):
     """The process was ended because another call in it was cancelled; the pool repeats this one."""
 

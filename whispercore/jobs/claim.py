@@ -29,9 +29,9 @@ from whispercore.jobs.results import (
     put_window,
 )
 from whispercore.jobs.reuse import WAITING, Computed, Elsewhere, Reused, wake, whose
-from whispercore.jobs.rows import PROCESSING
+from whispercore.jobs.rows import PROCESSING, from_json, to_json
 from whispercore.jobs.speed import measured
-from whispercore.transcript import Segment, Transcript
+from whispercore.transcript import Fallback, Segment, Transcript
 from whispercore.transcripts.rows import original
 
 BACKOFF_S = 60.0
@@ -108,13 +108,15 @@ class Claim:
         if self.job.attempt == 1:
             return Past()
         async with self._ports.database.read() as tx:
-            row = (
-                await tx.execute(select(jobs.c.language, jobs.c.language_probability).where(jobs.c.id == self.job.id))
-            ).one_or_none()
+            decided = select(jobs.c.language, jobs.c.language_probability, jobs.c.fallback_from)
+            row = (await tx.execute(decided.where(jobs.c.id == self.job.id))).one_or_none()
             windows = await finished_windows(tx, self.job)
-        if row is None or row.language is None or row.language_probability is None:
+        if row is None:
             return Past(windows=windows)
-        return Past(language=DetectedLanguage(code=row.language, probability=row.language_probability), windows=windows)
+        passed = from_json(row.fallback_from, tuple[Fallback, ...]) if row.fallback_from else ()
+        known = row.language is not None and row.language_probability is not None
+        language = DetectedLanguage(code=row.language, probability=row.language_probability) if known else None
+        return Past(language=language, windows=windows, fallback_from=passed)
 
     async def decided(self, language: DetectedLanguage) -> None:
         """The language was detected; it holds for all attempts.
@@ -123,6 +125,17 @@ class Claim:
             ClaimLost: The job is not this attempt's any more.
         """
         await self._set_alone(language=language.code, language_probability=language.probability)
+
+    async def fell_back(self, passed: tuple[Fallback, ...]) -> None:
+        """What was to compute it cannot, and another model goes on; that holds for all attempts.
+
+        Args:
+            passed: All that was passed over so far.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        await self._set_alone(fallback_from=to_json(passed))
 
     async def checkpoint(self, window: FinishedWindow, segments: Sequence[Segment], first: int) -> None:
         """Keep a finished window, and the segments that now have their final place, together.
@@ -178,7 +191,7 @@ class Claim:
                 return found
             async with self._ports.database.read() as tx:
                 transcript = await original(tx, found.job_id, self._ports.database.texts.seal(found.text_key))
-            if transcript is not None:
+            if transcript is not None and not transcript.fallback_from:
                 return Reused(transcript=transcript, windows=found.windows)
             useless = found.job_id
 

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from whispercore.errors import (
     DownloadFailed,
+    EngineAway,
     EngineStalled,
     FetchFailed,
     ModelInUse,
@@ -19,7 +20,7 @@ from whispercore.errors import (
     WhispercoreError,
 )
 
-_PASSING = (EngineStalled, ModelInUse, NoSpace, StorageFull, TimedOut, Unavailable, Unreachable)
+_PASSING = (EngineAway, EngineStalled, ModelInUse, NoSpace, StorageFull, TimedOut, Unavailable, Unreachable)
 """What may be gone in a minute. Everything else that we know by name is what it is."""
 
 

@@ -16,7 +16,7 @@ import tenacity
 from attrs import frozen
 
 from whispercore.contract.wire import loads, patiently
-from whispercore.errors import Cancelled, EngineFailed
+from whispercore.errors import Cancelled, EngineAway, EngineFailed
 from whispercore.outgoing import calls
 from whispercore.outgoing.addresses import checked_url
 from whispercore.outgoing.retry_after import retry_after_s
@@ -128,7 +128,8 @@ class SpeechServer:
 
         Raises:
             Refused: It will not.
-            EngineFailed: It cannot be reached, is too busy, or answers what is too long.
+            EngineAway: It cannot be reached, or is too busy.
+            EngineFailed: It answers what is too long.
             Cancelled: The call was stopped.
         """
         with self._lock:
@@ -166,7 +167,7 @@ class SpeechServer:
         try:
             return await again(self._attempt, running, path, fields, sound)
         except _Again as error:
-            raise EngineFailed(f"{self.host}: {error.reason}") from None
+            raise EngineAway(f"{self.host}: {error.reason}") from None
 
     def _may_pass(self, error: BaseException) -> bool:
         return isinstance(error, _Again) and error.after_s <= self._patience.longest_wait_s

@@ -32,6 +32,12 @@ def _model(_: object, __: object, value: str) -> None:
         raise InvalidOption("model", f"{value[:100]!r} is not the name of a model")
 
 
+def _models(_: object, __: object, value: tuple[str, ...]) -> None:
+    for name in value:
+        if _MODEL.fullmatch(name) is None:
+            raise InvalidOption("fallback", f"{name[:100]!r} is not the name of a model")
+
+
 @frozen(kw_only=True)
 class TranscribeOptions:
     """The options of a job of the kind ``transcribe``. All is checked when they are made.
@@ -42,6 +48,8 @@ class TranscribeOptions:
 
     model: str = field(validator=_model)
     """A name of the model store, or ``ENGINE:NAME``."""
+    fallback: tuple[str, ...] = field(default=(), validator=_models)
+    """Models that go on, in this order, where one cannot be loaded or its engine is away."""
     language: str | None = None
     """Code or English name; None to detect it."""
     translate: bool = False

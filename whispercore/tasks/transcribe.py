@@ -35,7 +35,7 @@ from whispercore.speakers.diarizer import FindDiarizer, find_diarizer
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.tasks.own_thread import in_own_thread
 from whispercore.tasks.readers_by_owner import ReadersByOwner
-from whispercore.transcript import Segment, Transcript
+from whispercore.transcript import Fallback, Segment, Transcript
 
 KIND = "transcribe"
 REPORT_S = 1.0
@@ -152,6 +152,7 @@ class Transcribe:
                 diarization=options.diarization,
                 find_diarizer=self._find_diarizer,
                 engine=options.engine,
+                fallback=options.fallback,
                 keep_damaged=options.keep_damaged,
                 vad=options.vad,
                 settings=self._settings,
@@ -187,23 +188,28 @@ class Transcribe:
 
     async def _is_done_already(self, claim: Claim, options: TranscribeOptions, file_id: str) -> bool:
         """Whether an earlier job has done the work, or does it now; this one is completed or put off then."""
-        if not await asyncio.to_thread(self._models.is_here, options.model):
-            return False  # what will be fetched is not known yet
-        model = await asyncio.to_thread(self._models.get, options.model)
-        if model.is_remote:
+        models = await asyncio.to_thread(self._known, (options.model, *options.fallback))
+        if not models or models[0].is_remote:
             return False
-        found = await claim.reuse(self._key_of(await self._files.get(file_id), model, options))
+        model = models[0]
+        found = await claim.reuse(self._key_of(await self._files.get(file_id), models, options))
         if isinstance(found, Reused):
             await claim.complete(evolve(found.transcript, model=model.name), reused=found.windows)
         elif found is not None:
             await claim.postpone(POSTPONED_S)
         return found is not None
 
-    def _key_of(self, file: Staged, model: ModelFile, options: TranscribeOptions) -> str:
+    def _key_of(self, file: Staged, models: Sequence[ModelFile], options: TranscribeOptions) -> str:
         """Checksum of all that a transcript depends on, but for builds and machines."""
-        asked = evolve(options, model="any", lane="batch", url=None, webhook_id=None, traceparent=None).dump()
+        plain = evolve(options, model="any", fallback=(), lane="batch", url=None, webhook_id=None, traceparent=None)
         how = f"{CUTTER_VERSION} short" if self._settings.short_audio_context else str(CUTTER_VERSION)
-        return hashlib.sha256(f"{file.sha256}\n{model.engine}\n{model.sha256}\n{how}\n{asked}".encode()).hexdigest()
+        computed = (one for model in models for one in (model.engine, model.sha256))
+        return hashlib.sha256("\n".join((file.sha256, *computed, how, plain.dump())).encode()).hexdigest()
+
+    def _known(self, names: Sequence[str]) -> tuple[ModelFile, ...]:
+        """The models of these names; none as long as one of them has to be fetched, and is not known yet."""
+        here = all(self._models.is_here(name) for name in names)
+        return tuple(self._models.get(name) for name in names) if here else ()
 
     async def _run(self, pipeline: Pipeline, running: Running) -> Transcript:
         loop, moved = asyncio.get_running_loop(), asyncio.Event()
@@ -275,6 +281,14 @@ class ClaimCheckpoints:
             ClaimLost: The job is not this attempt's any more.
         """
         self._wait(self._claim.decided(language))
+
+    def fell_back(self, passed: tuple[Fallback, ...]) -> None:
+        """Another model goes on.
+
+        Raises:
+            ClaimLost: The job is not this attempt's any more.
+        """
+        self._wait(self._claim.fell_back(passed))
 
     def keep(self, window: FinishedWindow, segments: Sequence[Segment], position: int) -> None:
         """A window is finished. Returns when the transaction is committed.

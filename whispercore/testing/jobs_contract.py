@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attrs import asdict
+from attrs import asdict, evolve
 
 from whispercore.database.page import Slice
 from whispercore.engines.engine import DetectedLanguage
@@ -25,6 +25,7 @@ from whispercore.testing.making_jobs import (
     writes,
 )
 from whispercore.testing.queue_contract import QueueContract
+from whispercore.transcript import Fallback
 
 
 class JobsContract(QueueContract):
@@ -67,6 +68,18 @@ class JobsContract(QueueContract):
         assert len((await again.past()).windows) == 2
         await again.checkpoint(window(1), (said(9),), 1)
         assert await jobs.segments(made) == ((0, said(0)), (1, said(9)))
+
+    async def test_what_cannot_compute_it_is_passed_over_for_good(self, jobs: Jobs) -> None:
+        """In further attempts and in what comes of them."""
+        made = await enqueued(jobs)
+        claim = await claimed(jobs)
+        passed = (Fallback(model="openai:whisper-1", engine="openai", reason="away"),)
+        await claim.fell_back(passed)
+        await claim.release()
+        again = await claimed(jobs)
+        assert (await again.past()).fallback_from == passed
+        await again.complete(evolve(transcript(), fallback_from=passed))
+        assert await jobs.transcript(made) == evolve(transcript(), fallback_from=passed)
 
     async def test_channels_are_kept_apart(self, jobs: Jobs) -> None:
         """The same window of two channels is two windows."""

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
+from attrs import evolve
 
-from tests.api.conftest import MakeServer
+from tests.api.conftest import APIS, MakeServer
 from tests.both_clients import Both, both
 from tests.live import ADMIN_KEY, Live
 from tests.sounds import noise
@@ -23,10 +24,21 @@ from tests.visitor import Visitor, registered
 from whispercore import Transcript, transcribe
 from whispercore.api.transcriber.jobs import JobDetail, JobRow
 from whispercore.audio.vad import Vad
-from whispercore.errors import Conflict, InvalidOption, InvalidRequest, JobFailed, NotFound, WhispercoreError
+from whispercore.errors import (
+    Conflict,
+    EngineAway,
+    InvalidOption,
+    InvalidRequest,
+    JobFailed,
+    NotFound,
+    UnknownModel,
+    WhispercoreError,
+)
 from whispercore.people.caller import Caller
 from whispercore.people.scopes import ROLES
 from whispercore.tasks.options import TranscribeOptions
+from whispercore.testing import ScriptedEngine
+from whispercore.transcript import Fallback
 
 
 def stored(server: Live) -> set[Path]:
@@ -416,6 +428,25 @@ async def test_voice_activity_that_cannot_work(client: Both, audio: Path) -> Non
     assert "vad_pad_s" in str(error.value)
 
 
+async def test_another_model_goes_on_where_that_is_allowed(make_server: MakeServer, audio: Path) -> None:
+    away = ScriptedEngine(lambda _: EngineAway("no connection"))
+    server = make_server(plugins=(*APIS[:-1], evolve(APIS[-1], engines={**APIS[-1].engines, "away": away})))
+    async with both("async", server.url, api_key=server.admin_key) as client:
+        clip = audio / "clip01-en.wav"
+        job = await client.call(lambda c: c.transcribe(clip, model="away:micro", fallback=["micro"]))
+        usual = await client.call(lambda c: c.transcribe(clip, model="micro"))
+        assert job.transcript.text == usual.transcript.text
+        assert (job.transcript.engine, job.model) == ("whisper-cpp", "away:micro")
+        reason = "the engine is away: no connection"
+        assert job.transcript.fallback_from == [Fallback(model="micro", engine="away", reason=reason)]
+        assert (usual.transcript.engine, usual.transcript.fallback_from) == ("whisper-cpp", [])
+        for wrong in ("no-such-model", "nobody:micro", "secret.bin"):
+            with pytest.raises(UnknownModel):
+                await done(client, clip, fallback=[wrong])
+        with pytest.raises(InvalidRequest):
+            await client.call(lambda c: c.jobs.create(file=clip, fallback=["micro"] * 6))
+
+
 def test_options_are_all_tried() -> None:
     """Those of ``jobs.create`` that change what comes out."""
     from attrs import fields
@@ -426,6 +457,7 @@ def test_options_are_all_tried() -> None:
     elsewhere = {
         "file",
         "model",
+        "fallback",
         "keep_damaged",
         "priority",
         "idempotency_key",

@@ -36,6 +36,7 @@ def test_help_of_transcribe() -> None:
     text = CliRunner().invoke(app, ["transcribe", "-h"]).stdout
     for option in (
         "-m, --model MODEL",
+        "--fallback MODEL",
         "-f, --format FORMAT",
         "-o, --output PATH",
         "-O, --option NAME=VALUE",

@@ -103,6 +103,13 @@ def test_several_files_and_formats(tmp_path: Path) -> None:
     assert json.loads(found["clip13-de.json"].read_text())["language"] == "de"
 
 
+def test_a_model_that_goes_on() -> None:
+    result = transcribe(ONE, "-l", "en", "-m", "nobody:micro", "--fallback", "micro")
+    assert (result.exit_code, result.stdout) == (0, SAID[ONE])
+    assert result.stderr.startswith(f"warning: {ONE}: nobody:micro was passed over: no engine is called 'nobody'")
+    assert transcribe(ONE, "-l", "en", "-m", "nobody:micro").exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("files", "options", "threads"),
     [((ONE, TWO), (), 3), ((ONE, TWO, ONE), (), 3), ((ONE, TWO), ("--threads", 2), 2), ((ONE,), ("--threads", 1), 1)],

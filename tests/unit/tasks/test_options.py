@@ -13,6 +13,7 @@ from whispercore.tasks.options import VERSION, TranscribeOptions
 
 ALL = TranscribeOptions(
     model="large-v3-turbo-q5_0",
+    fallback=("openai:whisper-1", "micro"),
     language="de",
     translate=True,
     prompt="Grüße",
@@ -50,6 +51,7 @@ def test_defaults_are_written_too() -> None:
         ("channels", "left"),
         ("prompt", "a\0b"),
         ("speakers", 2),
+        ("fallback", ("micro", "../secret.bin")),
     ],
 )
 def test_what_no_engine_would_take(option: str, value: object) -> None:

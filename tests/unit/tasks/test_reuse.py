@@ -13,7 +13,7 @@ from tests.installation import EVE, Installation, installation
 from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Window
 from whispercore.engines.pool import EnginePool
-from whispercore.errors import EngineFailed
+from whispercore.errors import EngineAway, EngineFailed
 from whispercore.jobs.job import Job, State
 from whispercore.models.catalogue import MICRO_PATH
 from whispercore.models.store import ModelStore
@@ -82,6 +82,7 @@ async def test_what_somebody_has_corrected_is_no_result_of_the_engine(here: Inst
             {"beam_size": 2},
             {"keep_damaged": True},
             {"vad": None},
+            {"fallback": ("other:micro",)},
             {"vad": Vad(pad_s=0.2)},
         )
     ],
@@ -188,6 +189,21 @@ async def test_a_failure_is_not_given_again(here: Installation, audio: Path) -> 
             fails = False
             second = await here.over(await here.submit(audio / "clip01-en.wav"))
     assert second.state is State.COMPLETED
+
+
+async def test_what_another_engine_had_to_do_is_not_given_again(here: Installation, audio: Path) -> None:
+    away = [EngineAway("no connection")]
+    first = ScriptedEngine(lambda _: away.pop() if away else "by the first")
+    second = ScriptedEngine(lambda _: "by the second")
+    both = {"first": first, "second": second}
+    options = TranscribeOptions(model="first:micro", fallback=("second:micro",))
+    with EnginePool(find=both.__getitem__) as pool:
+        async with here.working(pool, reuse=True):
+            heard = [
+                await said(here, await here.over(await here.submit(audio / "clip01-en.wav", options))) for _ in range(3)
+            ]
+    assert heard == [["by the second"], ["by the first"], ["by the first"]]
+    assert (len(first.calls), len(second.calls)) == (2, 1)
 
 
 async def test_who_deletes_a_job_deletes_its_result(here: Installation, audio: Path) -> None:

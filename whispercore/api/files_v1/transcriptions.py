@@ -12,6 +12,7 @@ from whispercore.contract.fields import told
 from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, NotFound
 from whispercore.quality import Quality
+from whispercore.transcript import Fallback
 
 
 @frozen(kw_only=True)
@@ -77,6 +78,10 @@ class Transcription:
     """Mean probability of what was said, 0 to 1; null when nothing was said, or the engine does not tell."""
     no_speech: bool = False
     """True where nobody says anything; there are no segments then."""
+    engine: str = ""
+    """That computed it, or the last part of it, for instance ``whisper-cpp``."""
+    fallback_from: list[Fallback] = field(factory=list)
+    """Models that were to transcribe it before, and could not; empty unless ``fallback`` allowed that."""
 
 
 class Transcriptions(FilesV1Group[T_co], Generic[T_co]):

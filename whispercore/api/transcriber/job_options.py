@@ -20,6 +20,11 @@ class JobOptions:
     model: str | None = field(
         default=None, metadata=told("A name of the model store; the server's default if left out.")
     )
+    fallback: list[str] = field(
+        factory=list,
+        validator=length(0, 5),
+        metadata=told("Models that go on, in this order, where one cannot be loaded or its engine is away."),
+    )
     language: str | None = field(default=None, metadata=told("A code or English name; detected if left out."))
     prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
     translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))

@@ -23,6 +23,7 @@ from whispercore.errors import (
     Unavailable,
 )
 from whispercore.quality import Quality
+from whispercore.transcript import Fallback
 
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 
@@ -154,6 +155,10 @@ class JobTranscript:
     duration_s: float
     no_speech: bool = False
     """True where nobody says anything; there are no segments then."""
+    engine: str = ""
+    """That computed it, or the last part of it, for instance ``whisper-cpp``."""
+    fallback_from: list[Fallback] = field(factory=list)
+    """Models that were to transcribe it before, and could not; empty unless ``fallback`` allowed that."""
 
 
 @frozen(kw_only=True)

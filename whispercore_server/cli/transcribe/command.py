@@ -134,6 +134,14 @@ def transcribe(
             show_default="$WHISPERCORE_MODEL, else small",
         ),
     ] = None,
+    fallback: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fallback",
+            metavar="MODEL",
+            help="A model that goes on where the one before cannot be loaded, or its engine is away; several in order.",
+        ),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -164,6 +172,7 @@ def transcribe(
 
     speech = Speech(
         model=model,
+        fallback=tuple(fallback or ()),
         language=language,
         translate=translate,
         prompt=prompt,

@@ -26,14 +26,14 @@ class Here:
     looks_first: bool = False
 
     def prepare(self, screen: Screen) -> None:
-        """Have the model here, and checked, before several threads ask for it.
+        """Have the models here, and checked, before several threads ask for it.
 
         Raises:
-            ModelError: It cannot be had.
+            ModelError: One cannot be had.
         """
-        model = self.speech.model or self.settings.default_model
-        with download_bar(model, screen.console) as on_progress:
-            ModelStore(self.settings).get(model, on_progress=on_progress)
+        for model in (self.speech.model or self.settings.default_model, *self.speech.fallback):
+            with download_bar(model, screen.console) as on_progress:
+                ModelStore(self.settings).get(model, on_progress=on_progress)
 
     def start(self, recording: Recording, audio: Path | Pipe, bar: Bar | None) -> Transcription:
         """A transcription that has not begun.
@@ -46,6 +46,7 @@ class Here:
         return whispercore.stream(
             audio,
             model=speech.model,
+            fallback=speech.fallback,
             language=speech.language,
             translate=speech.translate,
             prompt=speech.prompt,

@@ -14,6 +14,8 @@ class Speech:
     """The options that speak of speech, as the command line has them."""
 
     model: str | None
+    fallback: tuple[str, ...]
+    """Models that go on where one cannot."""
     language: str | None
     translate: bool
     prompt: str | None

@@ -58,6 +58,9 @@ class Teller:
             self.screen.complain("warning", str(_error(recording, transcript.damage)))
         if transcript.no_speech and not self.quiet:
             self.screen.complain("warning", f"{recording.label}: nobody speaks in it")
+        if not self.quiet:
+            for gone in transcript.fallback_from:
+                self.screen.complain("warning", f"{recording.label}: {gone.full_name} was passed over: {gone.reason}")
         for path in written:
             self.screen.note(f"{recording.label} → {path}")
 

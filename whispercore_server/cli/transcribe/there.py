@@ -56,7 +56,7 @@ class There:
         Raises:
             InvalidOption: The address is none, the key cannot be sent, or the model is a file of this machine.
         """
-        if speech.model is not None and os.sep in speech.model:
+        if any(os.sep in model for model in (speech.model or "", *speech.fallback)):
             raise InvalidOption("--model", "a server takes the names of its models, not paths of this machine")
         return cls(speech=speech, client=client_of(url, api_key), has_key=bool(api_key))
 
@@ -139,6 +139,7 @@ class Errand:
             created = client.jobs.create(
                 file=self.upload,
                 model=speech.model,
+                fallback=list(speech.fallback),
                 language=speech.language,
                 translate=speech.translate,
                 prompt=speech.prompt,

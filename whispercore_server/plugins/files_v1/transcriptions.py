@@ -51,6 +51,8 @@ def _shown(job_id: str, transcript: Transcript) -> Transcription:
         word_count=count_words(text),
         confidence=transcript.confidence,
         no_speech=transcript.no_speech,
+        engine=transcript.engine,
+        fallback_from=list(transcript.fallback_from),
     )
 
 

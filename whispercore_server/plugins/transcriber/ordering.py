@@ -33,6 +33,7 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
             raise InvalidRequest.one("webhook_id", str(error)) from error
     options = TranscribeOptions(
         model=await ports.submissions.model(asked.model),
+        fallback=tuple([await ports.submissions.model(one) for one in asked.fallback]),
         language=asked.language,
         translate=asked.translate,
         prompt=asked.prompt,

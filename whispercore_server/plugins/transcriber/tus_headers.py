@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_origin
 from urllib.parse import unquote, urlsplit
 
 import attrs
@@ -78,7 +78,7 @@ class Metadata:
             if one.name in self.values:
                 kind: Any = one.type
                 try:
-                    values[one.name] = STRICT.structure(Text(self.values[one.name]), kind)
+                    values[one.name] = _structured(self.values[one.name], kind)
                     if one.validator is not None:
                         one.validator(None, one, values[one.name])
                 except Exception as error:  # noqa: BLE001 (each is a problem of the caller's)
@@ -86,6 +86,13 @@ class Metadata:
         if wrong:
             raise InvalidRequest(tuple(wrong))
         return JobOptions(**values)
+
+
+def _structured(value: str, kind: Any) -> Any:
+    """The value of an option; keys come once, so lists are told with commas."""
+    if get_origin(kind) is list:
+        return STRICT.structure([Text(one.strip()) for one in value.split(",")], kind)
+    return STRICT.structure(Text(value), kind)
 
 
 class Checksum:

@@ -130,6 +130,8 @@ def _transcript(transcript: Transcript) -> JobTranscript:
         confidence=transcript.confidence,
         duration_s=transcript.duration_s,
         no_speech=transcript.no_speech,
+        engine=transcript.engine,
+        fallback_from=list(transcript.fallback_from),
     )
 
 
