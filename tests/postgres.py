@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from pathlib import Path
 
 import psycopg
 from attrs import field, frozen
+
+from tests import postgres_end
 
 _CONFIGURATION = {
     "listen_addresses": "''",
@@ -109,9 +112,9 @@ class Postgres:
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """A server of its own, until the block ends."""
+    """A server of its own, until the block ends, or this process does."""
     folder = Path(tempfile.mkdtemp(prefix="whispercore-postgres-"))
-    try:
+    with _ended_with_us(folder):
         user = None
         if os.geteuid() == 0:
             user = "nobody"
@@ -119,12 +122,18 @@ def running() -> Iterator[Postgres]:
         server = Postgres(folder, _programs(folder, user), user)
         server.do("initdb", "-D", folder / "data", "-U", _USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder)
+        yield server
+
+
+@contextmanager
+def _ended_with_us(folder: Path) -> Iterator[None]:
+    """Have the server in this folder ended, and the folder removed: by a process that outlives even kill -9 of ours.
+
+    A server that ``pg_ctl`` has started is nobody's child.
+    """
+    command = [sys.executable, "-E", "-S", postgres_end.__file__, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 def _programs(folder: Path, user: str | None) -> Path:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.databases import opened
 from tests.postgres import Postgres, running
+from tests.processes import lives
 from tests.unit.database.test_migrations import differences, newest
+from tests.waiting import until
 from whispercore.clock import SystemClock
 from whispercore.database.alone import alone
 from whispercore.database.session import Database
@@ -23,6 +29,8 @@ from whispercore.database.tables import files, jobs, signing_keys
 from whispercore.errors import DatabaseUnreachable, InvalidOption, SchemaTooNew, SchemaTooOld, Unavailable
 from whispercore.testing import FakeClock
 from whispercore.testing.clock import START
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -212,3 +220,14 @@ async def test_a_server_that_was_restarted_is_used_again() -> None:
                 await keys(database)
             await asyncio.to_thread(server.start)
             assert await keys(database) <= {"a"}
+
+
+def test_a_server_ends_with_whoever_started_it() -> None:
+    script = "from tests.postgres import running\nwith running() as server:\n print(server.folder, flush=True), input()"
+    command, pipe = [sys.executable, "-c", script], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as starting:
+        assert starting.stdout is not None
+        folder = Path(starting.stdout.readline().strip())
+        server = psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
+        starting.kill()
+    asyncio.run(until(lambda: not folder.exists() and not lives(server)))
