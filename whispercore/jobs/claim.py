@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.checkpoints import FinishedWindow, Past
+from whispercore.clock import Clock
 from whispercore.database.tables import jobs
 from whispercore.database.types import Moment
 from whispercore.engines.engine import DetectedLanguage
 from whispercore.errors import ClaimLost
 from whispercore.formats.line import encodable
 from whispercore.jobs.job import Job, State
+from whispercore.jobs.patience import patient
 from whispercore.jobs.ports import JobPorts
 from whispercore.jobs.results import (
     finished_windows,
@@ -42,7 +44,8 @@ BACKOFF_S = 60.0
 class Claim:
     """One attempt at a job.
 
-    All writes raise ``ClaimLost`` when the job is not this attempt's any more, and have then changed nothing.
+    All writes raise ``ClaimLost`` when the job is not this attempt's any more, and have then changed nothing. While the
+    database is away they wait, but for those that tell of progress or give the job back.
     """
 
     job: Job
@@ -53,6 +56,11 @@ class Claim:
     """Whether it was completed, failed or given back."""
     _waited_for: bool = field(default=False, init=False, repr=False)
     """Jobs may wait for the result of this one."""
+
+    @property
+    def clock(self) -> Clock:
+        """By whose time it waits."""
+        return self._ports.database.clock
 
     async def report(
         self,
@@ -103,6 +111,7 @@ class Claim:
             values["progressed_at"] = case((or_(*more), now), else_=jobs.c.progressed_at)
         await self._set_alone(**values)
 
+    @patient
     async def past(self) -> Past:
         """What earlier attempts left. Call it once, at the beginning."""
         if self.job.attempt == 1:
@@ -118,6 +127,7 @@ class Claim:
         language = DetectedLanguage(code=row.language, probability=row.language_probability) if known else None
         return Past(language=language, windows=windows, fallback_from=passed)
 
+    @patient
     async def decided(self, language: DetectedLanguage) -> None:
         """The language was detected; it holds for all attempts.
 
@@ -126,6 +136,7 @@ class Claim:
         """
         await self._set_alone(language=language.code, language_probability=language.probability)
 
+    @patient
     async def fell_back(self, passed: tuple[Fallback, ...]) -> None:
         """What was to compute it cannot, and another model goes on; that holds for all attempts.
 
@@ -137,6 +148,7 @@ class Claim:
         """
         await self._set_alone(fallback_from=to_json(passed))
 
+    @patient
     async def checkpoint(self, window: FinishedWindow, segments: Sequence[Segment], first: int) -> None:
         """Keep a finished window, and the segments that now have their final place, together.
 
@@ -172,6 +184,7 @@ class Claim:
             await self._set(tx, file_id=file_id, filename=encodable(name))
         self._tell()
 
+    @patient
     async def reuse(self, key: str) -> Reused | Elsewhere | None:
         """The result of the same work, if a job of the same owner has it; None: it is this job's to be computed.
 
@@ -195,6 +208,7 @@ class Claim:
                 return Reused(transcript=transcript, windows=found.windows)
             useless = found.job_id
 
+    @patient
     async def complete(self, transcript: Transcript | None = None, *, reused: int | None = None) -> None:
         """The job is done. All that comes of it is kept, in one transaction.
 
@@ -228,6 +242,7 @@ class Claim:
                 work_s = (now - self.claimed_at).total_seconds()
                 await measured(tx, self._ports.machine, transcript.model, sound_s=sound_s, work_s=work_s, now=now)
 
+    @patient
     async def fail(self, reason: str, error: str, *, retry: bool) -> None:
         """The job failed by itself. What it has finished so far can still be read.
 
@@ -259,6 +274,7 @@ class Claim:
         async with self._last() as tx:
             await self._requeue(tx, next_attempt_at=None)
 
+    @patient
     async def postpone(self, wait_s: float) -> None:
         """Give the job back for a while, as when another one does the same work.
 

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from sqlalchemy.exc import SQLAlchemyError
 
 from whispercore.database.undisturbed import undisturbed
-from whispercore.errors import Cancelled, ClaimLost, WhispercoreError
+from whispercore.errors import Cancelled, ClaimLost, Unavailable, WhispercoreError
 from whispercore.jobs.claim import Claim
 from whispercore.jobs.failure import Failure
 from whispercore.jobs.job import Job
@@ -191,13 +191,17 @@ class Worker:
         while True:
             now = self._clock.monotonic()
             # Its own first: when the machine has slept they have lapsed, and are not to be taken for left lying.
+            kept = False
             with _logged("keep its jobs"):
                 if now >= renew_at:
-                    renew_at = now + RENEWALS * self._lease_s
                     held, models = self._held(), self._loaded_models()
                     self._stop(await self._queue.renew(self.name, held, lease_s=self._lease_s, loaded_models=models))
+                    renew_at = now + RENEWALS * self._lease_s
                 elif self._running:
                     self._stop(await self._queue.lost(self._held()))
+                kept = True
+            if not kept:  # nobody else has renewed a lease either: they get the time for it
+                sweep_at = self._clock.monotonic() + self._lease_s
             with _logged("sweep"):
                 if now >= sweep_at:
                     sweep_at = now + SWEEP_S
@@ -229,5 +233,7 @@ def _logged(what: str) -> Iterator[None]:
         yield
     except ClaimLost as error:
         _log.info("a worker did not %s: %s", what, error)
+    except Unavailable as error:
+        _log.warning("a worker could not %s for now: %s", what, error)
     except (WhispercoreError, SQLAlchemyError):
         _log.exception("a worker could not %s", what)

@@ -14,7 +14,9 @@ from sqlalchemy import text
 
 from tests.databases import opened
 from tests.postgres import running
+from tests.waiting import until
 from whispercore.database.session import Database
+from whispercore.engines.engine import DetectedLanguage
 from whispercore.jobs.job import Job, NewJob, State
 from whispercore.jobs.postgres_events import PostgresEvents
 from whispercore.jobs.procrastinate import ProcrastinateDispatch
@@ -157,7 +159,7 @@ async def test_lost_tickets_are_replaced_and_those_of_the_dead_removed(server: J
         assert {(await over(server, job)).state for job in made} == {State.COMPLETED}
 
 
-async def test_a_server_that_was_restarted_is_heard_again() -> None:
+async def test_a_server_that_was_restarted_is_heard_again_and_fails_no_job(caplog: pytest.LogCaptureFixture) -> None:
     with running() as postgres:
         postgres.keep(name := postgres.new())
         url = postgres.url(name)
@@ -169,19 +171,21 @@ async def test_a_server_that_was_restarted_is_heard_again() -> None:
             if running.job.priority == 0:
                 began.set()
                 await go_on.wait()
+                await running.claim.decided(DetectedLanguage(code="en", probability=1.0))
 
         async with machine(url) as jobs, working(jobs, {"transcribe": wait}, slots=2):
             before = await enqueued(jobs)
             await began.wait()
             postgres.stop()
+            go_on.set()
+            await until(lambda: "is written as soon as that is possible" in caplog.text)
             postgres.start()
             after = await enqueued(jobs, priority=1)
             while not (await jobs.owned(after.id, ANN)).state.is_over:  # noqa: ASYNC110 (events come only when heard)
                 await asyncio.sleep(0.05)
-            go_on.set()
-            while not (await jobs.owned(before.id, ANN)).state.is_over:  # noqa: ASYNC110 (likewise)
+            while not (found := await jobs.owned(before.id, ANN)).state.is_over:  # noqa: ASYNC110 (likewise)
                 await asyncio.sleep(0.05)
-            assert (await jobs.owned(before.id, ANN)).attempt == 1
+            assert (found.state, found.attempt, found.failures) == (State.COMPLETED, 1, 0)
 
 
 def test_the_command_line_of_procrastinate_shows_tickets(postgres_url: str) -> None:

@@ -15,9 +15,10 @@ from tests.databases import opened
 from tests.waiting import until
 from whispercore.database.tables import jobs as jobs_table
 from whispercore.database.tables import workers
-from whispercore.errors import Cancelled, DownloadFailed, NotMedia, StorageFull
+from whispercore.errors import Cancelled, DownloadFailed, NotMedia, StorageFull, Unavailable
 from whispercore.jobs.claim import Claim
 from whispercore.jobs.job import Job, NewJob, State
+from whispercore.jobs.queue import LEASE_S
 from whispercore.jobs.table import Jobs
 from whispercore.jobs.worker import LOOK_S, Handler, Running, Worker
 from whispercore.testing import FakeClock
@@ -300,6 +301,37 @@ async def test_a_full_disk_stops_no_worker(
             await until(lambda: clock.sleepers == 2)
             clock.advance(1)
             assert (await over(jobs, job)).state is State.COMPLETED
+
+
+async def test_a_database_that_was_away_for_longer_than_a_lease_costs_no_attempt(
+    jobs: Jobs, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = 0
+
+    async def refuse(*_: object, **__: object) -> list[Claim]:
+        nonlocal refused
+        refused += 1
+        raise Unavailable("the database cannot be reached", 1)
+
+    async def pass_by(seconds: float) -> None:
+        for _ in range(int(seconds / LOOK_S)):
+            await until(lambda: clock.sleepers == 2)
+            clock.advance(LOOK_S)
+        await until(lambda: clock.sleepers == 2)
+
+    polite = Endless(polite=True)
+    with caplog.at_level(logging.CRITICAL):
+        async with working(jobs, {"transcribe": polite}):
+            job = await enqueued(jobs)
+            await until(lambda: len(polite.running) == 1)
+            with monkeypatch.context() as away:
+                away.setattr(jobs.queue, "renew", refuse)
+                away.setattr(jobs.queue, "lost", refuse)
+                await pass_by(2 * LEASE_S)
+            await pass_by(LEASE_S)
+            found = await jobs.owned(job.id, ANN)
+    assert refused
+    assert (found.state, found.attempt, found.losses) == (State.PROCESSING, 1, 0)
 
 
 async def test_time_in_which_a_job_stands_still_ends_it(jobs: Jobs, clock: FakeClock) -> None:
