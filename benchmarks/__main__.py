@@ -14,6 +14,7 @@ from attrs import evolve
 from benchmarks import (
     answers,
     cancel,
+    chaos,
     chunks,
     door,
     encryption,
@@ -67,6 +68,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "answers": answers.run,
     "followers": followers.run,
     "health": health.run,
+    "chaos": chaos.run,
     "search": search.run,
     "live": live.run,
 }

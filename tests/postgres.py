@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import psycopg
 from attrs import field, frozen
@@ -82,9 +83,9 @@ class Postgres:
         log = ("-l", self.folder / "log")
         self.do("pg_ctl", "-D", self.folder / "data", "-w", *log, "-o", f"-k {self.folder} {options}", "start")
 
-    def stop(self) -> None:
-        """At once: all connections are cut."""
-        self.do("pg_ctl", "-D", self.folder / "data", "-w", "-m", "immediate", "stop")
+    def stop(self, mode: Literal["immediate", "fast"] = "immediate") -> None:
+        """All connections are cut: as in a crash, or in order."""
+        self.do("pg_ctl", "-D", self.folder / "data", "-w", "-m", mode, "stop")
 
     def do(self, program: str, *arguments: object) -> None:
         """Run one of its programs.
@@ -131,7 +132,7 @@ def _ended_with_us(folder: Path) -> Iterator[None]:
 
     A server that ``pg_ctl`` has started is nobody's child.
     """
-    command = [sys.executable, "-E", "-S", postgres_end.__file__, folder]
+    command = [sys.executable, "-E", "-S", postgres_end.__file__, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
         yield
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -79,3 +80,9 @@ def s3_server() -> S3Server:
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, name="s3 server", daemon=True).start()
     return S3Server(f"http://127.0.0.1:{server.server_port}")
+
+
+if __name__ == "__main__":  # a process of its own, which ends with whoever started it
+    made = s3_server().bucket()
+    print(made.endpoint, made.name, flush=True)  # noqa: T201 (whoever started this reads it)
+    sys.stdin.read()
