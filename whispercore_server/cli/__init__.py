@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from whispercore_server.cli import audit, backup, db, jobs, keys, models, users
+from whispercore_server.cli.bench.command import bench
 from whispercore_server.cli.doctor.command import doctor
 from whispercore_server.cli.exits import EXIT_CODES, Group
 from whispercore_server.cli.export import export
@@ -73,6 +74,7 @@ app.command()(upload)
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs", short_help="List, follow and end the jobs of a server.")
 app.command()(doctor)
+app.command()(bench)
 app.command()(serve)
 app.command(short_help="Do the jobs of a server.")(worker)
 app.add_typer(backup.app, name="backup")

@@ -1,0 +1,1 @@
+"""``whispercore bench``: ``measuring`` measures, ``picture`` draws."""
