@@ -47,7 +47,7 @@ def serve(channel: Channel) -> None:
                 import cryptography.hazmat.backends.openssl.backend  # noqa: F401, PLC0415 (else the first key does)
 
                 import whispercore.files.sealed  # noqa: F401, PLC0415
-            _lock_in(request.memory_bytes)
+            lock_in(request.memory_bytes)
             locked = True
         try:
             with opened(request.paths, request.seal) as file:
@@ -56,7 +56,7 @@ def serve(channel: Channel) -> None:
             channel.send(Refused("missing", error.strerror or str(error)))
 
 
-def _lock_in(memory_bytes: int) -> None:
+def lock_in(memory_bytes: int) -> None:
     """Leave FFmpeg no way to reach anything but the file: no second descriptor, no file growth, bounded memory.
 
     Demuxers that could name other files are off already; this holds also when one of them is fooled.

@@ -69,6 +69,10 @@ class Media:
 
     file: BinaryIO
     channels: Channels
+    options: dict[str, str] = field(factory=lambda: {"format_whitelist": DEMUXERS})
+    """FFmpeg's, for the container."""
+    fills_holes: bool = True
+    """Whether there is silence where the clock of the file jumps."""
     flaws: list[Flaw] = field(init=False, factory=list)
     """What could not be decoded."""
     read_samples: int = field(init=False, default=0)
@@ -79,9 +83,7 @@ class Media:
     def __attrs_post_init__(self) -> None:
         try:
             with _logs(av.logging.WARNING) as logs:
-                self._container = av.open(
-                    self.file, "r", options={"format_whitelist": DEMUXERS}, metadata_errors="replace"
-                )
+                self._container = av.open(self.file, "r", options=self.options, metadata_errors="replace")
             self._guessed = any(_GUESS in text for _, _, text in logs) or self._container.format.name in _UNFRAMED
         except (FFmpegError, ValueError, OSError, EOFError) as error:
             raise Unreadable(_words(error)) from error
@@ -196,7 +198,7 @@ class Media:
 
     def _filled(self, frame: AudioFrame) -> Iterator[Block]:
         """Silence for what the file's clock says is missing before this frame."""
-        if frame.time is None:
+        if frame.time is None or not self.fills_holes:
             return
         start_s = self._container.start_time / av.time_base if self._container.start_time else 0.0
         hole_s = frame.time - start_s - self.read_s

@@ -86,4 +86,20 @@ class Refused:
     found: str
 
 
+@frozen
+class Data:
+    """More of a stream; its bytes follow, and none at its end."""
+
+
+@frozen
+class Heard:
+    """Sound of the stream; 32-bit floats at 16 kHz follow."""
+
+
+@frozen
+class Drained:
+    """All that came of the stream was heard."""
+
+
+STREAM = Codec(Data, Heard, Drained, Refused)
 CODEC = Codec(Open, Opened, Read, Piece, Listened, Finished, Refused)

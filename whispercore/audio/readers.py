@@ -8,6 +8,7 @@ import threading
 
 from whispercore.audio.messages import CODEC, Open, Read
 from whispercore.children import supervisor
+from whispercore.children.frames import Codec
 from whispercore.children.supervisor import Child, Isolation
 
 SERVICE = "whispercore.audio.child"
@@ -27,9 +28,11 @@ class Reader:
 
     Args:
         isolation: A process, or a thread.
+        service: The child's module.
+        codec: What is said to it.
     """
 
-    def __init__(self, isolation: Isolation = "process") -> None:
+    def __init__(self, isolation: Isolation = "process", *, service: str = SERVICE, codec: Codec = CODEC) -> None:
         self.messages: queue.Queue[tuple[object, bytes]] = queue.Queue(_AHEAD)
         self.recordings = 0
         """How many it was given."""
@@ -37,8 +40,8 @@ class Reader:
         """Whether it can be given sealed ones: if the first one was, as it cannot import anything after that."""
         self._ended = threading.Event()
         self.child = Child(
-            SERVICE,
-            CODEC,
+            service,
+            codec,
             receive=self._put,
             exited=lambda ended: self._put(ended, b""),
             environment=_ENVIRONMENT,

@@ -11,9 +11,10 @@ from attrs import evolve
 from whispercore.engines.engine import SAMPLE_RATE, Options
 from whispercore.engines.pool import EnginePool, default_pool
 from whispercore.live.activity import Activity, Loudness
+from whispercore.live.contained import sound_of
 from whispercore.live.events import LiveEvent
 from whispercore.live.session import LiveOptions, LiveSession
-from whispercore.live.sound import Pcm16, Sound
+from whispercore.live.sound import Encoding, Sound
 from whispercore.models.store import ModelStore
 from whispercore.settings import Settings
 
@@ -28,6 +29,7 @@ async def live(
     words: bool = False,
     partials: bool = True,
     sample_rate: int = SAMPLE_RATE,
+    encoding: Encoding = "pcm16",
     engine: str | None = None,
     settings: Settings | None = None,
     pool: EnginePool | None = None,
@@ -46,7 +48,8 @@ async def live(
         prompt: Names and words to expect.
         words: Times and probabilities for each word of final segments.
         partials: Tell what an utterance sounds like before it has ended.
-        sample_rate: Samples per second of the frames.
+        sample_rate: Samples per second of bare samples.
+        encoding: ``opus`` for Opus in Ogg or WebM, in pieces as they come.
         engine: Name of the engine; the one that the model is for if not given.
         settings: Where models are; the environment if not given.
         pool: Which engines to use; those of this process if not given.
@@ -55,11 +58,12 @@ async def live(
         InvalidOption: An option has no sensible value.
         ModelError: The model cannot be had.
         EngineError: The computation failed.
+        MediaError: The frames are no Opus.
     """
     settings = settings if settings is not None else Settings.from_environment()
     session = await start(
         model if model is not None else settings.default_model,
-        sound=Pcm16(sample_rate),
+        sound=sound_of(encoding, sample_rate),
         activity=Loudness(),
         options=LiveOptions(
             decoding=Options(language=language, translate=translate, prompt=prompt, words=words), partials=partials

@@ -110,7 +110,7 @@ class LiveSession:
 
         Raises:
             Conflict: The session is over.
-            InvalidRequest: This is no sound of the kind that was announced.
+            MediaError: This is no sound of the kind that was announced.
             WhispercoreError: What ended the session.
         """
         async with self._taking:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from whispercore.errors import InvalidOption
 if TYPE_CHECKING:
     from av.audio.resampler import AudioResampler
 
+Encoding = Literal["pcm16", "opus"]
+"""Bare samples, or Opus in Ogg or WebM."""
 RATES: Final = range(8_000, 192_001)
 """Samples per second that may come in."""
 
@@ -24,7 +26,7 @@ class Sound(Protocol):
         """The samples of the next bytes, as far as they are whole.
 
         Raises:
-            InvalidRequest: These bytes are no sound of this kind.
+            MediaError: These bytes are no sound of this kind.
         """
         ...
 

@@ -15,6 +15,7 @@ import pytest
 from tests.api.conftest import MakeServer
 from tests.both_clients import Both, both
 from tests.live import Live
+from tests.opus import encoded
 from tests.speech import distance, samples, truth, words
 from tests.visitor import Visitor
 from tests.waiting import until
@@ -35,7 +36,7 @@ from whispercore.api.transcriber.live import (
 )
 from whispercore.contract.transport import AsyncSocket
 from whispercore.database.tables import jobs
-from whispercore.errors import Conflict, InvalidRequest, ModelNotAvailable, NotFound, Unreachable
+from whispercore.errors import Conflict, InvalidRequest, ModelNotAvailable, NotFound, NotMedia, Unreachable
 from whispercore_client import AsyncClient
 from whispercore_server import live_sessions
 
@@ -250,6 +251,34 @@ async def test_a_frame_that_is_too_large_ends_the_connection(newcomer: Visitor) 
 
 def _listen(options: dict[str, str], client: Any) -> Any:
     return client.live.listen(**options)
+
+
+@pytest.mark.parametrize("container", ["webm", "ogg"])
+async def test_opus_says_the_same_as_its_samples(newcomer: Visitor, container: str) -> None:
+    sound = np.frombuffer(pcm("clip01-en.wav", "clip02-en.wav"), "<i2").astype(np.float32) / np.float32(32768)
+    data = encoded(sound, container)
+    async with listening(newcomer.server, token=newcomer.token, encoding="opus") as socket:
+        for frame in frames(data, 500):
+            await socket.send(frame)
+        await socket.send(Finish())
+        messages = [one async for one in socket]
+    assert is_said(text(messages), f"{SAID} {truth()['clip02-en.wav']['text']}")
+    assert isinstance(messages[-1], LiveEnded)
+    assert messages[-1].duration_s == pytest.approx(sound.size / RATE, abs=0.2)
+
+
+@pytest.mark.parametrize("hostile", [CLIP, bytes(4000)], ids=["samples", "zeros"])
+async def test_what_is_no_opus_ends_the_connection(newcomer: Visitor, hostile: bytes) -> None:
+    async with listening(newcomer.server, token=newcomer.token, encoding="opus") as socket:
+        await socket.send(Sound(data=hostile))
+        await socket.send(Sound(data=hostile))
+        await socket.send(Finish())
+        with pytest.raises((NotMedia, Unreachable)) as refused:
+            [one async for one in socket]
+    assert isinstance(refused.value, NotMedia)
+    async with listening(newcomer.server, token=newcomer.token) as socket:  # and nothing else
+        await socket.send(Finish())
+        assert [type(one) async for one in socket] == [LiveEnded]
 
 
 async def test_options_that_make_no_sense(client: Both) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.live import ADMIN_KEY, live, settings_for
-from tests.speech import distance, truth, words
+from tests.opus import encoded
+from tests.speech import distance, samples, truth, words
 from whispercore_server.cli.exits import ExitCode
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
 from .conftest import AUDIO, Run
 
 SAID = str(truth()["clip01-en.wav"]["text"])
+OPUS = encoded(samples("clip01-en.wav"), "ogg")
 CLIP = (AUDIO / "clip01-en.wav").read_bytes()
 
 
@@ -23,7 +25,7 @@ def is_said(text: str) -> bool:
     return distance(words(SAID), words(text)) <= 1
 
 
-@pytest.mark.parametrize("sound", [CLIP, CLIP[44:]], ids=["wav", "bare samples"])
+@pytest.mark.parametrize("sound", [CLIP, CLIP[44:], OPUS], ids=["wav", "bare samples", "opus"])
 def test_a_pipe_is_written_line_by_line(run: Run, sound: bytes) -> None:
     done = run("listen", "-m", "micro", "-l", "en", stdin=None, input=sound)
     assert done.returncode == 0, done.stderr
@@ -50,7 +52,7 @@ def test_with_a_server(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sound", "told"),
     [
-        ((), b"OggS" + bytes(60), "neither a WAV"),
+        ((), b"ID3\4" + bytes(60), "neither a WAV"),
         ((), CLIP[:20], "without samples"),
         ((), CLIP[:34] + b"\x18\0" + CLIP[36:], "other samples than 16-bit"),
         (("-l", "klingon"), CLIP, "klingon"),

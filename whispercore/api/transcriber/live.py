@@ -12,7 +12,7 @@ from whispercore.contract.endpoint import Channel
 from whispercore.contract.fields import between, length, told
 from whispercore.contract.group import T_co
 from whispercore.contract.messages import Message, Octets
-from whispercore.errors import Conflict, ModelError, NotFound, Unavailable
+from whispercore.errors import Conflict, MediaError, ModelError, NotFound, Unavailable
 
 
 @frozen(kw_only=True)
@@ -28,7 +28,11 @@ class Listen:
     words: bool = field(default=False, metadata=told("Give the time of each word of final segments."))
     partials: bool = field(default=True, metadata=told("Tell what an utterance sounds like before it has ended."))
     sample_rate: int = field(
-        default=16_000, validator=between(8_000, 192_000), metadata=told("Samples per second of the sound.")
+        default=16_000, validator=between(8_000, 192_000), metadata=told("Samples per second of ``pcm16``.")
+    )
+    encoding: Literal["pcm16", "opus"] = field(
+        default="pcm16",
+        metadata=told("What the sound is: 16-bit samples, or Opus in an Ogg or WebM stream, as browsers record it."),
     )
     store: bool = field(
         default=False, metadata=told("Keep the sound and its transcript as a completed job when the session ends.")
@@ -53,7 +57,7 @@ class ToLive(Message):
 
 @frozen(kw_only=True)
 class Sound(Octets, ToLive):
-    """Sound: signed 16-bit samples, the lower byte first, one channel; of any length up to 1 MB."""
+    """Sound: signed 16-bit samples, the lower byte first, one channel; or pieces of an Opus stream. Up to 1 MB."""
 
 
 @frozen(kw_only=True)
@@ -186,6 +190,6 @@ class Live(TranscriberGroup[T_co], Generic[T_co]):
         ToLive,
         FromLive,
         scope="jobs:create",
-        errors=(NotFound, Conflict, ModelError, Unavailable),
+        errors=(NotFound, Conflict, MediaError, ModelError, Unavailable),
         doc="Transcribe sound while it is spoken.",
     )

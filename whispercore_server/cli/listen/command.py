@@ -44,8 +44,9 @@ def listen(
 ) -> None:
     """Transcribe what is spoken, while it is spoken.
 
-    Standard input is a WAV of 16-bit samples, or bare ones of one channel. Each final segment is a line; on a terminal
-    the text so far is shown below. Ctrl-C ends the microphone; what was said until then is written to its end.
+    Standard input is a WAV of 16-bit samples, bare ones of one channel, or Opus in Ogg or WebM. Each final segment is a
+    line; on a terminal the text so far is shown below. Ctrl-C ends the microphone; what was said until then is written
+    to its end.
     """
     import asyncio  # noqa: PLC0415 - the help does without it
 
@@ -61,7 +62,12 @@ def listen(
             from whispercore.live import live  # noqa: PLC0415 - as above
 
             events = live(
-                source.frames, model=model, language=language, translate=translate, sample_rate=source.sample_rate
+                source.frames,
+                model=model,
+                language=language,
+                translate=translate,
+                sample_rate=source.sample_rate,
+                encoding=source.encoding,
             )
         await (_write_json(events) if json_lines else _write(events))
 

@@ -16,11 +16,14 @@ from attrs import frozen
 from whispercore.audio.signature import media_kind
 from whispercore.engines.engine import SAMPLE_RATE
 from whispercore.errors import InvalidOption
+from whispercore.live.sound import Encoding
 
 _FRAME_BYTES: Final = 6400
 _WAITING: Final = 300
 """Pieces of sound that may wait: a minute of a microphone."""
 _PCM: Final = (1, 0xFFFE)
+_STREAMS: Final = (b"OggS", b"\x1a\x45\xdf\xa3")
+"""How Ogg and WebM begin."""
 _INSTEAD: Final = "ffmpeg -i FILE -f s16le -ar 16000 -ac 1 - makes of it what this command takes"
 
 
@@ -30,11 +33,12 @@ class Source:
 
     sample_rate: int
     frames: AsyncIterator[bytes]
-    """Signed 16-bit samples of one channel."""
+    """Signed 16-bit samples of one channel, or an Opus stream."""
+    encoding: Encoding = "pcm16"
 
 
 async def from_stdin(sample_rate: int) -> Source:
-    """What comes through a pipe: a WAV of 16-bit samples, or bare ones.
+    """What comes through a pipe: a WAV of 16-bit samples, or bare ones; or Opus in Ogg or WebM.
 
     Args:
         sample_rate: Of bare samples.
@@ -47,6 +51,8 @@ async def from_stdin(sample_rate: int) -> Source:
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         rate, channels = await asyncio.to_thread(_wav, pipe)
         return Source(rate, _mixed(_pieces(pipe, b""), channels))
+    if head.startswith(_STREAMS):
+        return Source(sample_rate, _pieces(pipe, head), "opus")
     kind = media_kind(head)
     if kind is not None:
         raise InvalidOption("stdin", f"it is {kind}, and neither a WAV of 16-bit samples nor bare ones; {_INSTEAD}")

@@ -24,7 +24,11 @@ async def events_there(
     async with (
         AsyncClient(url, api_key=api_key) as client,
         client.live.listen(
-            model=model, language=language, translate=translate, sample_rate=source.sample_rate
+            model=model,
+            language=language,
+            translate=translate,
+            sample_rate=source.sample_rate,
+            encoding=source.encoding,
         ) as socket,
     ):
 

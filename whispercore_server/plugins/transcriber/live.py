@@ -10,8 +10,8 @@ from whispercore.api.transcriber import live as api
 from whispercore.api.transcriber.live import FromLive, Listen, Live, LiveReady, ToLive
 from whispercore.errors import Conflict
 from whispercore.live import events
+from whispercore.live.contained import sound_of
 from whispercore.live.log import Numbered
-from whispercore.live.sound import Pcm16
 from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
 from whispercore_server.live_sessions import Held, NewSession
@@ -65,7 +65,10 @@ class LiveHandlers:
             lane="interactive",
         )
         new = NewSession(
-            options=options, sound=Pcm16(request.sample_rate), partials=request.partials, store=request.store
+            options=options,
+            sound=sound_of(request.encoding, request.sample_rate),
+            partials=request.partials,
+            store=request.store,
         )
         return await self.ports.live.open(new, caller)
 
