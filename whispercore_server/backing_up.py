@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.backup.backups import Backups
+from whispercore.backup.new_database import InFile, InPostgres
 from whispercore.backup.placing import InStore
 from whispercore.backup.reading import Contents
 from whispercore.backup.record import Record
@@ -16,15 +18,14 @@ from whispercore.backup.snapshot import Snapshot
 from whispercore.clock import SystemClock
 from whispercore.database.migrating import OURS, newest_revision
 from whispercore.database.session import SQLITE, Database, parsed
-from whispercore.errors import InvalidOption
+from whispercore.errors import Conflict, InvalidOption
 from whispercore.ids import Uuid7Ids
+from whispercore.tasks.own_thread import in_own_thread
 from whispercore_server import data_folder
 from whispercore_server.auditing import OPERATOR, audit_of
 from whispercore_server.errors import CannotStart
 from whispercore_server.settings import ServerSettings
 from whispercore_server.storage import blobs_of, check_storage
-
-_BY_ITS_OWN_MEANS = "backups of PostgreSQL are made with its own means, such as pg_dump"
 
 
 async def make(settings: ServerSettings) -> Record:
@@ -33,21 +34,17 @@ async def make(settings: ServerSettings) -> Record:
     Raises:
         InvalidOption: There is no installation in the folder, or the store of recordings cannot be used.
         CannotStart: It is of another version, or the backup failed.
+        SchemaTooOld: The PostgreSQL has to be upgraded first.
+        DatabaseUnreachable: The PostgreSQL cannot be used.
         Conflict: A backup is being made.
         StorageFull: There is no room for it.
     """
-    path = _database_of(settings)
-    if not path.is_file():
-        raise InvalidOption("--data", f"there is no installation in {settings.data}")
-    with Snapshot(path) as snapshot:
-        version = snapshot.schemas().get(OURS.name)
-    if version != newest_revision(OURS):
-        raise CannotStart(
-            f"the database has schema {version}, and this is {newest_revision(OURS)}: make the backup with the version "
-            "of whispercore that it belongs to, or start the server once, which brings it up to date"
-        )
+    path = _file_of(settings)
+    if path is not None:
+        await asyncio.to_thread(_check_version, path, settings)
     await check_storage(settings)
     async with Database(settings.database_url) as database:
+        await database.check()
         audit = audit_of(settings, database)
         await audit.open()
         backups = _backups(settings, database, audit)
@@ -68,23 +65,35 @@ async def known(settings: ServerSettings) -> list[Record]:
 
 
 def restore(settings: ServerSettings, archive: Path) -> Contents:
-    """Make an installation of an archive, in a folder that has none yet.
+    """Make an installation of an archive, where the settings say and there is none yet.
 
     Raises:
         InvalidOption: There is one already, or the store of recordings cannot be used.
         CannotStart: A server uses the folder.
         BackupDamaged: It is no backup, or not as it was written.
         SchemaTooNew: A newer version has made it.
+        DatabaseUnreachable: The PostgreSQL cannot be used.
+        Conflict: A backup is being restored into it.
         StorageFull: There is no room for it.
     """
-    database = _database_of(settings)
+    path = _file_of(settings)
+    database = InPostgres(settings.database_url) if path is None else InFile(path)
     restoring = Restoring(path=archive, data=settings.data, database=database)
-    if settings.bucket is not None:
-        asyncio.run(check_storage(settings))
-        restoring.place = InStore(blobs_of(settings))
     with data_folder.held(settings.data):
-        contents = restoring.restore()
-        asyncio.run(_note(settings, contents))
+        return asyncio.run(_restored(settings, restoring))
+
+
+async def _restored(settings: ServerSettings, restoring: Restoring) -> Contents:
+    if settings.bucket is not None:
+        await check_storage(settings)
+        restoring.place = InStore(blobs_of(settings))
+    async with AsyncExitStack() as stack:
+        if isinstance(restoring.database, InPostgres):  # what two would send to a bucket, each would take back
+            postgres = await stack.enter_async_context(Database(settings.database_url))
+            if await stack.enter_async_context(postgres.reserved("restore")) is None:
+                raise Conflict("a backup is being restored into this database")
+        contents = await in_own_thread(restoring.restore, stop=restoring.stopped.set, name="whispercore-restore")
+        await _note(settings, contents)
     return contents
 
 
@@ -117,11 +126,23 @@ def _backups(settings: ServerSettings, database: Database, audit: Audit) -> Back
     )
 
 
-def _database_of(settings: ServerSettings) -> Path:
+def _check_version(path: Path, settings: ServerSettings) -> None:
+    if not path.is_file():
+        raise InvalidOption("--data", f"there is no installation in {settings.data}")
+    with Snapshot(path) as snapshot:
+        version = snapshot.schemas().get(OURS.name)
+    if version != newest_revision(OURS):
+        raise CannotStart(
+            f"the database has schema {version}, and this is {newest_revision(OURS)}: make the backup with the version "
+            "of whispercore that it belongs to, or start the server once, which brings it up to date"
+        )
+
+
+def _file_of(settings: ServerSettings) -> Path | None:
+    """The file of SQLite; None for PostgreSQL."""
     url = parsed(settings.database_url)
     if url.drivername != SQLITE:
-        raise InvalidOption("database_url", _BY_ITS_OWN_MEANS)
-    path = url.database
-    if path in (None, "", ":memory:"):
+        return None
+    if url.database in (None, "", ":memory:"):
         raise InvalidOption("database_url", "it is in memory, so there is nothing to copy")
-    return Path(str(path))
+    return Path(str(url.database))

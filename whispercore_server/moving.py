@@ -47,7 +47,6 @@ async def to_postgres(settings: ServerSettings) -> list[Moved]:
             if await Jobs(source).queue.workers():
                 raise CannotStart(f"a worker is at work in {settings.data}: stop it, or wait a minute if it has ended")
             try:
-                await target.upgrade()
                 return await move(source, target)
             except DBAPIError as error:
                 raise CannotStart(f"the rows cannot be written: {error.orig}") from error

@@ -1,7 +1,8 @@
 """The backups of an installation: made while it works, listed, checked, removed. The newest are kept.
 
 A backup is an archive and a record of it, side by side in one folder. Of several processes one makes a backup at a
-time: it holds a lock, which goes with it however it ends, so a record that says ``running`` without it is a lie.
+time: it holds a lock, which goes with it however it ends, so a record that says ``running`` without it is a lie. Where
+several machines use one PostgreSQL, it has a reservation there too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from whispercore.backup.record import Record, Records
 from whispercore.backup.tar import PIECE_BYTES
 from whispercore.clock import Clock
 from whispercore.database.session import Database
+from whispercore.database.store import StillMine
 from whispercore.errors import BackupDamaged, Conflict, NotFound, StorageFull, WhispercoreError
 from whispercore.files.blobs import Blobs
 from whispercore.ids import Ids
@@ -36,6 +38,7 @@ from whispercore.people.caller import Caller
 from whispercore.tasks.own_thread import in_own_thread
 
 _LOCK: Final = ".lock"
+_BUSY: Final = "a backup is being made; there is one at a time"
 _BROKEN_OFF: Final = "it was broken off when the server ended"
 _PATIENCE: Final = 5
 """How often the lock is tried: who only looks whether it is free has it for a moment."""
@@ -98,16 +101,15 @@ class Backups:
             StorageFull: There is no room for it.
             InvalidOption: The database is in memory.
         """
-        lock = await asyncio.to_thread(self._take_lock)
-        try:
+        async with AsyncExitStack() as stack:
+            still_mine = await stack.enter_async_context(self._turn())
             record = Record(id=self._ids.new(), status="running", created_at=self._clock.now())
             await self._remove_leftovers()
-            await asyncio.to_thread(self._making(record.id).check_room)
+            making = self._making(record.id, still_mine)
+            await making.check_room()
             await asyncio.to_thread(self._write, record)
-        except BaseException:
-            os.close(lock)
-            raise
-        task = asyncio.create_task(self._work(record, lock, caller), name=f"backup {record.id}")
+            turn = stack.pop_all()
+        task = asyncio.create_task(self._work(record, making, turn, caller), name=f"backup {record.id}")
         self._tasks[record.id] = task
         task.add_done_callback(lambda _: self._forget(record.id))
         return record
@@ -127,14 +129,9 @@ class Backups:
         """Remove what was broken off, unless a backup is being made. To be run at start."""
         if not await asyncio.to_thread(self._records.folder.is_dir):
             return
-        try:
-            lock = await asyncio.to_thread(self._take_lock)
-        except (Conflict, OSError, StorageFull):
-            return
-        try:
-            await self._remove_leftovers()
-        finally:
-            os.close(lock)
+        with suppress(Conflict, OSError, StorageFull):
+            async with self._turn():
+                await self._remove_leftovers()
 
     async def close(self) -> None:
         """Break off what is being made here."""
@@ -146,10 +143,22 @@ class Backups:
         del self._tasks[backup_id]
         self._progress.pop(backup_id, None)
 
-    async def _work(self, record: Record, lock: int, caller: Caller) -> Record:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[StillMine]:
+        """Keep others out of the folder, and on other machines out of what is held in the store."""
+        lock = await asyncio.to_thread(self._take_lock)
+        try:
+            async with self._database.reserved("backup") as still_mine:
+                if still_mine is None:
+                    raise Conflict(_BUSY)
+                yield still_mine
+        finally:
+            os.close(lock)
+
+    async def _work(self, record: Record, making: Making, turn: AsyncExitStack, caller: Caller) -> Record:
         ended = evolve(record, status="failed", error=_BROKEN_OFF)
         try:
-            ended = await self._made(record)
+            ended = await self._made(record, making)
         except (WhispercoreError, OSError) as error:
             _log.warning("the backup %s failed: %s", record.id, error)
             ended = evolve(ended, error=str(error))
@@ -159,12 +168,12 @@ class Backups:
         finally:
             if ended.status == "failed":
                 ended = self._failed(ended)
-            os.close(lock)
+            await turn.aclose()
             self._note(caller, ended)
         return ended
 
-    async def _made(self, record: Record) -> Record:
-        made = await self._making(record.id).make()
+    async def _made(self, record: Record, making: Making) -> Record:
+        made = await making.make()
         ended = evolve(
             record,
             status="completed",
@@ -185,7 +194,7 @@ class Backups:
         await asyncio.to_thread(self._retire)
         return ended
 
-    def _making(self, backup_id: str) -> Making:
+    def _making(self, backup_id: str, still_mine: StillMine) -> Making:
         def moved(progress: float) -> None:
             self._progress[backup_id] = progress
 
@@ -196,6 +205,7 @@ class Backups:
             target=self._records.archive(backup_id),
             on_progress=moved,
             reserve_bytes=self._reserve_bytes,
+            still_alone=still_mine,
         )
 
     def _failed(self, record: Record) -> Record:
@@ -364,7 +374,7 @@ class Backups:
                 return lock
             time.sleep(0.02)
         os.close(lock)
-        raise Conflict("a backup is being made; there is one at a time")
+        raise Conflict(_BUSY)
 
     def _is_locked(self) -> bool:
         try:

@@ -2,17 +2,19 @@
 
 The moment that it is of is fixed by a read transaction on the database, which costs nobody anything. What remains is
 that the files of that moment must still be there when they are copied. So their parts are held first, by a second name
-each; then writers wait while the transaction begins and what has come in meanwhile is held too, which takes no longer
-than listing the files. No file of that moment can be deleted before it is held, as deleting begins in the database.
+each; then writers (of PostgreSQL those only who keep or delete files) wait while the transaction begins and what has
+come in meanwhile is held too, which takes no longer than listing the files. No file of that moment can be deleted
+before it is held, as deleting begins in the database.
+
+Whichever database it was, its copy is one of SQLite, so that an archive can be restored to either.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -25,8 +27,9 @@ from whispercore.backup.archive import Archive
 from whispercore.backup.manifest import DATABASE, MANIFEST, Manifest, Member
 from whispercore.backup.pins import Pins
 from whispercore.backup.snapshot import Snapshot, StoredPart
+from whispercore.backup.source import source_of
 from whispercore.database.session import Database
-from whispercore.errors import InvalidOption, StorageFull
+from whispercore.errors import StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.checksums import matches
 from whispercore.tasks.own_thread import in_own_thread
@@ -59,12 +62,13 @@ class Making:
     """One archive in the making.
 
     Args:
-        database: What is copied; it has to be a file.
+        database: What is copied; not one in memory.
         blobs: What is copied, too.
         id: A name for the copy.
         target: Where the archive will be. What is not finished lies beside it, under names that begin with a dot.
         on_progress: Called with 0 to 1, by any thread.
         reserve_bytes: Room that has to be left on the disk of the archive.
+        still_alone: Raises when somebody else may have let go of what is held; looked at before the archive is there.
     """
 
     database: Database
@@ -73,6 +77,7 @@ class Making:
     target: Path
     on_progress: Callable[[float], None] = lambda _: None
     reserve_bytes: int = RESERVE_BYTES
+    still_alone: Callable[[], Awaitable[None]]
     _stopped: threading.Event = field(factory=threading.Event, init=False)
 
     async def make(self) -> Made:
@@ -87,58 +92,26 @@ class Making:
         pins = Pins(self.blobs, self.id)
         copy = self.target.with_name(f".{self.id}.sqlite")
         try:
-            await self._in_thread(partial(copy.unlink, missing_ok=True))
-            moment = await self._copy_database(pins, copy)
-            return await self._write(pins, copy, moment)
+            await self._in_thread(partial(_remove, copy))
+            async with source_of(self.database).held(pins) as moment:
+                await moment.copy(copy)
+            return await self._write(pins, copy, moment.at)
         finally:
             await pins.release()
-            copy.unlink(missing_ok=True)
+            _remove(copy)
 
-    def check_room(self) -> None:
-        """Refuse what cannot fit, before anything is written. Blocks.
+    async def check_room(self) -> None:
+        """Refuse what cannot fit, before anything is written.
 
         Raises:
             InvalidOption: The database is in memory.
             StorageFull: There is no room for it.
         """
-        with Snapshot(self._path) as snapshot:
-            _, parts, stored_bytes = snapshot.stored()
-        needed_bytes = 2 * self._path.stat().st_size + stored_bytes + parts * _OVERHEAD_BYTES
-        free_bytes = shutil.disk_usage(self.target.parent).free
+        copied_bytes, parts, stored_bytes = await source_of(self.database).needs()
+        needed_bytes = copied_bytes + stored_bytes + parts * _OVERHEAD_BYTES
+        free_bytes = (await asyncio.to_thread(shutil.disk_usage, self.target.parent)).free
         if free_bytes - needed_bytes < self.reserve_bytes:
             raise StorageFull(needed_bytes, free_bytes)
-
-    @property
-    def _path(self) -> Path:
-        if self.database.path is None:
-            raise InvalidOption("database", "it is in memory, so there is nothing to copy")
-        return self.database.path
-
-    async def _copy_database(self, pins: Pins, copy: Path) -> datetime:
-        snapshot, moment = await self._hold(pins)
-        try:
-            await self._in_thread(partial(snapshot.copy, copy, self._stopped))
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-                raise StorageFull from error
-            raise
-        finally:
-            snapshot.close()
-        return moment
-
-    async def _hold(self, pins: Pins) -> tuple[Snapshot, datetime]:
-        """The moment: a transaction that sees it, and all its files held."""
-        with await asyncio.to_thread(Snapshot, self._path) as early:
-            await _hold_new(pins, early)
-        async with self.database.write():
-            moment = self.database.now()
-            snapshot = await asyncio.to_thread(Snapshot, self._path)
-            try:
-                await _hold_new(pins, snapshot)
-            except BaseException:
-                snapshot.close()
-                raise
-        return snapshot, moment
 
     async def _write(self, pins: Pins, copy: Path, moment: datetime) -> Made:
         snapshot = await asyncio.to_thread(partial(Snapshot, copy, immutable=True))
@@ -149,6 +122,7 @@ class Making:
                 await self._in_thread(partial(archive.add, MANIFEST, manifest.dump()))
                 await self._in_thread(partial(archive.add_file, DATABASE, copy, self._stopped))
                 damaged = await self._add_parts(archive, pins, snapshot, manifest.stored_bytes)
+                await self.still_alone()
                 await self._in_thread(archive.publish)
             return Made(manifest=manifest, size_bytes=archive.size_bytes, sha256=archive.sha256, damaged=damaged)
         finally:
@@ -169,11 +143,9 @@ class Making:
         return await in_own_thread(call, stop=self._stopped.set, name="whispercore-backup", grace_s=30.0)
 
 
-async def _hold_new(pins: Pins, snapshot: Snapshot) -> None:
-    waiting = snapshot.parts()
-    while batch := await asyncio.to_thread(next, waiting, None):
-        asked = [(part.file_id, part.number) for part in batch]
-        await pins.hold(one for one in asked if not pins.holds(*one))
+def _remove(copy: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        copy.with_name(copy.name + ending).unlink(missing_ok=True)
 
 
 def _described(backup_id: str, moment: datetime, snapshot: Snapshot) -> Manifest:

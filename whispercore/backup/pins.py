@@ -6,7 +6,7 @@ On a disk that is a link, which costs next to nothing; an object store makes a c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from whispercore.errors import BlobMissing
@@ -30,12 +30,13 @@ class Pins:
         self._folder = f"{PINNED}/{name}"
         self._held: dict[str, int] = {}
 
-    def holds(self, file_id: str, number: int) -> bool:
-        """Whether a part is held: as files never change, all parts of a file were asked for together."""
-        return self._held.get(file_id, -1) >= number
+    async def hold_new(self, parts: Sequence[tuple[str, int]]) -> int:
+        """Hold parts of files, by id and number, that are not held yet. Those that are not there are left out.
 
-    async def hold(self, parts: Iterable[tuple[str, int]]) -> None:
-        """Hold parts of files, by id and number. Those that are not there are left out."""
+        Returns:
+            How many were new.
+        """
+        new = [one for one in parts if not self._holds(*one)]
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def one(file_id: str, number: int) -> None:
@@ -43,9 +44,10 @@ class Pins:
                 await self._pin(file_id, number)
 
         async with asyncio.TaskGroup() as group:
-            for file_id, number in parts:
+            for file_id, number in new:
                 self._held[file_id] = number
                 group.create_task(one(file_id, number))
+        return len(new)
 
     async def get(self, file_id: str, number: int) -> bytes | None:
         """The bytes of a part; None when it was not there."""
@@ -66,6 +68,10 @@ class Pins:
             except BlobMissing:
                 continue
             return
+
+    def _holds(self, file_id: str, number: int) -> bool:
+        # As files never change, all parts of a file were asked for together.
+        return self._held.get(file_id, -1) >= number
 
     def _key(self, file_id: str, number: int) -> str:
         return f"{self._folder}/{file_id}/{number}"

@@ -16,18 +16,17 @@ from attrs import Factory, define, field
 
 from whispercore.backup.archive import full_disks_told
 from whispercore.backup.manifest import DATABASE
+from whispercore.backup.new_database import NewDatabase
 from whispercore.backup.placing import InFolder, Place
 from whispercore.backup.reading import Contents, OnProgress, Reading
 from whispercore.backup.snapshot import Snapshot
 from whispercore.database.migrating import OURS, known_revisions
 from whispercore.durable import sync_folder
-from whispercore.errors import BackupDamaged, InvalidOption, SchemaTooNew, StorageFull
+from whispercore.errors import BackupDamaged, SchemaTooNew, StorageFull
 
 FILES: Final = "files"
 """Where the blobs of an installation are, in its folder."""
 _WORK: Final = ".restoring-"
-_BESIDE: Final = ("", "-wal", "-shm", "-journal")
-"""What SQLite may have beside a database, and the database itself."""
 
 
 @define(kw_only=True)
@@ -45,7 +44,7 @@ class Restoring:
 
     path: Path
     data: Path
-    database: Path
+    database: NewDatabase
     place: Place = Factory(lambda self: InFolder(self.data / FILES), takes_self=True)
     on_progress: OnProgress = lambda _: None
     stopped: threading.Event = field(factory=threading.Event)
@@ -55,13 +54,17 @@ class Restoring:
 
         Raises:
             InvalidOption: There is an installation already.
+            DatabaseNotEmpty: Somebody else has made one meanwhile.
             BackupDamaged: The archive is none, or not as it was written.
             SchemaTooNew: A newer version of whispercore has made it.
             StorageFull: There is no room for it.
-            Unavailable: The store of recordings does not answer.
+            RowsDiffer: PostgreSQL has not what it was given; nothing was kept.
+            DatabaseUnreachable: PostgreSQL cannot be used.
+            Unavailable: The store of recordings, or the database, does not answer.
             OSError: The archive cannot be read, or the folder cannot be written.
         """
-        self._check_empty()
+        self.database.check_empty()
+        self.place.check_empty()
         with full_disks_told():
             self._check_room()
             with self._work() as work:
@@ -70,13 +73,6 @@ class Restoring:
                 self._check(work, contents)
                 self._put(work)
         return contents
-
-    def _check_empty(self) -> None:
-        for ending in _BESIDE:
-            beside = self.database.with_name(self.database.name + ending)
-            if beside.exists():
-                raise InvalidOption("--data", f"there is a database already: {beside}. Restore into an empty folder")
-        self.place.check_empty()
 
     def _check_room(self) -> None:
         needed_bytes = self.path.stat().st_size
@@ -120,19 +116,12 @@ class Restoring:
 
     def _put(self, work: Path) -> None:
         os.sync()  # all of it, at once: each file by itself would take hours
-        draft = self.database.with_name(f".{self.database.name}.restored")
         try:
             self.place.put(work / FILES)
-            self.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.move(work / DATABASE, draft)
-            draft.chmod(0o600)
-            os.sync()
-            draft.rename(self.database)  # from here on there is an installation
+            self.database.put(work / DATABASE)
         except BaseException:
-            draft.unlink(missing_ok=True)
             self.place.take_back(work / FILES)
             raise
-        sync_folder(self.database.parent)
         sync_folder(self.data)
 
 

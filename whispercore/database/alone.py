@@ -18,5 +18,10 @@ async def alone(tx: AsyncConnection, *what: str) -> None:
         what: What is done, and to what.
     """
     if tx.dialect.name == "postgresql":
-        digest = hashlib.blake2b("\0".join(what).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        await tx.execute(select(func.pg_advisory_xact_lock(int.from_bytes(digest, signed=True))))
+        await tx.execute(select(func.pg_advisory_xact_lock(number_of(*what))))
+
+
+def number_of(*words: str) -> int:
+    """The number of PostgreSQL's lock that has this name."""
+    digest = hashlib.blake2b("\0".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)

@@ -1,4 +1,4 @@
-"""All rows of one database, put into another one that is empty: from SQLite to PostgreSQL.
+"""All rows of one database, put into another one that is empty: from SQLite to PostgreSQL, or the other way round.
 
 They are read in one transaction and written in another, so the new database has either all of one moment or nothing.
 Then they are read again from the new one and compared, by their number and by a checksum of what they say.
@@ -7,13 +7,14 @@ Then they are read again from the new one and compared, by their number and by a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from attrs import define, frozen
-from sqlalchemy import Row, Table, insert, select, tuple_
+from sqlalchemy import Row, Table, insert, inspect, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore.database.migrating import OURS, migrate
 from whispercore.database.session import Database
 from whispercore.database.tables import schema, search_documents, search_letters, search_owners
 from whispercore.errors import DatabaseNotEmpty, RowsDiffer
@@ -43,17 +44,43 @@ async def move(source: Database, target: Database) -> list[Moved]:
 
     Args:
         source: Of the newest schema; nobody writes to it meanwhile, or that is lost.
-        target: Of the newest schema, and empty.
+        target: It has no rows; it is brought to the newest schema.
 
     Raises:
         DatabaseNotEmpty: There is something in the new one.
         RowsDiffer: What the new one has is not what it was given; nothing was kept.
+        SchemaTooNew: A newer version has made the new one.
     """
-    async with source.read() as old, target.write() as new:
-        for table in TABLES:
-            if (await new.execute(select(*table.primary_key.columns).limit(1))).first() is not None:
-                raise DatabaseNotEmpty(table.name)
+    async with source.read() as old:
+        return await put(old, target)
+
+
+async def put(old: AsyncConnection, target: Database) -> list[Moved]:
+    """Put all rows that a transaction sees into another database; ``move`` says how."""
+    async with target.write() as new:
+        await new.run_sync(migrate, (OURS,), None)
+        if new.dialect.name == "postgresql":  # whoever wants to do the same waits, and finds that it is done
+            names = ", ".join(new.dialect.identifier_preparer.format_table(table) for table in TABLES)
+            await new.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
+        await _refuse_rows(new, TABLES)
         return [await _moved(table, old, new) for table in TABLES]
+
+
+async def check_empty(target: Database) -> None:
+    """See that there is nothing in a database, whatever tables it has.
+
+    Raises:
+        DatabaseNotEmpty: There is something.
+    """
+    async with target.read() as tx:
+        there = set(await tx.run_sync(lambda connection: inspect(connection).get_table_names()))
+        await _refuse_rows(tx, [table for table in TABLES if table.name in there])
+
+
+async def _refuse_rows(tx: AsyncConnection, tables: Iterable[Table]) -> None:
+    for table in tables:
+        if (await tx.execute(select(literal(1)).select_from(table).limit(1))).first() is not None:
+            raise DatabaseNotEmpty(table.name)
 
 
 async def _moved(table: Table, old: AsyncConnection, new: AsyncConnection) -> Moved:

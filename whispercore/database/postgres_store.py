@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Integer, Select, cast, func, select
+from sqlalchemy import URL, Connection, Engine, Integer, Select, cast, func, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -18,8 +18,9 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.after_commit import collected
+from whispercore.database.alone import number_of
 from whispercore.database.postgres import engine, refusals
-from whispercore.database.store import Rows
+from whispercore.database.store import Rows, StillMine
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import DatabaseUnreachable, Unavailable
 
@@ -121,6 +122,38 @@ class PostgresStore:
         """The rows that one statement has changed."""
         self._refuse_a_second()
         return await undisturbed(self._by_itself(statement, None))
+
+    @asynccontextmanager
+    async def reserved(self, what: str) -> AsyncIterator[StillMine | None]:
+        """Kept by a connection of its own, and gone with it, however this process ends."""
+        number = number_of(what)
+        opened: list[AsyncConnection] = []
+
+        async def reserve() -> bool:
+            opened.append(await self._lone.connect())
+            return bool((await opened[0].execute(select(func.pg_try_advisory_lock(number)))).scalar_one())
+
+        async def still_mine() -> None:
+            if opened[0].invalidated:
+                raise Unavailable("the connection to the database was lost meanwhile", 1)
+            with refusals():
+                await opened[0].execute(select(literal(1)))
+
+        async def let_go() -> None:
+            try:
+                if not opened[0].invalidated:
+                    await opened[0].execute(select(func.pg_advisory_unlock(number)))
+            except DBAPIError:
+                await opened[0].invalidate()  # and the server lets go of it
+            finally:
+                await opened[0].close()
+
+        with refusals():
+            try:
+                yield still_mine if await undisturbed(reserve()) else None
+            finally:
+                if opened:
+                    await undisturbed(let_go())
 
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """A transaction that waits for nothing between its statements."""

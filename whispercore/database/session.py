@@ -16,7 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.migrating import OURS, Migrations, check, current_revision, migrate
-from whispercore.database.store import Store
+from whispercore.database.store import StillMine, Store
 from whispercore.encryption.texts import TextKeys
 from whispercore.errors import InvalidOption
 
@@ -187,6 +187,23 @@ class Database:
             Unavailable: Others have been writing for too long; nothing was changed.
         """
         return await self._store.changed(statement)
+
+    def reserved(self, what: str) -> AbstractAsyncContextManager[StillMine | None]:
+        """Do something that is done by one at a time, of all machines that use a PostgreSQL, until the block ends.
+
+        SQLite is used from one machine only, where locked files do the same: there nobody is kept out.
+
+        Args:
+            what: Is done.
+
+        Returns:
+            What tells whether the reservation still stands; it raises ``Unavailable`` when not. None: somebody else
+            has it.
+
+        Raises:
+            Unavailable: The database cannot be reached.
+        """
+        return self._store.reserved(what)
 
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """A transaction that waits for nothing between its statements: committed when this returns, or not at all.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 _T = TypeVar("_T")
 Rows = Sequence[Row[Any]]
+StillMine = Callable[[], Awaitable[None]]
+"""Raises ``Unavailable`` when a reservation was lost, with the connection that had it."""
 
 
 class Store(Protocol):
@@ -57,6 +59,10 @@ class Store(Protocol):
 
     async def changed(self, statement: ReturningUpdate[*tuple[Any, ...]]) -> Rows:
         """The rows that one statement has changed."""
+        ...
+
+    def reserved(self, what: str) -> AbstractAsyncContextManager[StillMine | None]:
+        """Something that is done by one at a time."""
         ...
 
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:

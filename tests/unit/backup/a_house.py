@@ -15,12 +15,15 @@ from tests.unit.files.bytes_of_files import in_chunks
 from whispercore.audit.key import AuditKey
 from whispercore.audit.trail import Audit
 from whispercore.backup.backups import Backups
+from whispercore.backup.new_database import InFile
 from whispercore.backup.reading import Contents
 from whispercore.backup.restoring import Restoring
 from whispercore.clock import SystemClock
 from whispercore.database.session import Database
+from whispercore.files.bucket import Bucket
 from whispercore.files.files import Files
 from whispercore.files.obstore_blobs import ObstoreBlobs
+from whispercore.files.s3 import in_bucket
 from whispercore.ids import Uuid7Ids
 from whispercore.jobs.job import Job, NewJob
 from whispercore.jobs.table import Jobs
@@ -66,11 +69,13 @@ class House:
 
 
 @asynccontextmanager
-async def house(data: Path, *, keep: int = 7) -> AsyncIterator[House]:
+async def house(
+    data: Path, *, keep: int = 7, url: str | None = None, bucket: Bucket | None = None
+) -> AsyncIterator[House]:
     clock, ids = SystemClock(), Uuid7Ids(SystemClock())
-    async with Database(f"sqlite+aiosqlite:///{data / 'whispercore.db'}") as database:
+    async with Database(url or f"sqlite+aiosqlite:///{data / 'whispercore.db'}") as database:
         await database.upgrade()
-        blobs = ObstoreBlobs.on_disk(data / "files")
+        blobs = ObstoreBlobs.on_disk(data / "files") if bucket is None else in_bucket(bucket)
         files = Files(database, blobs, spool=data / "spool", reserve_bytes=0)
         audit = Audit(database, clock=clock, ids=ids, key=AuditKey(data / "audit.key"))
         backups = Backups(database, blobs, data / "backups", audit=audit, clock=clock, ids=ids, keep=keep)
@@ -96,4 +101,4 @@ def everything(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def restore(archive: Path, data: Path) -> Contents:
-    return Restoring(path=archive, data=data, database=data / "whispercore.db").restore()
+    return Restoring(path=archive, data=data, database=InFile(data / "whispercore.db")).restore()

@@ -118,10 +118,10 @@ async def test_a_backup_under_load_is_exactly_one_moment(
     class Watched(Snapshot):
         def __init__(self, path: Path, *, immutable: bool = False) -> None:
             super().__init__(path, immutable=immutable)
-            if next(taken) % 4 == 2:  # for the room, to hold early, of the moment, of the copy
+            if next(taken) % 3 == 2:  # for the room, to hold early, of the moment
                 moments.append(everything(path))
 
-    monkeypatch.setattr("whispercore.backup.making.Snapshot", Watched)
+    monkeypatch.setattr("whispercore.backup.source.Snapshot", Watched)
     archives: list[Path] = []
     async with asyncio.TaskGroup() as group:
         for task in (crowd.come(1), crowd.come(2), crowd.go(), crowd.go(), crowd.work()):

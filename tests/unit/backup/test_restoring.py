@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.unit.backup.a_house import ADMIN, house, noise, restore
+from whispercore.backup.new_database import InFile
 from whispercore.backup.reading import Reading
 from whispercore.backup.restoring import Restoring
 from whispercore.errors import BackupDamaged, Cancelled, InvalidOption, SchemaTooNew, StorageFull
@@ -112,7 +113,7 @@ def test_the_key_of_the_audit_trail_and_empty_folders_may_be_there(archive: Path
 
 def test_the_database_may_be_elsewhere(archive: Path, tmp_path: Path) -> None:
     database = tmp_path / "databases" / "ours.db"
-    Restoring(path=archive, data=tmp_path / "new", database=database).restore()
+    Restoring(path=archive, data=tmp_path / "new", database=InFile(database)).restore()
     assert database.is_file()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["files"]
 
@@ -361,7 +362,7 @@ def test_a_database_that_is_none_is_refused(archive: Path, tmp_path: Path) -> No
 
 
 def test_it_can_be_stopped(archive: Path, tmp_path: Path) -> None:
-    restoring = Restoring(path=archive, data=tmp_path / "new", database=tmp_path / "new" / "whispercore.db")
+    restoring = Restoring(path=archive, data=tmp_path / "new", database=InFile(tmp_path / "new" / "whispercore.db"))
     restoring.stopped.set()
     with pytest.raises(Cancelled):
         restoring.restore()
