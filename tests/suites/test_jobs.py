@@ -32,8 +32,8 @@ class TestSealed(JobsContract):
     """What is said is sealed, and all else is as ever."""
 
     @pytest.fixture
-    async def jobs(self) -> AsyncIterator[Jobs]:
+    async def jobs(self, database_url: str) -> AsyncIterator[Jobs]:
         texts = TextKeys(seals=True)
         texts.unlock("any secret")
-        async with opened("sqlite+aiosqlite://", FakeClock(), texts) as database:
+        async with opened(database_url, FakeClock(), texts) as database:
             yield Jobs(database)
