@@ -28,6 +28,7 @@ from whispercore.engines.pool import EnginePool, engine_names, find_engine
 from whispercore.events import Events, LocalEvents
 from whispercore.files.arrivals import Arrivals
 from whispercore.files.files import Files
+from whispercore.files.sealing import RECORDINGS
 from whispercore.files.stored import StoredFiles
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.incidents.incidents import Incidents
@@ -330,6 +331,7 @@ class Ports:
 
         Raises:
             InvalidOption: The store of recordings cannot be used as the settings say.
+            Conflict: Recordings are being sealed.
         """
         async with AsyncExitStack() as stack:
             self.settings.data.mkdir(parents=True, exist_ok=True)
@@ -349,7 +351,10 @@ class Ports:
             stack.callback(self.probe.close)
             stack.push_async_callback(self.measures.services.close)
             stack.push_async_callback(self.backups.close)
-            await self.files.settle()
+            async with self.database.reserved(RECORDINGS) as alone:
+                if alone is not None:  # else others are at work, and have done it
+                    await self.files.settle()
+            await stack.enter_async_context(self.database.shared(RECORDINGS))
             await self.files.sweep(self.clock.now())
             await self.uploads.sweep(self.clock.now())
             await self.backups.sweep()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Integer, Select, cast, func, literal, select
+from sqlalchemy import URL, Connection, Engine, Integer, Select, cast, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -20,6 +20,7 @@ from whispercore.clock import Clock, SystemClock
 from whispercore.database.after_commit import collected
 from whispercore.database.alone import number_of
 from whispercore.database.postgres import engine, refusals
+from whispercore.database.sharing import shared
 from whispercore.database.store import Rows, StillMine
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import DatabaseUnreachable, Unavailable
@@ -125,13 +126,13 @@ class PostgresStore:
 
     @asynccontextmanager
     async def reserved(self, what: str) -> AsyncIterator[StillMine | None]:
-        """Kept by a connection of its own, and gone with it, however this process ends."""
-        number = number_of(what)
+        """Kept by a transaction that does nothing else, and gone with it, however this process ends."""
         opened: list[AsyncConnection] = []
 
         async def reserve() -> bool:
-            opened.append(await self._lone.connect())
-            return bool((await opened[0].execute(select(func.pg_try_advisory_lock(number)))).scalar_one())
+            opened.append(await self._engine.connect())
+            await opened[0].execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            return bool((await opened[0].execute(select(func.pg_try_advisory_xact_lock(number_of(what))))).scalar_one())
 
         async def still_mine() -> None:
             if opened[0].invalidated:
@@ -139,21 +140,16 @@ class PostgresStore:
             with refusals():
                 await opened[0].execute(select(literal(1)))
 
-        async def let_go() -> None:
-            try:
-                if not opened[0].invalidated:
-                    await opened[0].execute(select(func.pg_advisory_unlock(number)))
-            except DBAPIError:
-                await opened[0].invalidate()  # and the server lets go of it
-            finally:
-                await opened[0].close()
-
         with refusals():
             try:
                 yield still_mine if await undisturbed(reserve()) else None
             finally:
                 if opened:
-                    await undisturbed(let_go())
+                    await undisturbed(opened[0].close())
+
+    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Kept by a connection of its own, which is made anew when it is lost."""
+        return shared(self._engine.url, what)
 
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """A transaction that waits for nothing between its statements."""

@@ -205,6 +205,20 @@ class Database:
         """
         return self._store.reserved(what)
 
+    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Do something that nobody may reserve meanwhile, until the block ends; others may do it, too.
+
+        Where that is PostgreSQL, it takes a connection more, which is made anew when it is lost.
+
+        Args:
+            what: Is done.
+
+        Raises:
+            Conflict: Somebody has reserved it, and has it still after 15 seconds.
+            Unavailable: The database cannot be reached.
+        """
+        return self._store.shared(what)
+
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """A transaction that waits for nothing between its statements: committed when this returns, or not at all.
 

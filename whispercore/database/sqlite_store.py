@@ -125,6 +125,12 @@ class SqliteStore:
         yield still_mine
 
     @asynccontextmanager
+    async def shared(self, what: str) -> AsyncIterator[None]:
+        """Likewise, nothing."""
+        del what
+        yield
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed at the end of the block."""
         async with self._held(), self._transaction(writes=True) as tx:

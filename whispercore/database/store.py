@@ -65,6 +65,10 @@ class Store(Protocol):
         """Something that is done by one at a time."""
         ...
 
+    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Something that many may do at once, while nobody has reserved it."""
+        ...
+
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """A transaction that waits for nothing between its statements."""
         ...

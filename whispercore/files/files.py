@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.audio.joined import PartFiles, Seal
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.session import Database
+from whispercore.database.store import StillMine
 from whispercore.encryption.file_keys import FileKey, FileKeys
 from whispercore.errors import FileDamaged, NotFound, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
@@ -284,8 +285,12 @@ class Files:
         """The ids of files that are not sealed, or not all of them, the oldest first."""
         return await in_clear(self._database)
 
-    async def seal(self, file_id: str) -> Sealed:
+    async def seal(self, file_id: str, *, still_alone: StillMine | None = None) -> Sealed:
         """Seal what of a file is in clear. Nobody may read it meanwhile; broken off, it goes on where it was.
+
+        Args:
+            file_id: Which.
+            still_alone: Raises when others may be reading by now; looked at before each part is changed.
 
         Raises:
             NotFound: There is no such file.
@@ -293,7 +298,7 @@ class Files:
             StorageFull: There is no room for another part.
         """
         assert self._keys is not None
-        return await Sealing(self._database, self._parts, self._keys).seal(file_id)
+        return await Sealing(self._database, self._parts, self._keys).seal(file_id, still_alone)
 
     async def settle(self) -> int:
         """Finish what of sealing was broken off, and how many parts that was. To be done before any file is read."""

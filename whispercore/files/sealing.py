@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.session import Database
+from whispercore.database.store import StillMine
 from whispercore.database.tables import files, parts
 from whispercore.encryption.file_keys import FileKey, FileKeys
 from whispercore.errors import FileDamaged, NotFound, SealBroken
@@ -24,6 +25,8 @@ from whispercore.files.manifest import File, Part, find_file
 from whispercore.files.parts import PUBLISHED, Parts
 from whispercore.files.sealed import sealed, unsealed
 
+RECORDINGS: Final = "recordings"
+"""What all who read files share, and who seals them has reserved."""
 SEALING: Final = "sealing"
 """The folder of parts that are about to take the place of those in clear."""
 
@@ -60,8 +63,12 @@ class Sealing:
     store: Parts
     keys: FileKeys
 
-    async def seal(self, file_id: str) -> Sealed:
+    async def seal(self, file_id: str, still_alone: StillMine | None = None) -> Sealed:
         """Seal what of a file is in clear; broken off, it goes on where it was.
+
+        Args:
+            file_id: Which.
+            still_alone: Raises when others may be reading by now; looked at before each part is changed.
 
         Raises:
             NotFound: There is no such file.
@@ -75,10 +82,10 @@ class Sealing:
         key = await self.keys.find(file_id) or FileKey.new()
         todo = [part for part in file.parts if part.encoding == "clear"]
         for part in todo:
-            await self._seal(file, part, key)
+            await self._seal(file, part, key, still_alone)
         return Sealed(file_id=file_id, parts=len(todo), size_bytes=sum(part.size_bytes for part in todo))
 
-    async def _seal(self, file: File, part: Part, key: FileKey) -> None:
+    async def _seal(self, file: File, part: Part, key: FileKey, still_alone: StillMine | None) -> None:
         data = memoryview(await self.store.read(file.id, part, None))
         await self.store.check_room(len(data))
         stored = await asyncio.to_thread(sealed, data, key.recipient)
@@ -91,6 +98,8 @@ class Sealing:
             raise FileDamaged(file.id, f"part {part.number}, once sealed: {error}") from error
         if not matches(part.checksum, opened):
             raise FileDamaged(file.id, f"part {part.number} is another one once it is sealed")
+        if still_alone is not None:
+            await still_alone()
         row = {"encoding": stored.encoding, "stored_bytes": len(stored.data), "stored_sha256": stored.sha256}
         mine = (parts.c.file_id == file.id, parts.c.number == part.number)
         async with self.database.write() as tx:
