@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from whispercore.languages import joined
 from whispercore.quality import Quality
+from whispercore.sentences import Paragraph, Sentence, paragraphs, sentences
 
 if TYPE_CHECKING:
     from whispercore.formats.options import (
@@ -165,6 +166,16 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """The words of all segments; empty unless words were asked for."""
         return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """What was said, cut at full stops, long pauses and changes of the speaker."""
+        return tuple(sentences(self.segments, self.language))
+
+    @property
+    def paragraphs(self) -> tuple[Paragraph, ...]:
+        """Its sentences in paragraphs, cut at changes of the speaker, at long pauses, and where one becomes long."""
+        return tuple(paragraphs(self.segments, self.language))
 
     @property
     def speakers(self) -> tuple[Speaker, ...]:

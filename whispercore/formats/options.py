@@ -17,7 +17,7 @@ from attrs import field, frozen
 from whispercore.contract.fields import told
 from whispercore.errors import InvalidOption
 
-Layout = Literal["plain", "timestamps", "speakers"]
+Layout = Literal["plain", "timestamps", "speakers", "paragraphs"]
 Page = Literal["a4", "letter"]
 Reveal = Literal["progressive", "classic"]
 Position = Literal[
@@ -92,7 +92,10 @@ class TextOptions:
     layout: Layout = field(
         default="plain",
         validator=_choice(Layout),
-        metadata=told("A line for each segment; the same with its times before; or a paragraph for each speaker."),
+        metadata=told(
+            "A line for each segment; the same with its times before; a paragraph for each speaker; or paragraphs by "
+            "pauses too."
+        ),
     )
     speakers: bool = field(
         default=True, validator=_flag, metadata=told("Write the name of the speaker where it is known.")
@@ -106,7 +109,9 @@ class DocumentOptions:
     layout: Layout = field(
         default="timestamps",
         validator=_choice(Layout),
-        metadata=told("A paragraph for each segment; the same with its time before; or one for each speaker."),
+        metadata=told(
+            "A paragraph for each segment; the same with its time before; one for each speaker; or by pauses too."
+        ),
     )
     speakers: bool = field(
         default=True, validator=_flag, metadata=told("Write the name of the speaker where it is known.")

@@ -27,11 +27,12 @@ class Paragraph:
 
 
 def paragraphs(transcript: Transcript, layout: Layout, *, speakers: bool) -> Iterator[Paragraph]:
-    """One for each segment in which something is said; or one for all that a speaker said without a break.
+    """One for each segment in which something is said; for all that a speaker said without a break; or as people write.
 
     Args:
         transcript: What was said.
-        layout: ``speakers`` puts together what one speaker said; where nobody is named, all of it.
+        layout: ``speakers`` puts together what one speaker said; where nobody is named, all of it. ``paragraphs`` is as
+            ``Transcript.paragraphs`` has them.
         speakers: Whether names are in it.
 
     Raises:
@@ -39,12 +40,12 @@ def paragraphs(transcript: Transcript, layout: Layout, *, speakers: bool) -> Ite
     """
     single = (
         Paragraph(
-            start_ms=milliseconds(segment.start_s),
-            end_ms=milliseconds(segment.end_s),
-            speaker=one_line(segment.speaker or "") if speakers else "",
-            text=one_line(segment.text),
+            start_ms=milliseconds(one.start_s),
+            end_ms=milliseconds(one.end_s),
+            speaker=one_line(one.speaker or "") if speakers else "",
+            text=one_line(one.text),
         )
-        for segment in transcript.segments
+        for one in (transcript.paragraphs if layout == "paragraphs" else transcript.segments)
     )
     spoken = (one for one in single if one.text)
     if layout != "speakers":

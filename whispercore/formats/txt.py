@@ -12,9 +12,9 @@ def write(transcript: Transcript, options: TextOptions) -> str:
     """One segment on a line, after ``NAME: `` where the speaker is known; segments without text are left out.
 
     With times, ``[00:00:01.000 --> 00:00:02.500] `` comes first. By speaker, all that one says is one line, and an
-    empty one parts it from what the next one says.
+    empty one parts it from what the next one says; so it is between paragraphs.
     """
-    between = "\n" if options.layout == "speakers" else ""
+    between = "\n" if options.layout in ("speakers", "paragraphs") else ""
     found = paragraphs(transcript, options.layout, speakers=options.speakers)
     return between.join(_line(one, timed=options.layout == "timestamps") for one in found)
 

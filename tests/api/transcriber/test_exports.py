@@ -148,7 +148,12 @@ async def test_the_formats_are_listed(client: Both) -> None:
     speed = next(option for option in subtitles.options if option.name == "reading_speed")
     assert (speed.type, speed.default, speed.minimum, speed.maximum) == ("number", 17.0, 5, 60)
     (text,) = (one for one in listed if one.name == "txt")
-    assert next(one for one in text.options if one.name == "layout").choices == ["plain", "timestamps", "speakers"]
+    assert next(one for one in text.options if one.name == "layout").choices == [
+        "plain",
+        "timestamps",
+        "speakers",
+        "paragraphs",
+    ]
 
 
 async def test_documents_are_read_by_others(alices: Both, completed: dict[str, Any]) -> None:
@@ -288,7 +293,7 @@ async def test_options_change_what_is_written(alices: Both, completed: dict[str,
         ("srt", "lines=2&lines=2", ("lines", "it is given 2 times")),
         ("srt", "sparkles=1", ("sparkles", "it is unknown here")),
         ("srt", "fonts_dir=/etc", ("fonts_dir", "it is unknown here")),
-        ("txt", "layout=odd", ("layout", "'odd' is not one of plain, timestamps, speakers")),
+        ("txt", "layout=odd", ("layout", "'odd' is not one of plain, timestamps, speakers, paragraphs")),
         ("ass", "word_color=red", ("word_color", "'red' is no color such as #FFCC00")),
         ("ass", "font_family=A,0", ("font_family", "'A,0' is not the name of a font")),
         ("pdf", f"title={'x' * 201}", ("title", "it is longer than 200 characters")),

@@ -45,6 +45,21 @@ def test_by_speaker_a_paragraph_for_each(silence: Transcript) -> None:
     assert write(transcript, TextOptions(layout="speakers", speakers=False)) == "One. Two. Three. Four. Five.\n"
 
 
+def test_by_paragraph_pauses_and_speakers_part_what_is_said(silence: Transcript) -> None:
+    said = (("Ada", "One. Two", 0.0), ("Ada", "and a half.", 1.1), ("Ada", "Three.", 9.0), ("Bob", "Four.", 10.1))
+    spoken = tuple(Segment(text=text, start_s=at_s, end_s=at_s + 1, speaker=name) for name, text, at_s in said)
+    assert write(evolve(silence, segments=spoken), TextOptions(layout="paragraphs")) == (
+        "Ada: One. Two and a half.\n\nAda: Three.\n\nBob: Four.\n"
+    )
+
+
+@given(st.from_type(Transcript))
+@settings(deadline=None)
+def test_no_word_is_lost_in_paragraphs(transcript: Transcript) -> None:
+    written = write(transcript, TextOptions(layout="paragraphs", speakers=False))
+    assert "".join(written.split()) == "".join("".join(one_line(one.text).split()) for one in transcript.segments)
+
+
 @given(st.from_type(Transcript))
 @settings(deadline=None)
 def test_times_come_back(transcript: Transcript) -> None:
