@@ -16,7 +16,7 @@ from whispercore.audio.decoder import Decoder
 from whispercore.audio.timemap import mapped
 from whispercore.background import result_of, went_wrong
 from whispercore.checkpoints import FinishedWindow, Past
-from whispercore.detection import Language, likeliest
+from whispercore.detection import Language, detectable, likeliest
 from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
 from whispercore.engines.pool import Lease
 from whispercore.engines.succession import Succession
@@ -123,6 +123,7 @@ class Decoding:
         options = evolve(
             self.pipeline.options,
             language=language.code,
+            languages=(),
             words=self._keeps_words(),
             short_audio_context=self.fingerprint.short_audio_context,
         )
@@ -160,14 +161,16 @@ class Decoding:
         self, before: DetectedLanguage | None, windows: Iterator[Window]
     ) -> Generator[list[Segment], None, tuple[Language, list[Window]]]:
         """Decided once for the recording, from its first windows, and the windows that were taken for it."""
-        wanted, can = self.pipeline.options.language, self.engine.capabilities
+        can = self.engine.capabilities
+        allowed = detectable(self.pipeline.options.languages, can.languages)
+        wanted = allowed[0] if len(allowed) == 1 else self.pipeline.options.language
         if wanted is not None or not can.detects_language:
             return Language(wanted or next(iter(can.languages)), None), []
         if before is not None:
             return Language(before.code, before.probability), []
         self.pipeline.enter("detecting")
         held: list[Window] = []
-        best = yield from likeliest(windows, held, self._detected)
+        best = yield from likeliest(windows, held, self._detected, allowed)
         if best is None:
             return Language("en", None), held
         if self.pipeline.checkpoints is not None:

@@ -32,6 +32,7 @@ def transcribe(
     *,
     model: str | Path | None = None,
     language: str | None = None,
+    languages: Sequence[str] | str = (),
     translate: bool = False,
     prompt: str | None = None,
     temperature: float = 0.0,
@@ -57,6 +58,8 @@ def transcribe(
         model: A name of ``whispercore models list``, or a path; ``WHISPERCORE_MODEL`` or ``small`` if not given.
             ``ENGINE:MODEL`` chooses the engine too.
         language: Code or English name; detected when not given.
+        languages: Codes or English names, the only ones that are detected; all if not given. A list, or a text with
+            commas between.
         translate: Write English, whatever is spoken.
         prompt: Names and words to expect.
         temperature: Randomness of the first attempt, 0 to 1.
@@ -89,6 +92,7 @@ def transcribe(
         audio,
         model=model,
         language=language,
+        languages=languages,
         translate=translate,
         prompt=prompt,
         temperature=temperature,
@@ -113,6 +117,7 @@ def stream(
     *,
     model: str | Path | None = None,
     language: str | None = None,
+    languages: Sequence[str] | str = (),
     translate: bool = False,
     prompt: str | None = None,
     temperature: float = 0.0,
@@ -141,6 +146,7 @@ def stream(
         model=model,
         options=Options(
             language=language,
+            languages=languages,
             translate=translate,
             prompt=prompt,
             temperature=temperature,

@@ -65,14 +65,24 @@ class Window:
         return self.stretches[-1].end_s if self.stretches else self.start_s + self.duration_s
 
 
-def _language(value: str | None) -> str | None:
+def _language(value: str | None, option: str = "language") -> str | None:
     if value is None:
         return None
     name = value.strip().lower()
     code = CODES.get(name, name)
     if code not in LANGUAGES:
-        raise InvalidOption("language", f"{value!r} is not one of the {len(LANGUAGES)} languages of Whisper")
+        raise InvalidOption(option, f"{value!r} is not one of the {len(LANGUAGES)} languages of Whisper")
     return code
+
+
+def language_codes(value: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Codes of languages that are named by code or in English, each once; a text has commas between them.
+
+    Raises:
+        InvalidOption: One is not known.
+    """
+    names = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(dict.fromkeys(code for name in names if (code := _language(name, "languages")) is not None))
 
 
 def _probability(name: str) -> Callable[[object, object, float], None]:
@@ -93,6 +103,8 @@ class Options:
 
     language: str | None = field(default=None, converter=_language)
     """Code or English name; None to detect it, once for each recording."""
+    languages: tuple[str, ...] = field(default=(), converter=language_codes)
+    """Codes or English names, the only ones that are detected; empty for all. Also as a text, with commas between."""
     translate: bool = False
     """Write English, whatever is spoken."""
     prompt: str | None = None
@@ -111,6 +123,8 @@ class Options:
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.beam_size <= 8:
             raise InvalidOption("beam_size", f"{self.beam_size} is not between 1 and 8")
+        if self.language is not None and self.languages:
+            raise InvalidOption("languages", "they are of no use where the language is named")
         if self.prompt is not None and "\0" in self.prompt:
             raise InvalidOption("prompt", "it contains a null character")
 
@@ -138,6 +152,8 @@ class DetectedLanguage:
 
     code: str
     probability: float
+    probabilities: Mapping[str, float] = field(factory=dict, repr=False)
+    """Those of all languages that the engine knows; empty where it tells only the likeliest."""
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ from attrs import field, frozen, validators
 from whispercore.audio.messages import Channels
 from whispercore.audio.recording import known_channels
 from whispercore.audio.vad import Vad
-from whispercore.engines.engine import Options
+from whispercore.engines.engine import Options, language_codes
 from whispercore.engines.pool import LANES, Lane
 from whispercore.errors import InvalidOption
 from whispercore.speakers.diarization import DEFAULT, Diarization
@@ -52,6 +52,8 @@ class TranscribeOptions:
     """Models that go on, in this order, where one cannot be loaded or its engine is away."""
     language: str | None = None
     """Code or English name; None to detect it."""
+    languages: tuple[str, ...] = field(default=(), converter=language_codes)
+    """Codes or English names, the only ones that are detected; empty for all."""
     translate: bool = False
     prompt: str | None = None
     temperature: float = 0.0
@@ -87,6 +89,7 @@ class TranscribeOptions:
         """What the engine is asked for."""
         return Options(
             language=self.language,
+            languages=self.languages,
             translate=self.translate,
             prompt=self.prompt,
             temperature=self.temperature,

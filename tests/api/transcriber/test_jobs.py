@@ -194,6 +194,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "nothing": ("clip05-en.wav", {}),
     "a language that is detected": ("clip13-de.wav", {}),
     "a language by name": ("clip17-es.wav", {"language": "Spanish"}),
+    "languages that it may be": ("clip14-de.wav", {"languages": "French,de"}),
     "english": ("clip18-es.wav", {"language": "es", "translate": True}),
     "a prompt": ("clip06-en.wav", {"prompt": "The teacher, the doctor."}),
     "words": ("clip07-en.wav", {"words": True}),

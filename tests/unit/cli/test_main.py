@@ -41,6 +41,7 @@ def test_help_of_transcribe() -> None:
         "-o, --output PATH",
         "-O, --option NAME=VALUE",
         "-l, --language LANGUAGE",
+        "--languages LANGUAGES",
         "--translate",
         "--words",
         "--prompt TEXT",

@@ -60,7 +60,9 @@ def transcribe(*arguments: object) -> Result:
         ("README.md", ONE),
         ("CUT",),
         ("CUT", "--keep-damaged"),
+        (GERMAN, "-f", "json", "--languages", "French,de"),
         (ONE, "-l", "klingon"),
+        (ONE, "--languages", "de,klingon"),
         (ONE, "-m", "no-such-model"),
     ],
 )

@@ -14,7 +14,7 @@ from whispercore.tasks.options import VERSION, TranscribeOptions
 ALL = TranscribeOptions(
     model="large-v3-turbo-q5_0",
     fallback=("openai:whisper-1", "micro"),
-    language="de",
+    languages=("de", "en"),
     translate=True,
     prompt="Grüße",
     temperature=0.25,
@@ -45,6 +45,7 @@ def test_defaults_are_written_too() -> None:
     ("option", "value"),
     [
         ("language", "klingon"),
+        ("languages", "de,klingon"),
         ("temperature", 1.5),
         ("temperature_step", -1.0),
         ("beam_size", 9),

@@ -76,6 +76,7 @@ async def test_what_somebody_has_corrected_is_no_result_of_the_engine(here: Inst
         for one in (
             {"words": True},
             {"language": "de"},
+            {"languages": ("de", "en")},
             {"prompt": "names"},
             {"temperature": 0.2},
             {"temperature_step": 0.4},

@@ -26,6 +26,11 @@ class JobOptions:
         metadata=told("Models that go on, in this order, where one cannot be loaded or its engine is away."),
     )
     language: str | None = field(default=None, metadata=told("A code or English name; detected if left out."))
+    languages: str | None = field(
+        default=None,
+        validator=length(0, 1000),
+        metadata=told("Codes or English names with commas between, the only ones that are detected; all if left out."),
+    )
     prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
     translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))
     temperature: float = field(

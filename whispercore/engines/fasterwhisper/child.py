@@ -87,16 +87,16 @@ class Model:
         """Whether it knows more than English."""
         return bool(self._model.model.is_multilingual)
 
-    def detect_language(self, samples: bytes, abort: AbortFlag) -> tuple[str, float]:
-        """Code and probability of the likeliest language.
+    def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
+        """The probability of each language.
 
         Raises:
             Aborted: The flag was set.
         """
-        code, probability, _ = self._model.detect_language(_sound(samples))
+        _, _, probabilities = self._model.detect_language(_sound(samples))
         if abort.is_set:
             raise Aborted
-        return str(code), min(1.0, float(probability))
+        return {code: min(1.0, float(value)) for code, value in probabilities}
 
     def decode(
         self, samples: bytes, request: Decode, abort: AbortFlag, on_progress: Callable[[float], None]

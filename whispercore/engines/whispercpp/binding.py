@@ -56,16 +56,16 @@ class Binding:
         """Whether it knows more than English."""
         return bool(_pywhispercpp.whisper_is_multilingual(self._context))
 
-    def detect_language(self, samples: bytes, abort: AbortFlag) -> tuple[str, float]:
-        """Code and probability of the likeliest language.
+    def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
+        """The probability of each language.
 
         Raises:
             Aborted: The flag was set.
         """
-        (code, probability), _ = self._model.auto_detect_language(_audio(samples), n_threads=self._threads)
+        _, probabilities = self._model.auto_detect_language(_audio(samples), n_threads=self._threads)
         if abort.is_set:
             raise Aborted
-        return str(code), float(probability)
+        return {str(code): float(value) for code, value in probabilities.items()}
 
     def decode(
         self, samples: bytes, request: Decode, abort: AbortFlag, on_progress: Callable[[float], None]

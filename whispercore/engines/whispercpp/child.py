@@ -44,7 +44,7 @@ class Computation(Protocol):
     def system(self) -> str: ...
     @property
     def multilingual(self) -> bool: ...
-    def detect_language(self, samples: bytes, abort: AbortFlag) -> tuple[str, float]: ...
+    def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]: ...
     def decode(
         self, samples: bytes, request: Decode, abort: AbortFlag, on_progress: Callable[[float], None]
     ) -> tuple[tuple[Segment, ...], dict[str, Scalar]]: ...
@@ -104,7 +104,7 @@ def _work(
 ) -> Callable[[], object]:
     def run() -> object:
         if isinstance(message, Detect):
-            return Detected(message.slot, *model.detect_language(samples, flag))
+            return Detected(message.slot, model.detect_language(samples, flag))
         began_ns = time.time_ns()
         segments, parameters = model.decode(
             samples, message, flag, lambda fraction: channel.send(Progress(message.slot, fraction))

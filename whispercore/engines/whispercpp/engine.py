@@ -167,7 +167,8 @@ class WhisperCpp:
             return DetectedLanguage(code="en", probability=1.0)
         with self._slot() as slot:
             answer = self._call(Detect(slot), window, control, Detected)
-        return DetectedLanguage(code=answer.language, probability=answer.probability)
+        code, probability = max(answer.probabilities.items(), key=lambda one: one[1])
+        return DetectedLanguage(code=code, probability=probability, probabilities=answer.probabilities)
 
     def decode(self, windows: Sequence[Window], options: Options, control: Control) -> list[Decoded]:
         """Segments for each window."""

@@ -50,8 +50,8 @@ class Detected:
     """Answer to ``Detect``."""
 
     slot: int
-    language: str
-    probability: float
+    probabilities: dict[str, float]
+    """Of each language."""
 
 
 @frozen

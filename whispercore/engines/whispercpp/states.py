@@ -93,8 +93,8 @@ class States:
         """The last line that C logged."""
         return self._log[-1] if self._log else ""
 
-    def detect_language(self, samples: bytes, abort: AbortFlag) -> tuple[str, float]:
-        """Code and probability of the likeliest language.
+    def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
+        """The probability of each language.
 
         Raises:
             Aborted: The flag was set.
@@ -110,7 +110,7 @@ class States:
             raise Aborted
         if found < 0:
             raise LibraryError(f"no language: {self.last_words}")
-        return self._c.whisper_lang_str(found).decode(), float(probabilities[found])
+        return {self._c.whisper_lang_str(i).decode(): float(value) for i, value in enumerate(probabilities)}
 
     def decode(
         self, samples: bytes, request: Decode, abort: AbortFlag, on_progress: Callable[[float], None]

@@ -63,6 +63,15 @@ def transcribe(
             show_default="detected",
         ),
     ] = None,
+    languages: Annotated[
+        str | None,
+        typer.Option(
+            "--languages",
+            metavar="LANGUAGES",
+            help="The only ones that are detected, with commas between.",
+            show_default="all",
+        ),
+    ] = None,
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
     prompt: Annotated[
         str | None,
@@ -174,6 +183,7 @@ def transcribe(
         model=model,
         fallback=tuple(fallback or ()),
         language=language,
+        languages=languages,
         translate=translate,
         prompt=prompt,
         temperature=temperature,

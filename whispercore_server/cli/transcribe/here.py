@@ -48,6 +48,7 @@ class Here:
             model=speech.model,
             fallback=speech.fallback,
             language=speech.language,
+            languages=speech.languages or (),
             translate=speech.translate,
             prompt=speech.prompt,
             temperature=speech.temperature,

@@ -17,6 +17,7 @@ class Speech:
     fallback: tuple[str, ...]
     """Models that go on where one cannot."""
     language: str | None
+    languages: str | None
     translate: bool
     prompt: str | None
     temperature: float

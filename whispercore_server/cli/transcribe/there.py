@@ -72,6 +72,7 @@ class There:
         speech = self.speech
         Options(
             language=speech.language,
+            languages=speech.languages,
             translate=speech.translate,
             prompt=speech.prompt,
             temperature=speech.temperature,
@@ -141,6 +142,7 @@ class Errand:
                 model=speech.model,
                 fallback=list(speech.fallback),
                 language=speech.language,
+                languages=speech.languages,
                 translate=speech.translate,
                 prompt=speech.prompt,
                 temperature=speech.temperature,

@@ -35,6 +35,7 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         model=await ports.submissions.model(asked.model),
         fallback=tuple([await ports.submissions.model(one) for one in asked.fallback]),
         language=asked.language,
+        languages=asked.languages,
         translate=asked.translate,
         prompt=asked.prompt,
         temperature=asked.temperature,
