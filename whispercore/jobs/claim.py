@@ -123,8 +123,9 @@ class Claim:
         if row is None:
             return Past(windows=windows)
         passed = from_json(row.fallback_from, tuple[Fallback, ...]) if row.fallback_from else ()
-        known = row.language is not None and row.language_probability is not None
-        language = DetectedLanguage(code=row.language, probability=row.language_probability) if known else None
+        language = None
+        if row.language is not None and row.language_probability is not None:
+            language = DetectedLanguage(code=row.language, probability=row.language_probability)
         return Past(language=language, windows=windows, fallback_from=passed)
 
     @patient
