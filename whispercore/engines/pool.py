@@ -253,6 +253,7 @@ class _Shared:
 
     def __init__(self, engine: Engine, *, condemn: Callable[[], None], model: Model) -> None:
         self.ready: Future[Engine] = Future()
+        self.ready.set_running_or_notify_cancel()  # it is everybody's: one who waits for it cannot cancel it for others
         self.leases = 0
         self.timer: threading.Timer | None = None
         self._engine = engine
@@ -326,10 +327,12 @@ class _Shared:
 
     def _serve(self) -> None:
         while (work := self._next()) is not None:
+            if not work.future.set_running_or_notify_cancel():
+                continue
             failed = self.ready.exception()
             if failed is not None:
                 work.future.set_exception(failed)
-            elif work.future.set_running_or_notify_cancel():
+            else:
                 self._run(work)
 
     def _next(self) -> _Work[object] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -172,6 +173,43 @@ def test_an_error_in_loading_reaches_everybody() -> None:
             lease.ready().result(5)
         with pytest.raises(ModelDamaged):
             future.result(5)
+
+
+class Held(ScriptedEngine):
+    """Is loaded when the test says so, and fails then if that is what the test wants."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        super().__init__()
+        self.may_load = threading.Event()
+        self.failure = failure
+
+    def load(self) -> None:
+        self.may_load.wait(60)
+        if self.failure is not None:
+            raise self.failure
+        super().load()
+
+
+async def test_who_is_cancelled_while_it_loads_takes_nobody_along() -> None:
+    engine = Held()
+    with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as one, pool.lease(File()) as two:
+        leaving = asyncio.wrap_future(one.ready())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait((leaving,))
+        engine.may_load.set()
+        assert await asyncio.wrap_future(two.ready()) is engine
+        assert (await asyncio.wrap_future(two.decode(window(0), ENGLISH, Control()))).segments
+
+
+def test_work_that_was_given_up_does_not_end_the_engine_that_cannot_be_loaded() -> None:
+    engine = Held(RuntimeError("no such model"))
+    with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as lease:
+        assert lease.decode(window(0), ENGLISH, Control()).cancel()
+        waiting = lease.decode(window(1), ENGLISH, Control())
+        engine.may_load.set()
+        with pytest.raises(RuntimeError, match="no such model"):
+            waiting.result(60)
 
 
 def test_a_model_that_kills_its_engine_in_loading_is_not_tried_again_until_it_changes() -> None:
