@@ -23,6 +23,7 @@ def in_background(call: Callable[[], _T], *, name: str) -> Future[_T]:
         name: Of the thread.
     """
     future: Future[_T] = Future()
+    future.set_running_or_notify_cancel()  # it has begun: who does not wait any more cancels nothing
 
     def run() -> None:
         try:

@@ -6,7 +6,7 @@ import asyncio
 import collections
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal
 
 from attrs import define, field, frozen
@@ -62,20 +62,27 @@ class Held:
     reason: Reason | None = None
     """Why it ended; None while it takes sound."""
     job_id: str | None = None
-    failure: WhispercoreError | None = None
+    failure: Exception | None = None
     """Why it could not be kept."""
     left: asyncio.Event | None = None
     """Of the connection that has it: set when another one takes it over."""
+    connected: asyncio.Lock = field(factory=asyncio.Lock)
+    """Held by the connection that has it."""
     waiting: asyncio.Task[None] | None = None
     """For a connection, after a cut."""
     due_s: float = 0.0
     """When the sound that came in is due, by the rate that is allowed."""
+    _ending: asyncio.Task[None] | None = None
 
     async def end(self, reason: Reason) -> None:
-        """No more sound comes in. Returns when all that came in is transcribed; a second end is the first."""
-        if self.reason is None:
+        """No more sound comes in. Returns when all that came in is transcribed; a second end is the first.
+
+        It ends even when whoever asked for it is cancelled.
+        """
+        if self._ending is None:
             self.reason = reason
-        await self.session.finish()
+            self._ending = asyncio.create_task(self.session.finish())
+        await asyncio.shield(self._ending)
 
 
 class LiveSessions:
@@ -122,6 +129,9 @@ class LiveSessions:
             held = await self._opened(new, caller)
         finally:
             self._opening -= collections.Counter({owner: 1})  # which keeps no zeros
+        if self._closed:  # meanwhile
+            await held.session.close()
+            raise Unavailable("the server is about to end")
         self._held[held.id] = held
         _ = self._spawn(self._attend(held))
         return held
@@ -139,14 +149,18 @@ class LiveSessions:
 
     @asynccontextmanager
     async def attached(self, held: Held) -> AsyncIterator[asyncio.Event]:
-        """Be the connection of a session. One that was it before is not any more, and its event is set."""
+        """Be the connection of a session, once the one that was it before has left: its event is set.
+
+        So what the other one was just taking in is counted when this one tells its client where to go on.
+        """
         if held.left is not None:
             held.left.set()
         if held.waiting is not None:
             held.waiting.cancel()
         held.left = mine = asyncio.Event()
         try:
-            yield mine
+            async with held.connected:
+                yield mine
         finally:
             if held.left is mine:
                 held.left = None
@@ -225,10 +239,13 @@ class LiveSessions:
             async with asyncio.timeout(self._settings.live_minutes * 60):
                 await held.session.wait()
         except TimeoutError:
-            await asyncio.wait((asyncio.ensure_future(held.end("limit")),))
-        await self._conclude(held)
-        await self._clock.sleep(self._settings.live_grace_s)
-        self._held.pop(held.id, None)
+            with suppress(Exception):  # whoever reads its events is told
+                await held.end("limit")
+        try:
+            await self._conclude(held)
+            await self._clock.sleep(self._settings.live_grace_s)
+        finally:
+            self._held.pop(held.id, None)
 
     async def _conclude(self, held: Held) -> None:
         try:
@@ -236,12 +253,14 @@ class LiveSessions:
                 keep = self._recordings.keep
                 job = await keep(held.recording, held.session.transcript, held.options, held.caller)
                 held.job_id = job.id
-        except WhispercoreError as error:
+        except Exception as error:  # noqa: BLE001 (whoever waits for the end is told)
             held.failure = error
             _log.warning("live session %s could not be kept", held.id, exc_info=error)
         finally:
-            await held.session.close()
-            held.over.set()
+            try:
+                await held.session.close()
+            finally:
+                held.over.set()
 
     async def _abandon(self, held: Held) -> None:
         await self._clock.sleep(self._settings.live_grace_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -29,6 +30,10 @@ class Numbered:
     event: LiveEvent
 
 
+def _number(one: Numbered) -> int:
+    return one.number
+
+
 class Log:
     """What has happened in a session.
 
@@ -41,7 +46,8 @@ class Log:
         self._last = 0
         self._forgotten = 0
         self._over = False
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
+        """What ended it; None while it goes on, and when it ended in order."""
         self._moved = asyncio.Event()
 
     @property
@@ -62,7 +68,7 @@ class Log:
     def end(self, failure: Exception | None = None) -> None:
         """Nothing follows; readers get the failure, if it is one, after all events."""
         if not self._over:
-            self._over, self._failure = True, failure
+            self._over, self.failure = True, failure
             self._wake()
 
     async def after(self, number: int = 0) -> AsyncIterator[Numbered]:
@@ -81,20 +87,16 @@ class Log:
                 number = found.number
                 yield found
             elif self._over:
-                if self._failure is not None:
-                    raise self._failure
+                if self.failure is not None:
+                    raise self.failure
                 return
             else:
                 await moved.wait()
 
     def _next(self, number: int) -> Numbered | None:
-        """The first event behind a place, looked for from the end, where readers usually are."""
-        found = None
-        for one in reversed(self._events):
-            if one.number <= number:
-                break
-            found = one
-        return found
+        """The first event behind a place."""
+        place = bisect_right(self._events, number, key=_number)
+        return self._events[place] if place < len(self._events) else None
 
     def _wake(self) -> None:
         self._moved.set()

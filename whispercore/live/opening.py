@@ -8,8 +8,9 @@ from pathlib import Path
 
 from attrs import evolve
 
+from whispercore.database.undisturbed import undisturbed
 from whispercore.engines.engine import SAMPLE_RATE, Options
-from whispercore.engines.pool import EnginePool, default_pool
+from whispercore.engines.pool import EnginePool, Lease, default_pool
 from whispercore.live.activity import Activity, Loudness
 from whispercore.live.contained import sound_of
 from whispercore.live.events import LiveEvent
@@ -87,8 +88,10 @@ async def live(
             yield one.event
     finally:
         feeding.cancel()
-        await asyncio.wait((feeding,))
-        await session.close()
+        try:
+            await asyncio.wait((feeding,))
+        finally:
+            await session.close()
 
 
 async def start(
@@ -117,16 +120,23 @@ async def start(
         EngineError: The engine cannot be had.
     """
     file = await asyncio.to_thread(ModelStore(settings).get, model)
-    lease = await asyncio.to_thread(
-        pool.lease, file, engine=engine or file.engine, threads=settings.threads, settings=settings
-    )
+    leases: list[Lease] = []
+
+    async def lease() -> None:
+        name = engine or file.engine
+        leases.append(
+            await asyncio.to_thread(pool.lease, file, engine=name, threads=settings.threads, settings=settings)
+        )
+
     try:
-        loaded = await asyncio.wrap_future(lease.ready())
+        await undisturbed(lease())  # broken off in between, it would leave one that nobody closes
+        loaded = await asyncio.wrap_future(leases[0].ready())
     except BaseException:
-        lease.close()
+        for one in leases:
+            one.close()
         raise
     can = loaded.capabilities
     longest_s = min(options.pauses.longest_s, file.window_s, can.max_window_s or options.pauses.longest_s)
     decoding = evolve(options.decoding, short_audio_context=settings.short_audio_context)
     options = evolve(options, decoding=decoding, pauses=evolve(options.pauses, longest_s=longest_s))
-    return LiveSession(lease, loaded, model=file.name, sound=sound, activity=activity, options=options)
+    return LiveSession(leases[0], loaded, model=file.name, sound=sound, activity=activity, options=options)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
 
 from attrs import evolve, field, frozen
 
 from whispercore.audio.windows import Samples
+from whispercore.database.undisturbed import undisturbed
 from whispercore.engines.engine import Control, DetectedLanguage, Engine, Options, Window
 from whispercore.engines.pool import Lease
-from whispercore.errors import Cancelled, Conflict, Unavailable
+from whispercore.errors import Cancelled, Conflict, InvalidRequest, Unavailable
 from whispercore.languages import joined
 from whispercore.live.activity import Activity
 from whispercore.live.events import (
@@ -120,9 +122,8 @@ class LiveSession:
                     self._room.clear()
                     await self._room.wait()
                 self._check_open()
-                piece = data[start : start + _SLICE_BYTES]
-                self._hear(await self._sound.samples(piece))
-                self.received_bytes += len(piece)
+                # All of a slice or nothing of it: whoever was cancelled sends on from ``received_bytes``.
+                await undisturbed(self._take(data[start : start + _SLICE_BYTES]))
                 await asyncio.sleep(0)
 
     async def flush(self) -> bool:
@@ -142,10 +143,9 @@ class LiveSession:
             forgotten = self._utterances.clear()
             if forgotten is not None:
                 forgotten.ended = True
-                self.log.add(SpeechEnded(utterance=forgotten.number, end_s=self.heard_s, why="forgotten"))
-                self.log.add(
-                    UtteranceEnded(utterance=forgotten.number, start_s=forgotten.start_s, end_s=self.heard_s, text="")
-                )
+                start_s, end_s = _rounded(forgotten.start_s), _rounded(self.heard_s)
+                self.log.add(SpeechEnded(utterance=forgotten.number, end_s=end_s, why="forgotten"))
+                self.log.add(UtteranceEnded(utterance=forgotten.number, start_s=start_s, end_s=end_s, text=""))
 
     async def finish(self) -> None:
         """Nothing more comes in. Returns when all that came in is transcribed; calling it again does nothing.
@@ -155,11 +155,15 @@ class LiveSession:
         """
         async with self._taking:
             if not self._over:
-                self._hear(await self._sound.rest())
+                with self._failing():
+                    self._hear(await self._sound.rest())
                 self._end_open()
                 self._over = True
                 self._moved.set()
-        await asyncio.shield(self._work)
+        await self.wait()
+        if self._work.cancelled():
+            raise self.log.failure or Cancelled()
+        self._work.result()
 
     async def wait(self) -> None:
         """Wait until nothing follows, for whatever reason."""
@@ -167,14 +171,18 @@ class LiveSession:
 
     async def close(self) -> None:
         """End it here and now, and give the engine back. Readers get ``Cancelled`` if it was not finished."""
+        await undisturbed(self._close())
+
+    async def _close(self) -> None:
         self._over = True
         self._work.cancel()  # a pass that runs goes on without us: ending it could cost others their engine
-        await asyncio.wait((self._work,))
+        await self.wait()
         if not self._work.cancelled():
             self._work.exception()  # readers were told
         self.log.end(Cancelled())
-        await self._sound.close()
         self._lease.close()
+        async with self._taking:  # what is just being taken in needs the sound
+            await self._sound.close()
 
     # ------------------------------------------------------------ what comes out
 
@@ -243,6 +251,25 @@ class LiveSession:
             raise error
         if self._over or self._work.done():
             raise Conflict("the session is over")
+
+    async def _take(self, piece: bytes) -> None:
+        with self._failing():
+            samples = await self._sound.samples(piece)
+        self._hear(samples)
+        self.received_bytes += len(piece)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What goes wrong with the sound ends the session, or a part of it would be missing; but for bad requests."""
+        try:
+            yield
+        except InvalidRequest:
+            raise
+        except Exception as error:
+            self.log.end(error)
+            self._over = True
+            self._work.cancel()
+            raise
 
     def _hear(self, samples: Samples) -> None:
         for utterance in self._utterances.push(samples):

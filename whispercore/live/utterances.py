@@ -125,6 +125,7 @@ class Utterances:
         """Forget the open utterance, and give what is forgotten."""
         forgotten, self.open = self.open, None
         self._recent, self._before = [], []
+        self._heard += self._rest.size
         self._rest = np.empty(0, np.float32)
         return forgotten
 

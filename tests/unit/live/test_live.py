@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 import wave
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from tests.speech import distance, samples, truth, words
+from tests.waiting import until
 from whispercore import transcribe
 from whispercore.audio.windows import Samples
 from whispercore.engines.engine import SAMPLE_RATE, DetectedLanguage, Options, Window
-from whispercore.engines.pool import EnginePool
+from whispercore.engines.pool import EnginePool, Lease
 from whispercore.errors import Conflict, EngineFailed, InvalidOption, Unavailable
 from whispercore.live import (
     Ended,
@@ -202,18 +204,55 @@ async def test_flush_ends_an_utterance_and_clear_forgets_it() -> None:
     assert ended == {0: "number 0", 1: "", 2: "number 2"}
 
 
+async def test_what_is_forgotten_counts_in_the_time() -> None:
+    """Half a frame is on its way at each ``clear``."""
+    with scripted(ScriptedEngine()) as pool:
+        listening = await session(pool)
+        for _ in range(100):
+            await listening.feed(bytes(2 * 480))
+            await listening.clear()
+        await listening.finish()
+        assert listening.heard_s == pytest.approx(100 * 480 / SAMPLE_RATE)
+        await listening.close()
+
+
+async def test_who_is_cancelled_while_the_engine_is_had_gives_it_back() -> None:
+    """The engine is had in a thread, which goes on."""
+    begun, gate = threading.Event(), threading.Event()
+    leases: list[Lease] = []
+
+    class Slow(EnginePool):
+        def lease(self, *arguments: object, **options: object) -> Lease:
+            begun.set()
+            gate.wait(60)
+            leases.append(super().lease(*arguments, **options))  # type: ignore[arg-type]
+            return leases[-1]
+
+    with Slow(keep_alive_s=0.0, find=lambda _: ScriptedEngine()) as pool:
+        opening = asyncio.create_task(session(pool))
+        await asyncio.to_thread(begun.wait)
+        opening.cancel()
+        gate.set()
+        await asyncio.wait((opening,))
+        assert opening.cancelled()
+        await until(lambda: bool(leases) and not pool.loaded)
+
+
 async def test_an_engine_that_is_behind_holds_the_sound_back() -> None:
-    engine = ScriptedEngine(lambda _: "word", seconds=0.05)
+    gate = threading.Event()
+    engine = ScriptedEngine(lambda _: "word" if gate.wait(60) else "")
     with scripted(engine) as pool:
         listening = await session(pool, partials=False)
         sound = pcm(np.tile(np.concatenate((samples("clip01-en.wav"), SILENCE)), 30))
         feeding = asyncio.create_task(listening.feed(sound))
-        most_s = 0.0
-        while not feeding.done():
-            most_s = max(most_s, listening.backlog_s)
+        await until(lambda: listening.backlog_s > 60)
+        for _ in range(100):
             await asyncio.sleep(0)
+        assert listening.backlog_s < 75
+        assert not feeding.done()
+        gate.set()
+        await feeding
         await listening.finish()
-        assert 60 < most_s < 75
         assert len(listening.segments) == 30
         await listening.close()
 

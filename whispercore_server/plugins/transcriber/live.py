@@ -95,7 +95,7 @@ async def _ended(held: Held, one: Numbered) -> api.LiveEnded:
     """The last message, once the session is kept.
 
     Raises:
-        WhispercoreError: It cannot be kept.
+        Exception: It cannot be kept.
     """
     await held.over.wait()
     if held.failure is not None:
