@@ -100,6 +100,7 @@ class ProcrastinateDispatch:
             }
             try:
                 ended, others = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+                ending.set()
                 for one in others:
                     one.cancel()
                 if others:

@@ -136,7 +136,7 @@ class SpeechServer:
             if self._running is None:
                 self._running = _Loop()
             running = self._running
-        future = running.begin(self._post(running, path, fields, sound))
+            future = running.begin(self._post(running, path, fields, sound))  # a loop that is closed begins nothing
 
         def stop() -> None:
             _ = future.cancel()

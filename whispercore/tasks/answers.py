@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -9,6 +10,7 @@ from attrs import evolve, frozen
 from sqlalchemy import func, select
 
 from whispercore.database.tables import jobs
+from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import NotFound
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
@@ -52,8 +54,18 @@ class Answers:
             WhispercoreError: As ``Submissions.submit`` says.
         """
         options = evolve(options, lane="interactive")
-        submitted = await self.submissions.submit(staged, options, caller, priority=priority, kind=KIND)
-        return submitted.job
+        made: list[Job] = []
+
+        async def submit() -> None:
+            made.append((await self.submissions.submit(staged, options, caller, priority=priority, kind=KIND)).job)
+
+        try:
+            await undisturbed(submit())  # broken off in between, it would leave a job that nobody knows of
+        except asyncio.CancelledError:
+            for job in made:
+                await undisturbed(self.forget(job.id, job.owner_id))
+            raise
+        return made[0]
 
     async def forget(self, job_id: str, owner_id: str) -> None:
         """Remove a job, its transcript and its recording. If it runs, it is stopped; if it is gone, that is well."""

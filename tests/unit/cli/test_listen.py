@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.live import ADMIN_KEY, live, settings_for
 from tests.opus import encoded
 from tests.speech import distance, samples, truth, words
+from whispercore.live import FinalSegment, LiveEvent
 from whispercore_server.cli.exits import ExitCode
+from whispercore_server.cli.listen.sources import Source, microphone
+from whispercore_server.cli.listen.there import events_there
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
 from .conftest import AUDIO, Run
@@ -63,6 +70,41 @@ def test_what_it_cannot_take(run: Run, arguments: tuple[str, ...], sound: bytes,
     assert done.returncode == ExitCode.USAGE
     assert told in " ".join(done.stderr.decode().split())
     assert done.stdout == b""
+
+
+async def test_a_source_that_breaks_ends_it(tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield CLIP[44:]
+        raise OSError("the microphone is gone")
+
+    with live(settings_for(tmp_path), plugins=(TRANSCRIBER,)) as server:
+        events = events_there(
+            Source(16_000, broken()), server.url, ADMIN_KEY, model="micro", language="en", translate=False
+        )
+        told: list[LiveEvent] = []
+        with pytest.raises(OSError, match="microphone"):
+            async for one in events:
+                told.append(one)  # noqa: PERF401 (what was told before it breaks counts)
+    assert is_said(" ".join(one.segment.text for one in told if isinstance(one, FinalSegment)))
+
+
+async def test_what_the_microphone_heard_until_it_was_ended_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stream:
+        def __init__(self, *, callback: Callable[[bytes], None], **_: object) -> None:
+            self.callback = callback
+
+        def __enter__(self) -> None:
+            for piece in (b"a", b"b", b"c"):
+                self.callback(piece)
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    sounddevice = SimpleNamespace(RawInputStream=Stream, PortAudioError=OSError)
+    monkeypatch.setitem(sys.modules, "sounddevice", sounddevice)
+    until = asyncio.Event()
+    until.set()
+    assert [piece async for piece in microphone(until).frames] == [b"a", b"b", b"c"]
 
 
 def test_a_microphone_needs_its_extra(run: Run) -> None:

@@ -95,6 +95,9 @@ def microphone(until: asyncio.Event) -> Source:
                     yield await asyncio.wait_for(waiting.get(), 0.2)
                 except TimeoutError:
                     continue
+        await asyncio.sleep(0)  # so that what the callback has left last is there
+        while not waiting.empty():
+            yield waiting.get_nowait()
 
     return Source(SAMPLE_RATE, frames())
 

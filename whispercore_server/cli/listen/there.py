@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from whispercore.api.transcriber import live as api
 from whispercore.api.transcriber.jobs import SpokenSegment
+from whispercore.errors import WhispercoreError
 from whispercore.live.events import FinalSegment, LanguageDetected, LiveEvent, PartialText
 from whispercore.transcript import Segment, Word
 from whispercore_client import AsyncClient
@@ -33,8 +35,13 @@ async def events_there(
     ):
 
         async def send() -> None:
-            async for frame in source.frames:
-                await socket.send(api.Sound(data=frame))
+            try:
+                async for frame in source.frames:
+                    await socket.send(api.Sound(data=frame))
+            except Exception:
+                with suppress(WhispercoreError):
+                    await socket.send(api.Finish())  # or the server would wait for more, and we for the server
+                raise
             await socket.send(api.Finish())
 
         sending = asyncio.create_task(send())

@@ -33,9 +33,9 @@ from whispercore.files.stored import StoredFile
 from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
 from whispercore_server.bodies import staged_of
+from whispercore_server.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.files_v1.access import Access
-from whispercore_server.plugins.transcriber.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.plugins.v1.views import STATES, STATUSES, progress
 from whispercore_server.ports import Ports
 

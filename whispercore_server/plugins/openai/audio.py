@@ -39,12 +39,12 @@ from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.transcript import Segment, Transcript
 from whispercore_server.bodies import staged_of
+from whispercore_server.ordering import PRIORITIES
 from whispercore_server.plugin import serves
 from whispercore_server.plugins.openai import patience, views
 from whispercore_server.plugins.openai.events import Telling, failed
 from whispercore_server.plugins.openai.models import model_of
 from whispercore_server.plugins.openai.wish import Wish, waits
-from whispercore_server.plugins.transcriber.ordering import PRIORITIES
 from whispercore_server.ports import Ports
 
 _ACCEPTED: Final = MappingProxyType({"Preference-Applied": "respond-async"})

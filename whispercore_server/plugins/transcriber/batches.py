@@ -30,9 +30,9 @@ from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
 from whispercore.uploads.finalizing import Wanted
 from whispercore_server.bodies import staged_of
+from whispercore_server.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber.chunked_uploads import screen_of
-from whispercore_server.plugins.transcriber.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.ports import Ports
 
 _NAMES = {number: name for name, number in PRIORITIES.items()}

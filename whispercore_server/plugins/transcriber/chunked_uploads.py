@@ -31,9 +31,9 @@ from whispercore.uploads.bounds import MOST_CHUNKS
 from whispercore.uploads.finalizing import Screen, Wanted
 from whispercore.uploads.session import NewUpload, Session, State
 from whispercore.uploads.sessions import check_active
+from whispercore_server.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber import views
-from whispercore_server.plugins.transcriber.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.ports import Ports
 from whispercore_server.screening import ScreeningGuard
 

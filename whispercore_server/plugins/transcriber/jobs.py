@@ -25,9 +25,9 @@ from whispercore.people.caller import Caller
 from whispercore.tasks.transcribe import KIND
 from whispercore.transcripts.tags import key_of
 from whispercore_server.bodies import staged_of
+from whispercore_server.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber import views
-from whispercore_server.plugins.transcriber.ordering import PRIORITIES, REPEATED, options_of
 from whispercore_server.ports import Ports
 
 

@@ -25,9 +25,9 @@ from whispercore.uploads.finalizing import Wanted
 from whispercore.uploads.session import NewUpload, Session, State
 from whispercore.uploads.sessions import check_active
 from whispercore_server.octets import patiently
+from whispercore_server.ordering import PRIORITIES, options_of
 from whispercore_server.plugin import serves
 from whispercore_server.plugins.transcriber.chunked_uploads import MAKES_JOBS, screen_of
-from whispercore_server.plugins.transcriber.ordering import PRIORITIES, options_of
 from whispercore_server.plugins.transcriber.tus_headers import (
     ALGORITHMS,
     CONCAT,
