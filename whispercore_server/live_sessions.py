@@ -17,7 +17,8 @@ from whispercore.errors import Conflict, NotFound, Unavailable, WhispercoreError
 from whispercore.ids import Ids
 from whispercore.live.activity import Activity, Loudness
 from whispercore.live.opening import start
-from whispercore.live.session import LiveOptions, LiveSession
+from whispercore.live.options import LiveOptions
+from whispercore.live.session import LiveSession
 from whispercore.live.sound import Sound
 from whispercore.live.utterances import Pauses
 from whispercore.people.caller import Caller

@@ -19,6 +19,21 @@ class Meta:
     at: datetime
 
 
+class Bare:
+    """Base of dialects whose answers have no envelope."""
+
+    __slots__ = ()
+
+    def wrap(self, body: Json, meta: Meta) -> Json:
+        """The answer as it is."""
+        del meta
+        return body
+
+    def unwrap(self, body: Json) -> Json:
+        """The answer as it is."""
+        return body
+
+
 class Dialect(Protocol):
     """Envelope and error format of an API. State names, scales and page fields belong to its models, not here."""
 

@@ -14,7 +14,8 @@ from whispercore.engines.pool import EnginePool, Lease, default_pool
 from whispercore.live.activity import Activity, Loudness
 from whispercore.live.contained import sound_of
 from whispercore.live.events import LiveEvent
-from whispercore.live.session import LiveOptions, LiveSession
+from whispercore.live.options import LiveOptions
+from whispercore.live.session import LiveSession
 from whispercore.live.sound import Encoding, Sound
 from whispercore.models.store import ModelStore
 from whispercore.settings import Settings

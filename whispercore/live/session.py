@@ -9,13 +9,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from whispercore.audio.windows import Samples
 from whispercore.database.undisturbed import undisturbed
-from whispercore.engines.engine import Control, DetectedLanguage, Engine, Options, Window
+from whispercore.engines.engine import Control, DetectedLanguage, Engine, Window
 from whispercore.engines.pool import Lease
-from whispercore.errors import Cancelled, Conflict, InvalidRequest, Unavailable
+from whispercore.errors import Cancelled, Conflict, InvalidRequest, MediaError, Unavailable
 from whispercore.languages import joined
 from whispercore.live.activity import Activity
 from whispercore.live.events import (
@@ -27,9 +27,11 @@ from whispercore.live.events import (
     SpeechStarted,
     UtteranceEnded,
 )
+from whispercore.live.language import LanguageSearch
 from whispercore.live.log import Log, Numbered
+from whispercore.live.options import LiveOptions
 from whispercore.live.sound import Sound
-from whispercore.live.utterances import Pauses, Utterance, Utterances
+from whispercore.live.utterances import BREATH_S, Utterance, Utterances
 from whispercore.transcript import Segment, Transcript, Word
 
 _SLICE_BYTES: Final = 1 << 15
@@ -38,25 +40,10 @@ _BACKLOG_S: Final = 60.0
 """When so much speech waits for the engine, no more is taken in."""
 _PASS_S: Final = 0.6
 """A pass over an utterance begins when so much of it is new."""
-_BREATH_S: Final = 0.25
-"""After such a silence a pass begins at once: when the utterance ends there, its text is known already."""
 _LEAST_S: Final = 0.4
 """What is shorter says nothing yet."""
-_SURE: Final = 0.5
-_LOOKS: Final = 3
-"""In so many utterances the language is looked for, while it is less likely than ``_SURE``."""
 
 _T = TypeVar("_T")
-
-
-@frozen(kw_only=True)
-class LiveOptions:
-    """What a session is asked for."""
-
-    decoding: Options = field(factory=Options)
-    partials: bool = True
-    """Whether there are passes before an utterance has ended."""
-    pauses: Pauses = field(factory=Pauses)
 
 
 class LiveSession:
@@ -89,8 +76,7 @@ class LiveSession:
         self._sound = sound
         self._options = options
         self._utterances = Utterances(activity, options.pauses)
-        self._language: DetectedLanguage | None = None
-        self._looks = 0
+        self._search = LanguageSearch()
         self._ended: collections.deque[Utterance] = collections.deque()
         self._segments: list[Segment] = []
         self._control = Control()
@@ -231,13 +217,13 @@ class LiveSession:
     @property
     def language(self) -> DetectedLanguage | None:
         """The language that was detected; None until then, and where it was given."""
-        return self._language
+        return self._search.found
 
     @property
     def language_code(self) -> str:
         """The language that is written."""
         given = self._options.decoding.language
-        return given or (self._language.code if self._language is not None else "en")
+        return given or (self.language.code if self.language is not None else "en")
 
     @property
     def passes(self) -> int:
@@ -253,17 +239,17 @@ class LiveSession:
             raise Conflict("the session is over")
 
     async def _take(self, piece: bytes) -> None:
-        with self._failing():
+        with self._failing(InvalidRequest, MediaError):  # what was heard before is still told
             samples = await self._sound.samples(piece)
         self._hear(samples)
         self.received_bytes += len(piece)
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """What goes wrong with the sound ends the session, or a part of it would be missing; but for bad requests."""
+    def _failing(self, *but: type[Exception]) -> Iterator[None]:
+        """What goes wrong with the sound ends the session, or a part of it would be missing; but for these errors."""
         try:
             yield
-        except InvalidRequest:
+        except but:
             raise
         except Exception as error:
             self.log.end(error)
@@ -319,8 +305,8 @@ class LiveSession:
         utterance = self._utterances.open
         if utterance is None or not self._options.partials or utterance.end_s - utterance.start_s < _LEAST_S:
             return None
-        if self._utterances.silence_s >= _BREATH_S:
-            return utterance if not _is_heard(utterance) else None
+        if self._utterances.silence_s >= BREATH_S:
+            return utterance if not utterance.is_heard else None
         return utterance if utterance.end_s - max(utterance.heard_s, utterance.start_s) >= _PASS_S else None
 
     async def _pass(self, utterance: Utterance) -> None:
@@ -352,7 +338,7 @@ class LiveSession:
 
     async def _conclude(self, utterance: Utterance) -> None:
         """The final text of an utterance that has ended."""
-        if not _is_heard(utterance) or utterance.continued:
+        if not utterance.is_heard or utterance.continued:
             await self._pass(utterance)
         segments = [self._shown(one) for one in self._final(utterance)]
         for segment in segments:
@@ -384,17 +370,10 @@ class LiveSession:
         ]
 
     async def _find_language(self, window: Window) -> None:
-        if self._options.decoding.language is not None or not self._can.detects_language or self._looks >= _LOOKS:
+        if self._options.decoding.language is not None or not self._can.detects_language or not self._search.begins():
             return
-        if self._language is not None and self._language.probability >= _SURE:
-            return
-        self._looks += 1
         found = await self._answer(self._lease.detect_language(window, self._control, "interactive"))
-        before = self._language
-        if before is not None and before.probability >= found.probability:
-            return
-        self._language = found
-        if before is None or before.code != found.code:
+        if self._search.take(found):
             self.log.add(LanguageDetected(language=found.code, probability=found.probability))
 
     async def _answer(self, future: Future[_T]) -> _T:
@@ -414,11 +393,6 @@ class LiveSession:
 
     def _text(self, segments: tuple[Segment, ...] | list[Segment]) -> str:
         return joined((segment.text for segment in segments), self.language_code)
-
-
-def _is_heard(utterance: Utterance) -> bool:
-    """Whether the latest pass has heard all that was spoken, and that it has ended."""
-    return utterance.heard_s >= utterance.spoken_s + _BREATH_S / 2
 
 
 def _rounded(time_s: float) -> float:

@@ -14,6 +14,8 @@ from whispercore.live.activity import FRAME, Activity
 from whispercore.live.agreement import Agreement
 from whispercore.transcript import Segment, Word
 
+BREATH_S: Final = 0.25
+"""After such a silence a pass begins at once: when the utterance ends there, its text is known already."""
 _FRAME_S: Final = FRAME / SAMPLE_RATE
 _BEFORE_S: Final = 0.3
 """Sound before the first loud frame that belongs to an utterance: consonants begin quietly."""
@@ -52,6 +54,11 @@ class Utterance:
     def words(self) -> tuple[Word, ...]:
         """Of the latest pass."""
         return tuple(word for segment in self.heard for word in segment.words)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the latest pass has heard all that was spoken, and that it has ended."""
+        return self.heard_s >= self.spoken_s + BREATH_S / 2
 
     def samples(self) -> Samples:
         """All of its sound."""

@@ -33,7 +33,8 @@ from whispercore.live import (
 )
 from whispercore.live.activity import Loudness
 from whispercore.live.opening import start
-from whispercore.live.session import LiveOptions, LiveSession
+from whispercore.live.options import LiveOptions
+from whispercore.live.session import LiveSession
 from whispercore.live.sound import Pcm16
 from whispercore.settings import Settings
 from whispercore.testing import ScriptedEngine

@@ -6,7 +6,7 @@ from typing import Generic
 
 from attrs import frozen
 
-from whispercore.contract.dialect import Meta
+from whispercore.contract.dialect import Bare, Meta
 from whispercore.contract.faults import fields_of, rebuilt
 from whispercore.contract.group import Group, T_co
 from whispercore.contract.wire import Json
@@ -14,19 +14,10 @@ from whispercore.errors import InvalidRequest, RemoteError, WhispercoreError
 
 
 @frozen
-class FilesV1Dialect:
+class FilesV1Dialect(Bare):
     """Bare answers; errors with a code, a sentence and the details."""
 
     name: str = "files_v1"
-
-    def wrap(self, body: Json, meta: Meta) -> Json:
-        """The answer as it is."""
-        del meta
-        return body
-
-    def unwrap(self, body: Json) -> Json:
-        """The answer as it is."""
-        return body
 
     def render(self, error: WhispercoreError, status: int, meta: Meta) -> Json:
         """The three documented fields."""

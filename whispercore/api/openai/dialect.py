@@ -11,7 +11,7 @@ from typing import Final, Generic
 
 from attrs import frozen
 
-from whispercore.contract.dialect import Meta
+from whispercore.contract.dialect import Bare, Meta
 from whispercore.contract.faults import fields_of, rebuilt
 from whispercore.contract.group import Group, T_co
 from whispercore.contract.wire import Json, plain
@@ -43,19 +43,10 @@ class ErrorBody:
 
 
 @frozen
-class OpenAiDialect:
+class OpenAiDialect(Bare):
     """Bare answers; errors as OpenAI writes them."""
 
     name: str = "openai"
-
-    def wrap(self, body: Json, meta: Meta) -> Json:
-        """The answer as it is."""
-        del meta
-        return body
-
-    def unwrap(self, body: Json) -> Json:
-        """The answer as it is."""
-        return body
 
     def render(self, error: WhispercoreError, status: int, meta: Meta) -> Json:
         """The four documented fields, and the details."""

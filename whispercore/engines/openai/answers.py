@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from attrs import field, frozen
 
@@ -16,6 +17,9 @@ from whispercore.errors import EngineFailed
 from whispercore.languages import CODES, LANGUAGES
 from whispercore.quality import Quality, judged
 from whispercore.transcript import Segment, Word
+
+_LONGEST: Final = 1 << 16
+"""Characters in one answer. Judging what repeats takes time that grows with the square of them."""
 
 
 @frozen(kw_only=True)
@@ -66,9 +70,12 @@ def read(body: bytes, host: str) -> Answer:
         EngineFailed: It is no transcript.
     """
     try:
-        return patiently(loads(body), Answer)
+        answer = patiently(loads(body), Answer)
     except ValueError as error:
         raise EngineFailed(f"{host} answered with what is no transcript ({str(error)[:200]})") from None
+    if max(len(answer.text), sum(len(one.text) for one in answer.segments or ())) > _LONGEST:
+        raise EngineFailed(f"{host} answered with more text than anybody says in that time")
+    return answer
 
 
 def segments(answer: Answer, window: Window, *, words: bool) -> tuple[Segment, ...]:
