@@ -115,9 +115,10 @@ def _in_the_place_of(window: FinishedWindow) -> ColumnElement[bool]:
 
 
 async def finished_windows(tx: AsyncConnection, job: Job) -> tuple[FinishedWindow, ...]:
-    """All windows that were kept."""
+    """All windows that were kept. Those of ten hours would hold the event loop, and are read outside of it."""
     query = select(windows).where(windows.c.job_id == job.id).order_by(windows.c.channel, windows.c.index)
-    return tuple(window_of(row, job.seal) for row in await tx.execute(query))
+    found = (await tx.execute(query)).all()
+    return await asyncio.to_thread(lambda: tuple(window_of(row, job.seal) for row in found))
 
 
 async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) -> None:

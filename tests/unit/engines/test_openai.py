@@ -167,6 +167,13 @@ def test_an_answer_that_is_none(engine: OpenAI, server: SpeechServerStandIn, bod
         engine.decode([WINDOW], ENGLISH, Control())
 
 
+def test_more_text_than_anybody_says(engine: OpenAI, server: SpeechServerStandIn) -> None:
+    """Judging it would take hours."""
+    server.first = [once(lambda: web.json_response({"text": "word " * 20_000}))]
+    with pytest.raises(EngineFailed, match="more text than anybody says"):
+        engine.decode([WINDOW], ENGLISH, Control())
+
+
 def test_an_endless_answer(engine: OpenAI, server: SpeechServerStandIn) -> None:
     async def endless(http: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse()
