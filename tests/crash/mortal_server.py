@@ -74,7 +74,7 @@ class Server:
         assert self.process.stderr is not None
         self.process.stderr.close()
         self.process = None
-        return psutil.wait_procs(children, timeout=2)[1]
+        return psutil.wait_procs(children, timeout=10)[1]
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:

@@ -57,7 +57,7 @@ class Victim:
         self.kills += 1
 
     def kill(self) -> list[psutil.Process]:
-        """The worker itself; who is left of its children two seconds later."""
+        """The worker itself; who is left of its children soon after."""
         assert self.process is not None
         assert self.process.poll() is None, "it died by itself"
         children = descendants(of=self.process.pid)
@@ -65,7 +65,7 @@ class Victim:
         self.process.wait()
         self.process = None
         self.kills += 1
-        return psutil.wait_procs(children, timeout=2)[1]
+        return psutil.wait_procs(children, timeout=10)[1]
 
 
 @pytest.fixture

@@ -462,7 +462,7 @@ def test_kill_9_of_the_caller_leaves_nobody(audio: Path) -> None:
     children = psutil.Process(caller.pid).children(recursive=True)
     os.kill(caller.pid, signal.SIGKILL)
     caller.wait()
-    _, alive = psutil.wait_procs(children, timeout=2)
+    _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive
 
 

@@ -55,7 +55,7 @@ def test_it_answers(either: Listener) -> None:
 
 def test_closing_ends_it(either: Listener) -> None:
     either.child.close()
-    assert either.ended.get(timeout=5).killed
+    assert either.ended.get(timeout=60).killed
     assert not either.child.alive
     either.child.send(echo.Say("nobody hears"))
 
@@ -94,7 +94,7 @@ def test_deaths_are_told(listener: Listener, how: str, reason: str, killed_by: i
 
 def test_being_killed_by_us_is_told_apart(listener: Listener) -> None:
     listener.child.kill("we had enough")
-    ended = listener.ended.get(timeout=5)
+    ended = listener.ended.get(timeout=60)
     assert (ended.reason, ended.killed) == ("we had enough", True)
 
 
@@ -105,7 +105,7 @@ def test_sending_never_blocks_and_killing_works_on_a_stopped_child(listener: Lis
     for _ in range(5):
         listener.child.send(echo.Say("y"), bytes(3_000_000))
     listener.child.kill("it stands still")
-    assert listener.ended.get(timeout=5).killed
+    assert listener.ended.get(timeout=60).killed
 
 
 def test_ctrl_c_is_for_the_parent_only(listener: Listener) -> None:

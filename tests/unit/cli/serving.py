@@ -40,8 +40,8 @@ class Service:
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(number)
         self.said.append(self.process.stderr.read())
-        self.process.wait(20)
-        assert psutil.wait_procs(children, timeout=3)[1] == []
+        self.process.wait(60)
+        assert psutil.wait_procs(children, timeout=10)[1] == []
         return "".join(self.said)
 
 

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"whispercore {version('whispercore')}\n")
 
 
-def test_help_is_quick_and_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy() -> None:
     program = (
         "import sys; sys.argv = ['whispercore', '--help']\n"
         "from whispercore_server.cli import main\n"
@@ -85,10 +84,8 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
         "heavy = {'numpy', 'av', 'aiohttp', 'rich', 'attrs', 'whispercore.transcription'} & set(sys.modules)\n"
         "print(heavy, file=sys.stderr)"
     )
-    began = time.monotonic()
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert result.stderr == b"set()\n"
-    assert time.monotonic() - began < 2  # 0.2 s on a machine that does nothing else
 
 
 def test_console_script(run: Run) -> None:

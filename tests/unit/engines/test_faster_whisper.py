@@ -60,7 +60,7 @@ def test_who_waits_is_taken_along_with_those_who_want_the_same() -> None:
     def compute(key: Hashable, items: Sequence[int]) -> list[int]:
         seen.append((key, list(items)))
         begun.set()
-        go.wait(5)
+        go.wait(60)
         if key == "bad":
             raise ValueError("bad")
         return [10 * item for item in items]
@@ -68,7 +68,7 @@ def test_who_waits_is_taken_along_with_those_who_want_the_same() -> None:
     batches = Batches[int, int](compute, most=3)
     with ThreadPoolExecutor(8) as threads:
         first = threads.submit(batches, "a", 0)
-        begun.wait(5)
+        begun.wait(60)
         rest = [threads.submit(batches, key, item) for key, item in (("a", 1), ("a", 2), ("a", 3), ("a", 4), ("b", 5))]
         bad = [threads.submit(batches, "bad", item) for item in (6, 7)]
         while len(batches._waiting) < 7:

@@ -208,7 +208,7 @@ def test_a_call_that_hangs_can_be_stopped(engine: OpenAI, server: SpeechServerSt
     control = Control()
 
     def stop() -> None:
-        begun.wait(5)
+        begun.wait(60)
         if unload:
             engine.unload()
         else:

@@ -80,7 +80,7 @@ def test_callers_take_turns() -> None:
     hold = threading.Event()
 
     def load() -> None:
-        hold.wait(5)
+        hold.wait(60)
 
     engine.load = load  # type: ignore[method-assign]
     with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as long, pool.lease(File()) as short:

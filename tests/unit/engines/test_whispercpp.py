@@ -285,7 +285,7 @@ def test_cancel_stops_the_computation(engine: WhisperCpp, after_s: float) -> Non
     with pytest.raises(Cancelled):
         while True:
             engine.decode([Window(index=0, start_s=0, samples=long)], Options(language="en", beam_size=8), control)
-    assert time.monotonic() - began < after_s + 5  # it returned; how fast is measured in benchmarks/
+    assert time.monotonic() - began < after_s + 30  # it returned; how fast is measured in benchmarks/
     pid = engine.pid
     if pid is not None:
         time.sleep(0.6)
@@ -323,6 +323,6 @@ def test_a_model_that_nobody_waits_for_is_not_loaded_to_the_end(micro_path: Path
         lease.close()
         assert pool.loaded == 0
         with pytest.raises(Cancelled):
-            lease.ready().result(5)
-    _, alive = psutil.wait_procs(started, timeout=3)
+            lease.ready().result(60)
+    _, alive = psutil.wait_procs(started, timeout=10)
     assert not alive

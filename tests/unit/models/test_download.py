@@ -324,11 +324,9 @@ def test_ctrl_c_keeps_what_has_arrived(hub: Hub, target: Path, pace: Pace) -> No
     assert process.stdout is not None
     while int(process.stdout.readline()) < 300_000:
         pass
-    started = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in err
-    assert time.monotonic() - started < 3
     download(hub.url, target, sha256=sha256(hub.body), pace=pace)
     assert hub.asked[-1].range == "bytes=300000-"
 

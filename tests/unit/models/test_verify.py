@@ -159,10 +159,10 @@ def test_sha256(model_path: Path) -> None:
 
 def inspect_hostile(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-    started = time.monotonic()
+    began_s = time.thread_time()
     with contextlib.suppress(ModelDamaged):
         assert inspect(path).size_bytes == len(data)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - began_s < 2  # nothing that it says makes us work for long
 
 
 numbers = st.one_of(st.integers(-(2**31), 2**31 - 1), st.sampled_from([0, 1, 2, 4, 8, 80, 201, 255, 51_865, 51_866]))
