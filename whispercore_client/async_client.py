@@ -7,6 +7,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from whispercore.api.files_v1.files import StoredFileInfo
 from whispercore.api.transcriber.job_options import JobOptions, Priority, vad_fields
 from whispercore.api.transcriber.jobs import JobDetail
 from whispercore.audio.vad import Vad
@@ -15,6 +16,7 @@ from whispercore_client.account import Account, OnRefresh
 from whispercore_client.apis import Apis
 from whispercore_client.chunked import OnBegin, OnSent, Uploaded, submitting, uploading
 from whispercore_client.connection import Connection
+from whispercore_client.encrypted import encrypting
 from whispercore_client.options import CallOptions, OnUpload
 from whispercore_client.recording import Recording, Source
 from whispercore_client.server import Server
@@ -171,6 +173,28 @@ class AsyncClient(Apis[AsyncHttp]):
                     return step
                 step.tell(on_begin, on_progress)
         raise AssertionError("an upload ends with what was uploaded")
+
+    async def upload_encrypted(
+        self, file: Recording, *, own_key: str | None = None, options: JobOptions | None = None
+    ) -> StoredFileInfo:
+        """Encrypt a recording, send it, and queue its transcription. What travels, and what is stored, is encrypted.
+
+        Each part is encrypted on its way with a key that is made for this recording; that key is encrypted for the
+        server, which has to read it to transcribe it. Needs the extra ``encryption``.
+
+        Args:
+            file: The recording; an open file has to be one that can be read anywhere, as it is read twice.
+            own_key: The caller's public key, as ``files_v1.keys.replace`` was given it: the key is encrypted for it
+                too, here and not at the server.
+            options: How to transcribe it.
+
+        Raises:
+            InvalidOption: The recording cannot be read anywhere, the key is none, or the extra is missing.
+            EncryptedForAnother: That key is not the caller's.
+            WhispercoreError: The server refuses it.
+        """
+        async with aclosing(encrypting(self.transport, file, own_key, options)) as steps:
+            return await anext(steps)
 
     async def transcribe(
         self,

@@ -16,13 +16,16 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http import HttpProcessingError
 from attrs import define, evolve, field, frozen
 
-from whispercore.contract.fields import UPLOAD_ID, UPLOAD_LENGTH, Upload
+from whispercore.contract.fields import ENCRYPTED_FOR, ENCRYPTED_KEY, PLAIN_SHA256, UPLOAD_ID, UPLOAD_LENGTH, Upload
 from whispercore.contract.plan import NO_BODY, NoBody, Plan, Sources
 from whispercore.contract.wire import STRICT, Json, loads
+from whispercore.encryption import sealed_file
+from whispercore.encryption.sent_keys import SentKeys
 from whispercore.errors import InvalidRequest, TooLarge, WrongContentType
 from whispercore.files.arrivals import Arrivals, Receipt
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
+from whispercore.files.sealed_staging import SentSealed
 from whispercore.people.caller import Caller
 from whispercore.screening.uploads import Specimen
 from whispercore_server.expectations import ask_for_body
@@ -35,6 +38,7 @@ _MAX_FIELDS: Final = 200
 _FORM_OVERHEAD_BYTES: Final = _MAX_TEXT_BYTES + (1 << 16)
 _JSON: Final = "application/json"
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @frozen(kw_only=True)
@@ -68,6 +72,8 @@ class Form:
     text_bytes: int = 0
     receipt: Receipt | None = None
     """Where its sender chose the id of its file."""
+    sent: SentSealed | None = None
+    """Where its files are sealed already."""
 
 
 @define
@@ -77,14 +83,16 @@ class Bodies:
     Args:
         files: Where uploads are staged.
         arrivals: Where it is told how far those are whose sender chose their id.
+        sent_keys: Opens the keys of those that come in sealed.
         max_upload_bytes: The largest file.
         max_json_bytes: The largest JSON body.
     """
 
     files: Files
     arrivals: Arrivals
-    max_upload_bytes: int
-    max_json_bytes: int
+    sent_keys: SentKeys
+    max_upload_bytes: int = field(kw_only=True)
+    max_json_bytes: int = field(kw_only=True)
 
     @asynccontextmanager
     async def taken(self, http: web.Request, plan: Plan[object], caller: Caller) -> AsyncIterator[Sources]:
@@ -101,6 +109,9 @@ class Bodies:
             InvalidRequest: It is not what it says it is.
             StorageFull: There is no room for a file; told before it is read where its length is declared.
             Conflict: The id that its sender chose for a file is taken.
+            EncryptedForAnother: A file is sealed to another key than it should be; told before it is read.
+            EncryptedPartDamaged: A part of one that is sealed cannot be opened.
+            WrongChecksum: What is in one that is sealed is not what its sender says.
         """
         if plan.octets is not None:
             octets = ArrivingOctets(http=http, name=plan.octets.wire)
@@ -112,7 +123,7 @@ class Bodies:
             return
         await self._check(http)
         async with self._announced(http, plan, caller) as receipt:
-            form = Form(receipt=receipt)
+            form = Form(receipt=receipt, sent=await self._sealed(http, plan, caller))
             try:
                 await self._read(http, plan, form)
                 yield _sources(http, form=form)
@@ -134,6 +145,20 @@ class Bodies:
         size_bytes = int(told) if _LENGTH.fullmatch(told) else http.content_length
         async with self.arrivals.arriving(file_id, caller, size_bytes) as receipt:
             yield receipt
+
+    async def _sealed(self, http: web.Request, plan: Plan[object], caller: Caller) -> SentSealed | None:
+        """What the headers say of files that are sealed already."""
+        wrap, recipient, sha256 = (
+            http.headers.get(name) if name in plan.by_wire else None
+            for name in (ENCRYPTED_KEY, ENCRYPTED_FOR, PLAIN_SHA256)
+        )
+        if wrap is None:
+            if recipient is not None or sha256 is not None:
+                raise InvalidRequest.one(ENCRYPTED_KEY, "it is missing")
+            return None
+        if sha256 is None or _SHA256.fullmatch(sha256) is None:
+            raise InvalidRequest.one(PLAIN_SHA256, "it has to be the 64 hexadecimal digits of a SHA-256")
+        return SentSealed(key=await self.sent_keys.opened(wrap, recipient, caller), sha256=sha256.lower())
 
     async def _json(self, http: web.Request) -> Json | NoBody:
         if (http.content_length or 0) > self.max_json_bytes:
@@ -160,7 +185,10 @@ class Bodies:
         """Refuse a form by its headers."""
         if http.content_type != FORM:
             raise WrongContentType(http.content_type, FORM)
-        if (http.content_length or 0) > self.max_upload_bytes + _FORM_OVERHEAD_BYTES:
+        most_bytes = self.max_upload_bytes
+        if ENCRYPTED_KEY in http.headers:
+            most_bytes = sealed_file.size_of(most_bytes, self.files.part_bytes)
+        if (http.content_length or 0) > most_bytes + _FORM_OVERHEAD_BYTES:
             raise TooLarge(self.max_upload_bytes)
         await self.files.check_room(http.content_length or 0)
 
@@ -188,13 +216,26 @@ class Bodies:
     async def _stage(self, part: BodyPartReader, form: Form) -> None:
         kind = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip()
         specimen = Specimen(part.filename or "", kind)
-        staged = await self.files.stage(
-            specimen.watched(_pieces(part, form.receipt)),
-            name=specimen.name,
-            content_type=kind,
-            limit_bytes=self.max_upload_bytes,
-            file_id=form.receipt.file_id if form.receipt is not None and not form.staged else None,
-        )
+        pieces = _pieces(part, form.receipt)
+        file_id = form.receipt.file_id if form.receipt is not None and not form.staged else None
+        if form.sent is not None:
+            staged = await self.files.stage_sealed(
+                pieces,
+                form.sent,
+                specimen.take,
+                name=specimen.name,
+                content_type=kind,
+                limit_bytes=self.max_upload_bytes,
+                file_id=file_id,
+            )
+        else:
+            staged = await self.files.stage(
+                specimen.watched(pieces),
+                name=specimen.name,
+                content_type=kind,
+                limit_bytes=self.max_upload_bytes,
+                file_id=file_id,
+            )
         form.staged.append(staged)
         form.files.append(
             (

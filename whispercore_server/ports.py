@@ -21,6 +21,7 @@ from whispercore.database.session import Database
 from whispercore.encryption.file_keys import FileKeys
 from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.encryption.master_key import MasterKey
+from whispercore.encryption.sent_keys import SentKeys
 from whispercore.encryption.sharing import FileSharing
 from whispercore.encryption.texts import TextKeys
 from whispercore.engines.engine import MakeEngine
@@ -93,6 +94,7 @@ class Ports:
     incidents: Incidents
     key_pairs: KeyPairs
     file_sharing: FileSharing
+    sent_keys: SentKeys
     files: Files
     arrivals: Arrivals
     stored_files: StoredFiles
@@ -172,6 +174,7 @@ class Ports:
             clock=clock,
             ids=ids,
         )
+        file_sharing = FileSharing(database, files, file_keys, audit=audit)
         models = ModelStore(settings.library)
         probe = Probe()
         fetcher = Fetcher(
@@ -231,7 +234,8 @@ class Ports:
             records=Records(database),
             incidents=Incidents(database, audit),
             key_pairs=key_pairs,
-            file_sharing=FileSharing(database, files, file_keys, audit=audit),
+            file_sharing=file_sharing,
+            sent_keys=SentKeys(key_pairs, file_sharing),
             files=files,
             arrivals=Arrivals(database, jobs.events, clock=clock, ids=ids),
             stored_files=StoredFiles(database),

@@ -20,6 +20,13 @@ UPLOAD_ID: Final = "X-Upload-ID"
 UPLOAD_LENGTH: Final = "X-Upload-Length"
 """The header in which he says how many bytes the file has, where the length of the request does not tell."""
 
+ENCRYPTED_KEY: Final = "X-Encrypted-Key"
+"""The header of a file that is sealed already, with the key that opens its parts, wrapped for the server."""
+ENCRYPTED_FOR: Final = "X-Encrypted-For"
+"""The header with the public key of its sender, if that is wrapped for him too."""
+PLAIN_SHA256: Final = "X-Plain-SHA256"
+"""The header with the SHA-256 of the file's own bytes."""
+
 
 class Unset(Enum):
     """The type of ``UNSET``."""

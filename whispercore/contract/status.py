@@ -13,6 +13,8 @@ STATUS: Final[dict[type[errors.WhispercoreError], HTTPStatus]] = {
     errors.SuspiciousInput: HTTPStatus.BAD_REQUEST,
     errors.UploadIncomplete: HTTPStatus.BAD_REQUEST,
     errors.WrongChecksum: HTTPStatus.BAD_REQUEST,
+    errors.EncryptedForAnother: HTTPStatus.BAD_REQUEST,
+    errors.EncryptedPartDamaged: HTTPStatus.BAD_REQUEST,
     errors.ModelError: HTTPStatus.BAD_REQUEST,
     errors.EngineMissing: HTTPStatus.BAD_REQUEST,
     errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,

@@ -41,9 +41,12 @@ def checked_recipient(text: str) -> str:
         raise ValueError("it is no public key of age, which begins with age1") from error
 
 
-def seal(data: bytes, recipient: str) -> bytes:
-    """An age file. Blocks, for 8 MB some hundredths of a second, without keeping other threads from their work."""
-    sealed: bytes = encrypt(data, [x25519.Recipient.from_str(recipient)])
+def seal(data: bytes, *recipients: str) -> bytes:
+    """An age file that each of them opens.
+
+    Blocks, for 8 MB some hundredths of a second, without keeping other threads from their work.
+    """
+    sealed: bytes = encrypt(data, [x25519.Recipient.from_str(recipient) for recipient in recipients])
     return sealed
 
 

@@ -21,6 +21,16 @@ from whispercore.encryption.key_pairs import WORKERS, KeyPairs
 
 
 @frozen(kw_only=True)
+class Brought:
+    """A wrap that the sender of a file has made."""
+
+    recipient: str
+    """Whom he made it for."""
+    wrap: str
+    """An age file in base64."""
+
+
+@frozen(kw_only=True)
 class FileKey:
     """The key of one file."""
 
@@ -28,6 +38,8 @@ class FileKey:
     """The public half, which its parts are sealed to."""
     identity: str = field(repr=False)
     """The secret half, which opens them."""
+    brought: Brought | None = None
+    """What its sender has wrapped himself, where the file came in sealed."""
 
     @classmethod
     def new(cls) -> Self:
@@ -58,7 +70,10 @@ class FileKeys:
     async def wrap(self, tx: AsyncConnection, file_id: str, key: FileKey, reader_id: str) -> None:
         """Let somebody read a file, in a transaction of the caller."""
         reader = await self.pairs.find(tx, reader_id)
-        wrap = base64.b64encode(age.seal(key.identity.encode(), reader.recipient)).decode()
+        if key.brought is not None and key.brought.recipient == reader.recipient:
+            wrap = key.brought.wrap
+        else:
+            wrap = base64.b64encode(age.seal(key.identity.encode(), reader.recipient)).decode()
         sealed = {"recipient": reader.recipient, "wrap": wrap}
         row = {"file_id": file_id, "reader_id": reader_id, "created_at": self._database.now(), **sealed}
         await upsert(tx, key_wraps, row, sealed)

@@ -49,6 +49,8 @@
     │   ├── QuotaExceeded        the caller's share of it is
     │   ├── UploadIncomplete     pieces of an upload are missing, or are not what they should be
     │   ├── WrongChecksum        bytes that came in are not those that were sent
+    │   ├── EncryptedForAnother  a recording came encrypted for another key
+    │   ├── EncryptedPartDamaged    a part of one that came encrypted cannot be opened
     │   ├── UploadExpired        an upload stood still for too long, and was given up
     │   ├── InternalError        the server failed
     │   ├── RemoteError          an error that this client does not know
@@ -162,7 +164,14 @@ from whispercore.errors.storage import (
     StorageError,
     WrongMasterKey,
 )
-from whispercore.errors.uploads import QuotaExceeded, UploadExpired, UploadIncomplete, WrongChecksum
+from whispercore.errors.uploads import (
+    EncryptedForAnother,
+    EncryptedPartDamaged,
+    QuotaExceeded,
+    UploadExpired,
+    UploadIncomplete,
+    WrongChecksum,
+)
 
 __all__ = [
     "BackupDamaged",
@@ -182,6 +191,8 @@ __all__ = [
     "DatabaseNotEmpty",
     "DatabaseUnreachable",
     "DownloadFailed",
+    "EncryptedForAnother",
+    "EncryptedPartDamaged",
     "EngineAway",
     "EngineCrashed",
     "EngineError",

@@ -44,6 +44,37 @@ class WrongChecksum(RequestError):
 
 
 @define
+class EncryptedForAnother(RequestError):
+    """A recording came in encrypted, and not for the key that it has to be encrypted for."""
+
+    code = "encrypted_for_another"
+    whose: str
+    """``the server`` or ``you``."""
+    public_key: str
+    """Theirs."""
+
+    def __str__(self) -> str:
+        return f"it is not encrypted for {self.whose}: the public key is {self.public_key}"
+
+
+@define
+class EncryptedPartDamaged(RequestError):
+    """A part of a recording that came in encrypted cannot be opened."""
+
+    code = "encrypted_part_damaged"
+    number: int
+    """Its place, from 0."""
+    part_bytes: int
+    """What each part but the last has to have in it."""
+
+    def __str__(self) -> str:
+        return (
+            f"part {self.number} cannot be opened: it was changed or cut off, was encrypted with another key than that "
+            f"which came with it, or the parts before it have not {self.part_bytes:,} bytes in them"
+        )
+
+
+@define
 class UploadExpired(RequestError):
     """Nothing came for too long, so the upload was given up."""
 

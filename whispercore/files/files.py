@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from whispercore.files.blobs import Blobs
 from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.files.parts import PART_BYTES, Parts, ahead
+from whispercore.files.sealed_staging import SealedStage, SentSealed
 from whispercore.files.sealing import Sealed, Sealing, in_clear, settle
 from whispercore.files.spool import Spool
 from whispercore.files.staging import Stage
@@ -134,6 +135,49 @@ class Files:
         """
         async with self.staging(
             name=name, content_type=content_type, limit_bytes=limit_bytes, file_id=file_id
+        ) as stage:
+            async for chunk in chunks:
+                await stage.write(chunk)
+            return await stage.finish()
+
+    async def stage_sealed(
+        self,
+        chunks: AsyncIterator[bytes],
+        sent: SentSealed,
+        seen: Callable[[memoryview], None],
+        *,
+        name: str | None,
+        content_type: str | None = None,
+        limit_bytes: int | None = None,
+        file_id: str | None = None,
+    ) -> Staged:
+        """Take a whole file in that its sender has sealed, part by part. What is not kept has to be discarded.
+
+        Args:
+            chunks: Its parts, one after the other, each an age file to the key that came with it.
+            sent: What came with it.
+            seen: Told the file's own bytes, one part after the other. They are gone when it is done.
+            name: What the sender calls it.
+            content_type: What the sender says it is.
+            limit_bytes: Of its own bytes; None for no limit.
+            file_id: What it will be, if that is settled.
+
+        Raises:
+            EncryptedPartDamaged: A part cannot be opened.
+            WrongChecksum: Its own bytes are not those that its sender says.
+            TooLarge: It is larger than ``limit_bytes``.
+            StorageFull: There is no room for it.
+        """
+        async with SealedStage(
+            self._parts,
+            file_id=file_id if file_id is not None else self._ids.new(),
+            name=clean_name(name),
+            content_type=clean_content_type(content_type),
+            limit_bytes=limit_bytes,
+            part_bytes=self.part_bytes,
+            sent=sent,
+            seen=seen,
+            writers=self._writers,
         ) as stage:
             async for chunk in chunks:
                 await stage.write(chunk)

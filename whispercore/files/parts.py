@@ -83,9 +83,23 @@ class Parts:
         """
         await self.check_room(len(data))
         stored = Stored.of(data) if key is None else await asyncio.to_thread(sealed, data, key.recipient, into)
+        await self._put(file_id, number, stored)
+        return stored
+
+    async def write_sealed(self, file_id: str, number: int, data: memoryview) -> Stored:
+        """Keep a part that came in sealed, as it came.
+
+        Raises:
+            StorageFull: There is no room for it.
+        """
+        await self.check_room(len(data))
+        stored = await asyncio.to_thread(Stored.as_sent, data)
+        await self._put(file_id, number, stored)
+        return stored
+
+    async def _put(self, file_id: str, number: int, stored: Stored) -> None:
         # The name is nobody else's, and where anything may lie, a store can be asked again when its answer was lost.
         await self.blobs.put(_staged_key(file_id, number), stored.data, mode="overwrite")
-        return stored
 
     async def read(
         self, file_id: str, part: Part, key: FileKey | None, spare: list[bytearray] | None = None

@@ -42,6 +42,11 @@ class Stored:
         """Bytes in clear."""
         return cls(data=data, encoding="clear", sha256=None)
 
+    @classmethod
+    def as_sent(cls, data: bytes | bytearray | memoryview) -> Self:
+        """An age file that came as it is. Blocks."""
+        return cls(data=data, encoding="age", sha256=hashlib.sha256(data).hexdigest())
+
 
 def sealed(data: bytes | bytearray | memoryview, recipient: str, into: bytearray | None = None) -> Stored:
     """Seal bytes to the public key of their file. Blocks.

@@ -123,12 +123,16 @@ class Stage:
             await self._cut()
         while self._writing:
             await self._settle()
+        staged = self._staged()
         self._finished = True
+        return staged
+
+    def _staged(self) -> Staged:
         return Staged(
             id=self.id,
             name=self._name,
             content_type=self._content_type,
-            size_bytes=self.size_bytes,
+            size_bytes=sum(part.size_bytes for part in self._written),
             sha256=self._whole.hexdigest(),
             parts=tuple(self._written),
             key=self._key,

@@ -126,11 +126,11 @@ class Specimen:
             self.take(piece)
             yield piece
 
-    def take(self, piece: bytes | bytearray) -> None:
+    def take(self, piece: bytes | bytearray | memoryview) -> None:
         """More of the upload."""
         self.size_bytes += len(piece)
         if len(self.head) < _HEAD_BYTES:
-            self.head += piece[: _HEAD_BYTES - len(self.head)]
+            self.head += bytes(piece[: _HEAD_BYTES - len(self.head)])
         end = bytes(piece[-_TAIL_BYTES:])
         self.tail = end if len(end) == _TAIL_BYTES else (self.tail + end)[-_TAIL_BYTES:]
 

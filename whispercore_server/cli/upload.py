@@ -12,6 +12,7 @@ import typer
 from whispercore_server.cli.remote import ApiKey, ServerUrl, connected
 
 if TYPE_CHECKING:
+    from whispercore.api.transcriber.job_options import JobOptions
     from whispercore_client import Client
     from whispercore_server.cli.terminal import Screen
 
@@ -34,6 +35,17 @@ def upload(
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", min=1, max=64, help="Chunks that are sent at once.")
     ] = 4,
+    encrypt: Annotated[
+        bool,
+        typer.Option(
+            "--encrypt",
+            help="Encrypt for the server before sending; in one request each, which begins anew when it breaks off.",
+        ),
+    ] = False,
+    own_key: Annotated[
+        str | None,
+        typer.Option("--own-key", metavar="KEY", help="With --encrypt: your public key, to encrypt for it too."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress bars.")] = False,
 ) -> None:
     """Send recordings to a server in chunks, and queue their transcription.
@@ -41,11 +53,18 @@ def upload(
     What was interrupted goes on where it was when the same command is given again. The id of each job is written to
     standard output.
     """
-    from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - the help does without it
+    from whispercore.api.transcriber.job_options import JobOptions  # noqa: PLC0415 - the help does without it
+    from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - as above
 
+    if own_key is not None and not encrypt:
+        raise typer.BadParameter("it is for --encrypt", param_hint="--own-key")
     screen = Screen(bars=not quiet)
     with connected(server, api_key) as client:
         for path in files:
+            if encrypt:
+                job_id = _sent_encrypted(client, path, own_key, JobOptions(model=model, language=language), screen)
+                typer.echo(f"{path}: {job_id}")
+                continue
             session_id, sums = _sent(client, path, server, parallel, screen)
             made = client.chunked_uploads.finalize(
                 session_id, model=model, language=language, chunk_checksums=sums, idempotency_key=session_id
@@ -74,6 +93,14 @@ def _sent(client: Client, path: Path, server: str, parallel: int, screen: Screen
             begun.forget()  # it is over
             sent = client.upload_file(path, parallel=parallel, on_progress=on_progress, on_begin=begun.remember)
         return sent.session_id, list(sent.chunk_checksums)
+
+
+def _sent_encrypted(client: Client, path: Path, own_key: str | None, options: JobOptions, screen: Screen) -> str:
+    from whispercore_server.cli.bars import download_bar  # noqa: PLC0415 - rich, for those who print
+
+    with download_bar(path.name, screen.console) as on_upload:
+        sent = client.with_options(on_upload=on_upload).upload_encrypted(path, own_key=own_key, options=options)
+    return sent.job_id or ""
 
 
 class _Begun:

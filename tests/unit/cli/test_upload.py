@@ -66,6 +66,19 @@ def test_what_is_over_is_begun_anew(running: Live, state: Path) -> None:
     assert upload(running, path).exit_code == 0
 
 
+def test_recordings_are_encrypted_before_they_are_sent(running: Live, state: Path) -> None:
+    path = AUDIO / "clip05-en.wav"
+    done = upload(running, path, "--encrypt")
+    assert done.exit_code == 0, done.output
+    with Client(running.url, api_key=ADMIN_KEY) as client:
+        assert client.jobs.get(done.stdout.split()[-1]).filename == path.name
+        own_key = client.files_v1.keys.me().public_key
+    assert upload(running, path, "--encrypt", "--own-key", own_key).exit_code == 0
+    assert upload(running, path, "--encrypt", "--own-key", "age1nonsense").exit_code == ExitCode.USAGE
+    assert upload(running, path, "--own-key", own_key).exit_code == ExitCode.USAGE
+    assert not state.exists()
+
+
 def test_what_cannot_be_sent(running: Live, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del state
     assert upload(running, "missing.wav").exit_code != 0

@@ -12,11 +12,24 @@ from whispercore.api.files_v1.dialect import FilesV1Group
 from whispercore.api.transcriber.job_options import JobOptions
 from whispercore.api.v1.jobs import Status
 from whispercore.contract.endpoint import Download, Endpoint, Listing, Stream
-from whispercore.contract.fields import UPLOAD_ID, UPLOAD_LENGTH, Upload, between, header, told, upload
+from whispercore.contract.fields import (
+    ENCRYPTED_FOR,
+    ENCRYPTED_KEY,
+    PLAIN_SHA256,
+    UPLOAD_ID,
+    UPLOAD_LENGTH,
+    Upload,
+    between,
+    header,
+    told,
+    upload,
+)
 from whispercore.contract.group import T_co
 from whispercore.contract.messages import Event
 from whispercore.errors import (
     Conflict,
+    EncryptedForAnother,
+    EncryptedPartDamaged,
     KeyReused,
     MediaError,
     ModelError,
@@ -25,6 +38,7 @@ from whispercore.errors import (
     RangeNotSatisfiable,
     StorageFull,
     Unavailable,
+    WrongChecksum,
 )
 
 
@@ -41,6 +55,23 @@ class UploadFile(JobOptions):
         default=None,
         validator=between(0, 10**15),
         metadata=header(UPLOAD_LENGTH, "Bytes of the file, for its progress, where the request has no Content-Length."),
+    )
+    encrypted_key: str | None = field(
+        default=None,
+        repr=False,
+        metadata=header(
+            ENCRYPTED_KEY,
+            "Of a file that is encrypted already: the secret key that opens its parts, as an age file in base64 that "
+            "was encrypted for the public key of the server.",
+        ),
+    )
+    encrypted_for: str | None = field(
+        default=None,
+        metadata=header(ENCRYPTED_FOR, "The public key of the caller, if the other header was encrypted for it too."),
+    )
+    plain_sha256: str | None = field(
+        default=None,
+        metadata=header(PLAIN_SHA256, "SHA-256 of a file that is encrypted already, before it was; in hexadecimal."),
     )
 
 
@@ -174,8 +205,19 @@ class Files(FilesV1Group[T_co], Generic[T_co]):
         scope="jobs:create",
         limit="upload",
         status=201,
-        errors=(NotMedia, MediaError, ModelError, StorageFull, Unavailable, KeyReused, Conflict),
-        doc="Upload a recording and queue its transcription.",
+        errors=(
+            NotMedia,
+            MediaError,
+            ModelError,
+            StorageFull,
+            Unavailable,
+            KeyReused,
+            Conflict,
+            EncryptedForAnother,
+            EncryptedPartDamaged,
+            WrongChecksum,
+        ),
+        doc="Upload a recording, which may be encrypted already, and queue its transcription.",
     )
     list = Listing(
         "GET",

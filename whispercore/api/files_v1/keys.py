@@ -40,6 +40,21 @@ class PublicKey:
 
 
 @frozen(kw_only=True)
+class ServerKeyWanted:
+    """What recordings are encrypted for before they are sent."""
+
+
+@frozen(kw_only=True)
+class ServerKey:
+    """What recordings are encrypted for before they are sent."""
+
+    public_key: str
+    """As age writes it: the key of a recording is encrypted for it."""
+    part_bytes: int
+    """Bytes of the recording in each of its parts but the last."""
+
+
+@frozen(kw_only=True)
 class FileRef:
     """One file."""
 
@@ -103,6 +118,14 @@ class Keys(FilesV1Group[T_co], Generic[T_co]):
         scope="users:write",
         person_only=True,
         doc="Have a public key of one's own. The server cannot open what is wrapped for it.",
+    )
+    server = Endpoint(
+        "GET",
+        "/api/v1/keys/server",
+        ServerKeyWanted,
+        ServerKey,
+        scope="jobs:create",
+        doc="The public key of the server, for recordings that are encrypted before they are sent.",
     )
     get = Endpoint(
         "GET",

@@ -13,6 +13,8 @@ from whispercore.api.files_v1.keys import (
     MyKey,
     PublicKey,
     ReplaceKey,
+    ServerKey,
+    ServerKeyWanted,
     ShareRef,
 )
 from whispercore.encryption.key_pairs import KeyPair
@@ -38,6 +40,12 @@ class KeysHandlers:
     async def replace(self, request: ReplaceKey, caller: Caller) -> PublicKey:
         """The secret half of the old one is forgotten."""
         return _public(await self.ports.file_sharing.replace_key(caller, request.public_key))
+
+    @serves(Keys.server)
+    async def server(self, request: ServerKeyWanted, caller: Caller) -> ServerKey:
+        """The public half of what the workers open recordings with."""
+        del request, caller
+        return ServerKey(public_key=await self.ports.sent_keys.public_key(), part_bytes=self.ports.files.part_bytes)
 
     @serves(Keys.get)
     async def get(self, request: FileRef, caller: Caller) -> FileKey:
