@@ -64,6 +64,7 @@ def test_everything_is_looked_at() -> None:
         "cuda",
         "diarize",
         "documents",
+        "encryption",
         "faster-whisper",
         "microphone",
     } == {one["name"] for one in report["extras"]}
