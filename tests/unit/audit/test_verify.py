@@ -19,6 +19,7 @@ from whispercore.clock import SystemClock
 from whispercore.database.session import Database
 from whispercore.database.tables import audit_events, audit_head
 from whispercore.ids import Uuid7Ids
+from whispercore.testing import FakeClock
 
 
 async def test_a_trail_that_nobody_touched_is_whole(installation: Installation, audit: Audit) -> None:
@@ -158,6 +159,19 @@ async def test_the_trail_tells_of_an_older_state_for_ever(installation: Installa
         (told,) = found.recorded
         assert told.startswith("event 4: an older state was put back")
         assert (await installation.verified(database, known=4)).is_whole
+
+
+async def test_a_machine_that_joins_others_has_no_copy_yet(postgres_url: str, tmp_path: Path) -> None:
+    clock, key = FakeClock(), AuditKey(tmp_path / "audit.key")
+    async with Database(postgres_url, clock=clock) as database:
+        for machine in ("first", "second", "first"):
+            folder = tmp_path / machine
+            folder.mkdir(exist_ok=True)
+            audit = Audit(database, clock=clock, ids=Uuid7Ids(clock), key=key, head_file=folder / "audit-head.json")
+            await audit.open()
+            await fill(audit, 2)
+            await audit.close()
+            assert (await verify(database, key, audit.head_file)).is_whole
 
 
 async def test_a_copy_of_the_head_that_is_gone_is_missed(installation: Installation) -> None:
