@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 import psutil
 
 
@@ -16,3 +19,15 @@ def lives(process: psutil.Process, service: str = "") -> bool:
         return process.status() != psutil.STATUS_ZOMBIE and service in " ".join(process.cmdline())
     except psutil.Error:  # it ended since it was listed
         return False
+
+
+def left(processes: Sequence[psutil.Process], within_s: float = 2.0) -> list[psutil.Process]:
+    """Those that still live after a while; as soon as none does, it returns.
+
+    Who has ended and was not buried yet does not live: orphans are buried by the first process of the machine, which
+    may take its time.
+    """
+    deadline = time.monotonic() + within_s
+    while (alive := [process for process in processes if lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return alive

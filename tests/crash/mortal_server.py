@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from attrs import define
 
-from tests.processes import descendants
+from tests.processes import descendants, left
 
 ROOT = Path(__file__).parents[2]
 KEY = "an-administrators-key-for-crash-tests"
@@ -74,7 +74,7 @@ class Server:
         assert self.process.stderr is not None
         self.process.stderr.close()
         self.process = None
-        return psutil.wait_procs(children, timeout=10)[1]
+        return left(children)
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:

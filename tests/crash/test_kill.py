@@ -16,7 +16,7 @@ from attrs import define
 
 import whispercore
 from tests.installation import EVE, Installation, installation
-from tests.processes import descendants
+from tests.processes import descendants, left
 from whispercore.jobs.job import Job, State
 from whispercore.tasks.options import TranscribeOptions
 
@@ -57,7 +57,7 @@ class Victim:
         self.kills += 1
 
     def kill(self) -> list[psutil.Process]:
-        """The worker itself; who is left of its children soon after."""
+        """The worker itself; who is left of its children two seconds later."""
         assert self.process is not None
         assert self.process.poll() is None, "it died by itself"
         children = descendants(of=self.process.pid)
@@ -65,7 +65,7 @@ class Victim:
         self.process.wait()
         self.process = None
         self.kills += 1
-        return psutil.wait_procs(children, timeout=10)[1]
+        return left(children)
 
 
 @pytest.fixture
