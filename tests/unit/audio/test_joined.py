@@ -89,6 +89,19 @@ def test_a_sealed_part_that_has_changed_is_not_read(tmp_path: Path, at: int) -> 
         file.read()
 
 
+def test_a_sealed_part_is_opened_piece_by_piece(tmp_path: Path) -> None:
+    """Its second piece is damaged, and the first is read all the same: no more is opened, or in memory, than is asked."""
+    secret, data = age.new_identity(), os.urandom(100_000)
+    stored = bytearray(sealed(data, age.recipient_of(secret)).data)
+    stored[(1 << 16) + 500] ^= 1
+    path = tmp_path / "damaged"
+    path.write_bytes(stored)
+    with opened([path], Seal(identity=secret, encodings=("age",), sizes=(len(data),))) as file:
+        assert file.read(1000) == data[:1000]
+        with pytest.raises(OSError, match=r"^part 0: "):
+            file.read()
+
+
 @pytest.mark.parametrize("encoding", ["age", "zstd+age"])
 def test_a_sealed_part_of_another_size_is_not_read(tmp_path: Path, encoding: Encoding) -> None:
     secret = age.new_identity()
