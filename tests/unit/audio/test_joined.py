@@ -90,7 +90,7 @@ def test_a_sealed_part_that_has_changed_is_not_read(tmp_path: Path, at: int) -> 
 
 
 def test_a_sealed_part_is_opened_piece_by_piece(tmp_path: Path) -> None:
-    """Its second piece is damaged, and the first is read all the same: no more is opened, or in memory, than is asked."""
+    """Its second piece is damaged, and the first is read all the same: no more is opened than is asked for."""
     secret, data = age.new_identity(), os.urandom(100_000)
     stored = bytearray(sealed(data, age.recipient_of(secret)).data)
     stored[(1 << 16) + 500] ^= 1
