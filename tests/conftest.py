@@ -34,6 +34,7 @@ def _no_network_and_no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     patch = pytest.MonkeyPatch()
     patch.setenv("WHISPERCORE_MODELS", str(tmp_path_factory.mktemp("models")))
     patch.setenv("WHISPERCORE_OFFLINE", "1")
+    patch.setenv("WHISPERCORE_DECODER_READY", "0")  # most servers here are asked for little, and end soon
     patch.delenv("WHISPERCORE_MODEL", raising=False)
     yield
     patch.undo()

@@ -48,6 +48,7 @@ def settings_for(folder: Path, **changes: Any) -> ServerSettings:
         "admin_key": ADMIN_KEY,
         "rate_profile": "none",
         "lockout": False,
+        "decoder_ready": False,
         "library": library,
     }
     return ServerSettings(**{"data": folder, **usual, **changes})

@@ -176,7 +176,7 @@ class Ports:
         )
         file_sharing = FileSharing(database, files, file_keys, audit=audit)
         models = ModelStore(settings.library)
-        probe = Probe()
+        probe = Probe(ready=settings.decoder_ready)
         fetcher = Fetcher(
             files,
             allow_internal=settings.allow_internal_addresses,

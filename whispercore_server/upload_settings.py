@@ -84,6 +84,16 @@ class UploadSettings(StorageSettings):
         ),
     )
 
+    decoder_ready: bool = field(
+        default=True,
+        metadata=setting(
+            "WHISPERCORE_DECODER_READY",
+            "Whether a decoder waits for the next recording, so that its upload is answered sooner; it takes some "
+            "50 MB all the time (1 or 0).",
+            parsers.flag,
+        ),
+    )
+
     @property
     def part_bytes(self) -> int:
         """The parts that new recordings are stored in."""

@@ -161,6 +161,11 @@ def start_early() -> None:
     supervisor.start_early(SERVICE, _ENVIRONMENT)
 
 
+def end_early() -> None:
+    """End the child that was started early, if no reader has asked for it."""
+    supervisor.end_early(SERVICE, _ENVIRONMENT)
+
+
 def _forget() -> None:
     """In a forked process the children are the parent's: begin anew."""
     global _default, _default_lock

@@ -11,7 +11,6 @@ import atexit
 import collections
 import contextlib
 import io
-import itertools
 import json
 import logging
 import os
@@ -35,8 +34,10 @@ Isolation = Literal["process", "none"]
 _STDERR_BYTES = 8192
 _log = logging.getLogger(__name__)
 _living: weakref.WeakSet[Child] = weakref.WeakSet()
-_early: dict[tuple[str, frozenset[tuple[str, str]]], list[subprocess.Popen[bytes]]] = {}
+_Kind = tuple[str, frozenset[tuple[str, str]]]
+_early: dict[_Kind, subprocess.Popen[bytes]] = {}
 """Processes that were started early, by what they are."""
+_early_lock = threading.Lock()
 
 
 @frozen
@@ -203,21 +204,47 @@ def start_early(name: str, environment: Mapping[str, str] | None = None) -> None
         name: As for ``Child``.
         environment: As for ``Child``; another child with the same ones gets the process.
     """
-    waiting = _early.setdefault(_kind(name, environment), [])
-    if not waiting:
-        waiting.append(_start(name, environment))
+    kind = _kind(name, environment)
+    with _early_lock:
+        waiting = _early.get(kind)
+        if waiting is None or _has_ended(waiting):
+            _early[kind] = _start(name, environment)
 
 
-def _kind(name: str, environment: Mapping[str, str] | None) -> tuple[str, frozenset[tuple[str, str]]]:
+def end_early(name: str, environment: Mapping[str, str] | None = None) -> None:
+    """End a process that was started early, if nobody has asked for it so far."""
+    with _early_lock:
+        process = _early.pop(_kind(name, environment), None)
+    if process is not None:
+        _end(process)
+
+
+def _kind(name: str, environment: Mapping[str, str] | None) -> _Kind:
     return name, frozenset((environment or {}).items())
 
 
 def _spawn(name: str, environment: Mapping[str, str] | None) -> tuple[subprocess.Popen[bytes], BinaryIO, BinaryIO]:
-    try:
-        process = _early[_kind(name, environment)].pop()
-    except (KeyError, IndexError):
+    with _early_lock:
+        process = _early.pop(_kind(name, environment), None)
+    if process is None or _has_ended(process):
         process = _start(name, environment)
     return process, cast("BinaryIO", process.stdout), cast("BinaryIO", process.stdin)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether one that was started early is gone: the system takes such processes first when memory runs out."""
+    if process.poll() is None:
+        return False
+    _end(process)
+    return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _start(name: str, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
@@ -268,18 +295,19 @@ def _close_all() -> None:
     children = list(_living)
     for child in children:
         child.kill("the program ends")
-    for process in itertools.chain.from_iterable(_early.values()):
-        process.kill()
-        process.wait()
+    for process in _early.values():
+        _end(process)
 
 
 def _forget_all() -> None:
+    global _early_lock  # noqa: PLW0603 (there is one for each process)
     for child in list(_living):
         child._forget()  # noqa: SLF001
-    for process in itertools.chain.from_iterable(_early.values()):
+    for process in _early.values():
         _disown(process)
     _living.clear()
     _early.clear()
+    _early_lock = threading.Lock()  # whoever held it is not here any more
 
 
 def _disown(process: subprocess.Popen[bytes]) -> None:

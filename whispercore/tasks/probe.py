@@ -13,7 +13,7 @@ from whispercore.audio import MAX_WINDOW_S
 from whispercore.audio.decoder import Decoder, Sound
 from whispercore.audio.joined import PartFiles, opened
 from whispercore.audio.messages import Channels
-from whispercore.audio.readers import Readers
+from whispercore.audio.readers import Readers, end_early, start_early
 from whispercore.audio.signature import missing_end
 from whispercore.engines.engine import Control
 from whispercore.errors import Cancelled, DamagedMedia, NoSound, TruncatedMedia
@@ -30,15 +30,40 @@ class Probe:
         at_once: How many at the same time; the others wait.
         limit_s: Seconds for one recording.
         readers: Decoder children that may wait for an owner's next recording; made, and closed, here if not given.
+        ready: Whether a decoder child that has seen no recording waits for the next one, once ``get_ready`` is called:
+            so looking adds neither the time that one takes to start nor its memory.
     """
 
-    def __init__(self, *, at_once: int = 2, limit_s: float = 20.0, readers: ReadersByOwner | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        at_once: int = 2,
+        limit_s: float = 20.0,
+        readers: ReadersByOwner | None = None,
+        ready: bool = False,
+    ) -> None:
         self._threads = ThreadPoolExecutor(at_once, "whispercore-probe")
         self._limit_s = limit_s
         self.readers = readers if readers is not None else ReadersByOwner()
         """For the jobs that are going to read the same recordings."""
         self._own_readers = self.readers if readers is None else None
         self._looking: set[Control] = set()
+        self._ready = ready
+        self._getting_ready = threading.Lock()
+
+    def get_ready(self) -> None:
+        """Have a decoder child wait for the next recording, if there is to be one. Returns at once."""
+        if self._ready:
+            self._threads.submit(self._start_early)
+
+    def _start_early(self) -> None:
+        with self._getting_ready:
+            if self._ready:  # it was not closed meanwhile
+                start_early()
+
+    def _end_early(self) -> None:
+        with self._getting_ready:
+            end_early()
 
     async def look(
         self,
@@ -82,11 +107,15 @@ class Probe:
         finally:
             control.cancel()
             self._looking.discard(control)
+            self.get_ready()  # a child is ended with a long recording, or a bad one
 
     def close(self) -> None:
         """Stop looking. Returns at once."""
         for control in tuple(self._looking):
             control.cancel()  # also those that wait: their turn comes, and ends at once
+        if self._ready:
+            self._ready = False
+            self._threads.submit(self._end_early)
         self._threads.shutdown(wait=False)
         if self._own_readers is not None:
             self._own_readers.close()

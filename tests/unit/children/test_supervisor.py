@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.children import echo
 from whispercore.children import supervisor
-from whispercore.children.supervisor import Child, Exit, Isolation, start_early
+from whispercore.children.supervisor import Child, Exit, Isolation, end_early, start_early
 
 
 class Listener:
@@ -158,7 +158,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_started_early_it_is_the_next_child() -> None:
     start_early("tests.unit.children.echo")
     start_early("tests.unit.children.echo")
-    (process,) = supervisor._early["tests.unit.children.echo", frozenset()]
+    process = supervisor._early["tests.unit.children.echo", frozenset()]
     first, second = Listener(), Listener()
     assert first.child.pid == process.pid != second.child.pid
     for listener in (first, second):
@@ -170,10 +170,28 @@ def test_started_early_it_is_the_next_child() -> None:
 def test_started_early_with_another_environment_it_is_not() -> None:
     start_early("tests.unit.children.echo", {"X": "1"})
     listener = Listener()
-    (process,) = supervisor._early.pop(("tests.unit.children.echo", frozenset({("X", "1")})))
+    process = supervisor._early["tests.unit.children.echo", frozenset({("X", "1")})]
     assert listener.child.pid != process.pid
     listener.child.close()
-    process.communicate(timeout=10)
+    end_early("tests.unit.children.echo", {"X": "1"})
+    assert process.returncode is not None
+    end_early("tests.unit.children.echo", {"X": "1"})
+
+
+@pytest.mark.parametrize("start_again", [True, False])
+def test_started_early_and_gone_meanwhile_it_is_not_the_next_child(*, start_again: bool) -> None:
+    start_early("tests.unit.children.echo")
+    process = supervisor._early["tests.unit.children.echo", frozenset()]
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(60)
+    if start_again:
+        start_early("tests.unit.children.echo")
+        assert supervisor._early["tests.unit.children.echo", frozenset()].pid != process.pid
+    listener = Listener()
+    listener.child.send(echo.Say("hello"))
+    assert listener.heard.get(timeout=60) == (echo.Say("hello"), b"")
+    listener.child.close()
+    assert ("tests.unit.children.echo", frozenset()) not in supervisor._early
 
 
 def test_started_early_and_never_asked_for_it_ends_with_its_parent() -> None:
@@ -181,7 +199,7 @@ def test_started_early_and_never_asked_for_it_ends_with_its_parent() -> None:
 import os
 from whispercore.children import supervisor
 supervisor.start_early("tests.unit.children.echo")
-(process,), = supervisor._early.values()
+(process,) = supervisor._early.values()
 if not os.fork():
     assert not supervisor._early
     os._exit(0)

@@ -39,7 +39,7 @@ def test_children_begin_before_the_command_line_is_read(command: str, started: i
         "cli = types.ModuleType('whispercore_server.cli')\n"
         "def main():\n"
         "    from whispercore.children import supervisor\n"
-        "    processes = [one for waiting in supervisor._early.values() for one in waiting]\n"
+        "    processes = supervisor._early.values()\n"
         "    assert all(process.poll() is None for process in processes)\n"
         "    print(len(processes), 'typer' in sys.modules)\n"
         "cli.main = main\n"

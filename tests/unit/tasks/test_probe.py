@@ -166,3 +166,27 @@ async def test_closing_ends_those_that_look(audio: Path) -> None:
     probe.close()
     done = await asyncio.gather(*looking, return_exceptions=True)
     assert [type(item) for item in done] == [Cancelled] * 3
+
+
+async def test_a_decoder_that_has_seen_nothing_waits_for_the_next_recording(audio: Path, tmp_path: Path) -> None:
+    probe = Probe(ready=True)
+    before = {child.pid for child in descendants("audio.child")}
+
+    def waiting() -> set[int]:
+        return {child.pid for child in descendants("audio.child")} - before
+
+    probe.get_ready()
+    await until(lambda: len(waiting()) == 1)
+    (first,) = waiting()
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"nothing")
+    with pytest.raises(NotMedia):
+        await probe.look(bad, name="bad.wav", owner_id="mallory")
+    await until(lambda: len(waiting()) == 1 and waiting() != {first})  # it was used, and another one is there
+    await probe.look(audio / "clip01-en.wav", name="clip.wav", owner_id="eve")
+    await until(lambda: len(waiting()) == 2)  # hers, and the next one
+    probe.close()
+    await until(lambda: not waiting())
+    with pytest.raises(RuntimeError):
+        await probe.look(audio / "clip01-en.wav", name="clip.wav", owner_id="eve")
+    assert not waiting()
