@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from whispercore import tracing
+from whispercore_server import log_stream
 from whispercore_server.measuring import REQUESTS
 from whispercore_server.request_info import REQUEST_ID_NOW
 from whispercore_server.settings import ServerSettings
@@ -33,7 +34,7 @@ def configure(settings: ServerSettings) -> None:
         return
     form = settings.log_format
     is_text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler()
+    handler = log_stream.to_stderr()
     handler.setFormatter(_text() if is_text else _json())
     root.addHandler(handler)
     root.setLevel(logging.WARNING)

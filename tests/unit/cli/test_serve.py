@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 
 from whispercore_server.cli.exits import ExitCode
 
@@ -37,6 +38,15 @@ def test_from_start_to_end(environment: dict[str, str], tmp_path: Path, number: 
     assert {path.name for path in data.parent.iterdir()} == {"data"}
     with server(environment, data) as (running, _):
         assert KEY.findall(running.stop()) == [], "the key is shown only once"
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up(environment: dict[str, str], tmp_path: Path) -> None:
+    logging = environment | {"WHISPERCORE_LOG_REQUESTS": "1"}
+    with server(logging, tmp_path) as (running, url), requests.Session() as session:
+        for _ in range(600):  # the pipe has room for less than half of what is said about these
+            assert session.get(f"{url}/api/jobs/", timeout=60).status_code in {401, 429}
+        said = running.stop()
+    assert 0 < said.count("/api/jobs/") < 600
 
 
 def test_a_key_of_the_environment_is_never_shown(environment: dict[str, str], tmp_path: Path) -> None:
