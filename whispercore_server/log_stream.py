@@ -45,15 +45,12 @@ class Unblocked(logging.StreamHandler[TextIO]):
 
     def _written(self, record: logging.LogRecord) -> bool:
         line = ("\n" if self._is_cut else "") + self.format(record) + self.terminator
-        data = memoryview(line.encode(errors="backslashreplace"))
-        self._is_cut = False
-        begun = False
+        data = memoryview(line.encode(self.stream.encoding, errors="backslashreplace"))
         while data:
             if not self._room.poll(0):
-                self._is_cut = begun
                 return False
             data = data[os.write(self.stream.fileno(), data[:_PIECE_BYTES]) :]
-            begun = True
+            self._is_cut = bool(data)
         return True
 
 

@@ -19,7 +19,7 @@ _LINE = "x" * 100
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, TextIO]]:
     reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as stream:
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
         yield reading, stream
     os.close(reading)
 
@@ -69,16 +69,17 @@ def test_a_long_record_that_has_to_be_cut_spoils_no_other(pipe: tuple[int, TextI
     reading, stream = pipe
     handler = Unblocked(stream)
     handler.emit(record("y" * 1_000_000))
+    handler.emit(record("not even begun"))
     cut = read(reading)
     assert set(cut) == {"y"}
     handler.emit(record("later"))
-    assert read(reading) == "\nthe log is read too slowly; records left out: 1\nlater\n"
+    assert read(reading) == "\nthe log is read too slowly; records left out: 2\nlater\n"
 
 
 def test_a_reader_that_is_gone_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "w") as stream:
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
         Unblocked(stream).emit(record("into the void"))
     assert "BrokenPipeError" in capsys.readouterr().err
 
