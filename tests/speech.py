@@ -28,6 +28,12 @@ def samples(name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return (raw.astype(np.float32) / np.float32(32768)).reshape(-1).astype(np.float32)
 
 
+def in_languages(path: Path, *names: str, pause_s: float = 2.0) -> Path:
+    """Recordings one after the other, with silence between, in a file."""
+    pause = np.zeros(round(16_000 * pause_s), np.float32)
+    return write_wav(path, np.concatenate([part for name in names for part in (samples(name), pause)]))
+
+
 def words(text: str) -> list[str]:
     return re.sub(r"[^\w' ]", " ", text.lower()).split()
 

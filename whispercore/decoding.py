@@ -16,14 +16,24 @@ from whispercore.audio.decoder import Decoder
 from whispercore.audio.timemap import mapped
 from whispercore.background import result_of, went_wrong
 from whispercore.checkpoints import FinishedWindow, Past
-from whispercore.detection import Language, detectable, likeliest
-from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
+from whispercore.detection import SWITCHING_WINDOW_S, EachWindow, Language, detectable, likeliest
+from whispercore.engines.engine import (
+    Control,
+    Decode,
+    Decoded,
+    DetectedLanguage,
+    Engine,
+    Options,
+    Window,
+    decode_alone,
+)
 from whispercore.engines.pool import Lease
 from whispercore.engines.succession import Succession
 from whispercore.errors import EngineAway, EngineFailed, IncompleteMedia, NoSound
 from whispercore.order import Order
 from whispercore.pipeline import TICK_S, Pipeline, Steps
 from whispercore.speakers.assignment import Assign
+from whispercore.spoken import spoken_languages
 from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
 
 _USUAL_FILL: Final = 5 / 6
@@ -68,6 +78,8 @@ class Decoding:
     fingerprint: Fingerprint = field(init=False)
     ahead: int = field(init=False)
     broken: IncompleteMedia | None = None
+    how: Decode = decode_alone
+    """What is done with each window."""
     n_cut: int = 0
     cut_s: float = 0.0
     all_cut: bool = False
@@ -87,6 +99,8 @@ class Decoding:
         own_s = self.engine.capabilities.max_window_s if len(models) == 1 else None
         longest_s = own_s if own_s is not None else MAX_WINDOW_S
         self.window_s = min(longest_s, *(model.window_s for model in models))
+        if self._switches:
+            self.window_s = min(self.window_s, SWITCHING_WINDOW_S)
         self._adopt(self.engine)
 
     def _adopt(self, engine: Engine) -> None:
@@ -120,10 +134,13 @@ class Decoding:
         finished = {(window.channel, window.index): window for window in past.windows}
         windows = self._windows()
         language, held = yield from self._language(past.language, windows)
+        if self._switches:
+            self.how = EachWindow(language)
+            asked = self.pipeline.options
+        else:
+            asked = evolve(self.pipeline.options, language=language.code, languages=())
         options = evolve(
-            self.pipeline.options,
-            language=language.code,
-            languages=(),
+            asked,
             words=self._keeps_words(),
             short_audio_context=self.fingerprint.short_audio_context,
         )
@@ -145,6 +162,11 @@ class Decoding:
         yield self._place(self.order.rest())
         self._finish(language)
 
+    @property
+    def _switches(self) -> bool:
+        """Whether each window is in a language of its own."""
+        return self.pipeline.options.code_switching
+
     def _keeps_words(self) -> bool:
         """Speakers are told apart by words where the engine has them."""
         wanted = self.pipeline.diarization
@@ -153,7 +175,7 @@ class Decoding:
 
     def _windows(self) -> Iterator[Window]:
         try:
-            yield from self.decoder.windows(self.window_s)
+            yield from self.decoder.windows(self.window_s, packed=not self._switches)
         except IncompleteMedia as error:
             self.broken = error
 
@@ -204,7 +226,7 @@ class Decoding:
         control = Control(note)
         undo = self.pipeline.control.on_cancel(control.cancel)
         lease = self.succession.lease
-        future = lease.decode(window, options, control, self.pipeline.lane)
+        future = lease.decode(window, options, control, self.pipeline.lane, how=self.how)
         self.pending[future] = _Sent(number, window, length_s, options, lease, self.fingerprint)
         future.add_done_callback(lambda _: undo())
 
@@ -291,6 +313,9 @@ class Decoding:
             raise NoSound(decoder.name, f"its {decoder.sound.codec} track is empty")
         if error is not None and damage is None:
             damage = Damage(kind=error.code, found=error.found, read_s=error.read_s, declared_s=error.declared_s)
+        spoken = spoken_languages(self.segments)
+        if spoken:
+            language = Language(spoken[0].code, spoken[0].probability)
         latest = self.fingerprint if self.fingerprint in self.used or not self.used else list(self.used)[-1]
         transcript = Transcript(
             segments=tuple(self.segments),

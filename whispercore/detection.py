@@ -1,13 +1,14 @@
-"""Which language a recording is in, by its first windows."""
+"""Which language a recording is in, by its first windows, or each of its windows by itself."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from whispercore.engines.engine import DetectedLanguage, Window
+from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
 from whispercore.errors import InvalidOption
 from whispercore.transcript import Segment
 
@@ -16,6 +17,8 @@ Look = Callable[[Window], Generator[list[Segment], None, DetectedLanguage]]
 _SURE = 0.5
 _MOST_WINDOWS = 3
 """When the language of the first window is less likely than ``_SURE`` (music, silence), so many are looked at."""
+SWITCHING_WINDOW_S: Final = 10.0
+"""The longest window where each is in a language of its own: a change is heard after so much speech at the latest."""
 
 
 @frozen
@@ -76,3 +79,41 @@ def combined(seen: Sequence[DetectedLanguage], allowed: Sequence[str]) -> Detect
     total = sum(mean.values()) if allowed else 1.0
     code = max(mean, key=lambda name: mean[name])
     return DetectedLanguage(code=code, probability=min(1.0, mean[code] / total) if total else 0.0)
+
+
+@frozen
+class EachWindow:
+    """Decodes a window in the language that is spoken in it, and says so in its segments."""
+
+    recording: Language
+    """What the first windows are in. One that is not clear is heard together with them."""
+
+    def __call__(self, engine: Engine, window: Window, options: Options, control: Control) -> Decoded:
+        """What is heard in the window. Which windows came before does not matter.
+
+        Raises:
+            InvalidOption: The engine knows none of the languages that are allowed.
+            WhispercoreError: As for ``Engine.decode``.
+        """
+        language = self._spoken(engine, window, options.languages, control)
+        own = evolve(options, language=language.code, languages=(), code_switching=False)
+        decoded = engine.decode([window], own, control)[0]
+        return evolve(
+            decoded,
+            segments=tuple(
+                evolve(one, language=language.code, language_probability=language.probability)
+                for one in decoded.segments
+            ),
+        )
+
+    def _spoken(self, engine: Engine, window: Window, languages: Sequence[str], control: Control) -> Language:
+        recording, can = self.recording, engine.capabilities
+        if recording.probability is None or not can.detects_language:
+            return recording
+        allowed = detectable(languages, can.languages)
+        seen = engine.detect_language(window, control)
+        found = combined([seen], allowed)
+        if found.probability < _SURE:
+            whole = DetectedLanguage(code=recording.code, probability=recording.probability)
+            found = combined([seen, whole], allowed)
+        return Language(found.code, round(found.probability, 4))

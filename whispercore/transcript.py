@@ -12,6 +12,7 @@ from attrs import field, frozen
 from whispercore.languages import joined
 from whispercore.quality import Quality
 from whispercore.sentences import Paragraph, Sentence, paragraphs, sentences
+from whispercore.spoken import SpokenLanguage, spoken_languages
 
 if TYPE_CHECKING:
     from whispercore.formats.options import (
@@ -60,6 +61,10 @@ class Segment:
     """The channel it was said on, from 0, when channels were kept apart."""
     quality: Quality | None = None
     """How far it can be believed; None where somebody has written it, or the engine does not tell."""
+    language: str | None = None
+    """Code of what is spoken in it; set when languages were told apart (``code_switching``)."""
+    language_probability: float | None = None
+    """0 to 1, of the window that it is from."""
 
 
 @frozen(kw_only=True)
@@ -132,7 +137,7 @@ class Transcript:
 
     segments: tuple[Segment, ...]
     language: str
-    """Code of ISO 639-1, for instance ``en``."""
+    """Code of ISO 639-1, for instance ``en``; of several, the one that is spoken longest."""
     language_probability: float | None = None
     """0 to 1; None when the language was given by the caller."""
     duration_s: float
@@ -192,6 +197,11 @@ class Transcript:
             )
             for name, his in places.items()
         )
+
+    @property
+    def languages(self) -> tuple[SpokenLanguage, ...]:
+        """Those that are spoken, the longest first; empty unless they were told apart (``code_switching``)."""
+        return spoken_languages(self.segments)
 
     @property
     def confidence(self) -> float | None:

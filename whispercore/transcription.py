@@ -33,6 +33,7 @@ def transcribe(
     model: str | Path | None = None,
     language: str | None = None,
     languages: Sequence[str] | str = (),
+    code_switching: bool = False,
     translate: bool = False,
     prompt: str | None = None,
     temperature: float = 0.0,
@@ -60,6 +61,8 @@ def transcribe(
         language: Code or English name; detected when not given.
         languages: Codes or English names, the only ones that are detected; all if not given. A list, or a text with
             commas between.
+        code_switching: Detect the language of each stretch of speech by itself, and of every ten seconds in a long one:
+            for recordings in several languages. ``Segment.language`` and ``Transcript.languages`` say what was found.
         translate: Write English, whatever is spoken.
         prompt: Names and words to expect.
         temperature: Randomness of the first attempt, 0 to 1.
@@ -93,6 +96,7 @@ def transcribe(
         model=model,
         language=language,
         languages=languages,
+        code_switching=code_switching,
         translate=translate,
         prompt=prompt,
         temperature=temperature,
@@ -118,6 +122,7 @@ def stream(
     model: str | Path | None = None,
     language: str | None = None,
     languages: Sequence[str] | str = (),
+    code_switching: bool = False,
     translate: bool = False,
     prompt: str | None = None,
     temperature: float = 0.0,
@@ -147,6 +152,7 @@ def stream(
         options=Options(
             language=language,
             languages=languages,
+            code_switching=code_switching,
             translate=translate,
             prompt=prompt,
             temperature=temperature,

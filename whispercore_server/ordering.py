@@ -36,6 +36,7 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         fallback=tuple([await ports.submissions.model(one) for one in asked.fallback]),
         language=asked.language,
         languages=asked.languages,
+        code_switching=asked.code_switching,
         translate=asked.translate,
         prompt=asked.prompt,
         temperature=asked.temperature,

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from attrs import define, field
 
 import whispercore
-from whispercore.detection import combined, detectable
-from whispercore.engines.engine import DetectedLanguage, Options
+from tests.speech import in_languages, truth, word_errors
+from whispercore.detection import EachWindow, Language, combined, detectable
+from whispercore.engines.engine import Capabilities, Control, DetectedLanguage, Options, Window
 from whispercore.errors import InvalidOption
+from whispercore.testing import ScriptedEngine
 
 
 def seen(probabilities: Mapping[str, float]) -> DetectedLanguage:
@@ -76,3 +79,108 @@ def test_only_what_is_allowed_is_found(audio: Path) -> None:
     one = whispercore.transcribe(path, model="micro", languages=["de"])
     assert (one.language, one.language_probability) == ("de", None)
     assert one.text == alone.text
+
+
+# ------------------------------------------------------------ each window by itself
+
+
+@define(eq=False)
+class Hears:
+    """An engine that hears what a test says, and notes in which language it is to decode."""
+
+    heard: DetectedLanguage
+    scripted: ScriptedEngine = field(factory=ScriptedEngine)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.scripted, name)
+
+    def detect_language(self, window: Window, control: Control) -> DetectedLanguage:
+        del window, control
+        return self.heard
+
+
+WINDOW = Window(index=3, start_s=30.0, samples=bytes(4 * 16_000))
+
+
+def decoded(
+    heard: DetectedLanguage, recording: Language, **options: object
+) -> tuple[str | None, str | None, float | None]:
+    """The language that a window is decoded in, and what its segment says of it."""
+    engine = Hears(heard)
+    asked = Options(code_switching=True, **options)  # type: ignore[arg-type]
+    (segment,) = EachWindow(recording)(engine, WINDOW, asked, Control()).segments  # type: ignore[arg-type]
+    ((_, given),) = engine.scripted.calls
+    assert (given.languages, given.code_switching) == ((), False), "that is for who detects"
+    return given.language, segment.language, segment.language_probability
+
+
+def test_a_window_is_decoded_in_its_own_language() -> None:
+    assert decoded(seen({"de": 0.7, "en": 0.2}), Language("en", 0.9)) == ("de", "de", 0.7)
+
+
+def test_what_is_not_allowed_is_not_found_in_a_window_either() -> None:
+    heard = seen({"nl": 0.7, "de": 0.2, "en": 0.05})
+    assert decoded(heard, Language("en", 0.9), languages="de,en") == ("de", "de", 0.8)
+
+
+def test_an_unclear_window_is_heard_together_with_the_recording() -> None:
+    assert decoded(seen({"de": 0.4, "en": 0.3}), Language("en", 0.9)) == ("en", "en", 0.6)
+    assert decoded(seen({"de": 0.4, "en": 0.1}), Language("en", 0.2))[1] == "de"
+
+
+def test_where_there_is_nothing_to_detect_it_is_that_of_the_recording() -> None:
+    assert decoded(seen({"de": 0.9}), Language("fr", None)) == ("fr", "fr", None)
+
+
+def test_an_engine_that_cannot_detect_goes_on_in_that_of_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    can = Capabilities(max_window_s=30.0)
+    monkeypatch.setattr(ScriptedEngine, "capabilities", property(lambda _: can))
+    assert decoded(seen({"de": 0.9}), Language("fr", 0.8))[0] == "fr"
+
+
+def test_a_language_that_is_named_does_not_change() -> None:
+    with pytest.raises(InvalidOption) as caught:
+        Options(language="de", code_switching=True)
+    assert caught.value.option == "code_switching"
+
+
+MIXED = ("clip05-en.wav", "clip13-de.wav", "clip17-es.wav", "clip21-fr.wav", "clip08-en.wav")
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five sentences in four languages."""
+    return in_languages(tmp_path_factory.mktemp("mixed") / "mixed.wav", *MIXED)
+
+
+def test_each_stretch_of_speech_is_in_its_own_language(mixed: Path) -> None:
+    """With the real engine, which hears German, Spanish and French as English where the language is decided once."""
+    found = whispercore.transcribe(mixed, model="micro", code_switching=True)
+    assert [one.language for one in found.segments] == ["en", "de", "es", "fr", "en"]
+    for name, segment in zip(MIXED, found.segments, strict=True):
+        assert word_errors(str(truth()[name]["text"]), segment.text) <= 0.2
+        assert segment.language_probability is not None
+        assert 0.5 <= segment.language_probability <= 1
+    assert {one.code for one in found.languages} == {"en", "de", "es", "fr"}
+    assert sum(one.share for one in found.languages) == pytest.approx(1, abs=0.001)
+    longest = found.languages[0]
+    assert longest.code == found.language == "en"
+    assert found.language_probability == longest.probability
+    assert longest.speaks_s == pytest.approx(sum(one.end_s - one.start_s for one in found.segments[::4]), abs=0.01)
+    once = whispercore.transcribe(mixed, model="micro")
+    assert once.languages == ()
+    assert {one.language for one in once.segments} == {None}
+
+
+def test_only_what_is_allowed_is_found_in_each(mixed: Path) -> None:
+    found = whispercore.transcribe(mixed, model="micro", languages="de,en", code_switching=True)
+    assert {one.code for one in found.languages} == {"de", "en"}
+    assert [found.segments[at].language for at in (0, 1, -1)] == ["en", "de", "en"]
+
+
+def test_without_voice_activity_it_is_every_ten_seconds(tmp_path: Path) -> None:
+    names = ("clip12-en.wav", "clip05-en.wav", "clip14-de.wav", "clip15-de.wav", "clip13-de.wav")
+    path = in_languages(tmp_path / "mixed.wav", *names, pause_s=0.6)
+    found = whispercore.transcribe(path, model="micro", languages="de,en", code_switching=True, vad=False)
+    assert found.fingerprint.window_s == 10.0
+    assert [one.language for one in (found.segments[0], found.segments[-1])] == ["en", "de"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from attrs import define, evolve, field
 
-from tests.speech import samples, truth, write_wav
+from tests.speech import in_languages, samples, truth, write_wav
 from whispercore.audio.messages import Channels
 from whispercore.audio.vad import Vad
 from whispercore.checkpoints import FinishedWindow, Past
@@ -117,9 +117,10 @@ def broken_off(
     channels: Channels = "mix",
     *,
     vad: Vad | None = None,
+    options: Options | None = None,
 ) -> None:
     """A run that is cancelled after some windows."""
-    work = pipeline(path, notes, pool, channels=channels, vad=vad)
+    work = pipeline(path, notes, pool, channels=channels, vad=vad, options=options)
     until = len(notes.windows) + after
 
     def check() -> None:
@@ -163,6 +164,19 @@ def test_a_run_without_silence_goes_on_as_well(tmp_path: Path) -> None:
     last = pipeline(path, notes, vad=vad)
     assert run(last) == undisturbed
     assert last.decoded < whole.decoded
+    assert tuple(notes.segments) == undisturbed.segments
+
+
+def test_a_run_in_several_languages_goes_on_as_well(tmp_path: Path) -> None:
+    clips = ("clip05-en.wav", "clip13-de.wav", "clip17-es.wav", "clip21-fr.wav", "clip14-de.wav")
+    path, vad, options = in_languages(tmp_path / "mixed.wav", *clips), Vad(), Options(words=True, code_switching=True)
+    undisturbed = run(pipeline(path, vad=vad, options=options))
+    assert {one.code for one in undisturbed.languages} == {"en", "de", "es", "fr"}
+    notes = Notes()
+    broken_off(path, notes, None, 2, vad=vad, options=options)
+    last = pipeline(path, notes, vad=vad, options=options)
+    assert run(last) == undisturbed
+    assert last.decoded < 5
     assert tuple(notes.segments) == undisturbed.segments
 
 

@@ -119,11 +119,11 @@ def _read(channel: Channel, request: Open, file: BinaryIO) -> None:
     frame = channel.receive()
     if frame is None or not isinstance(frame[0], Read):
         return
-    _send_windows(channel, media, frame[0].window_s, request)
+    _send_windows(channel, media, frame[0], request)
     channel.send(_finished(file, media))
 
 
-def _send_windows(channel: Channel, media: Media, window_s: float, request: Open) -> None:
+def _send_windows(channel: Channel, media: Media, read: Read, request: Open) -> None:
     separate = request.channels == "separate"
     cutters: list[Cutter | SpeechCutter] = []
     counts: list[int] = []
@@ -140,9 +140,9 @@ def _send_windows(channel: Channel, media: Media, window_s: float, request: Open
     for block in media.blocks():
         while len(cutters) < block.shape[0]:
             cutters.append(
-                Cutter(SAMPLE_RATE, window_s)
+                Cutter(SAMPLE_RATE, read.window_s)
                 if request.vad is None
-                else SpeechCutter(SAMPLE_RATE, window_s, request.vad)
+                else SpeechCutter(SAMPLE_RATE, read.window_s, request.vad, packed=read.packed)
             )
             counts.append(0)
         for row, cutter in enumerate(cutters[: block.shape[0]]):

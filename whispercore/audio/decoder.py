@@ -125,15 +125,19 @@ class Decoder:
     ) -> None:
         self.close()
 
-    def windows(self, window_s: float) -> Iterator[Window]:
+    def windows(self, window_s: float, *, packed: bool = True) -> Iterator[Window]:
         """The sound in windows of at most ``window_s`` seconds, in order; once.
+
+        Args:
+            window_s: Length of the longest, in seconds.
+            packed: Whether they are filled over silence that is left out; else one ends there.
 
         Raises:
             DamagedMedia: It killed one decoder after the other. What is damaged otherwise is told by ``damage``.
             EngineStalled: Its decoder does not answer.
             Cancelled: The decoder was closed.
         """
-        self._send(Read(window_s))
+        self._send(Read(window_s, packed))
         delivered = 0
         position = 0
         while True:
@@ -162,7 +166,7 @@ class Decoder:
                     self._again(message)
                     position = 0
                     self._first_answer()
-                    self._send(Read(window_s))
+                    self._send(Read(window_s, packed))
                 case Refused():
                     raise self._error(message)
 

@@ -47,6 +47,8 @@ class Read:
 
     window_s: float
     """Length of the longest window."""
+    packed: bool = True
+    """Whether a window may go on behind silence that is left out."""
 
 
 @frozen

@@ -42,9 +42,11 @@ class SpeechCutter:
         rate: Samples per second.
         longest_s: Length of the longest window.
         vad: How speech is found.
+        packed: Whether a window goes on behind what is left out; else it ends there.
     """
 
-    def __init__(self, rate: int, longest_s: float, vad: Vad) -> None:
+    def __init__(self, rate: int, longest_s: float, vad: Vad, *, packed: bool = True) -> None:
+        self._packed = packed
         self._cutter = Cutter(rate, longest_s)
         self._loudness = Loudness()
         self._activity, self.detector = detector(vad)
@@ -118,18 +120,23 @@ class SpeechCutter:
         return kept
 
     def _feed(self, frames: list[tuple[int, Samples]]) -> list[Cut]:
-        if not frames:
-            return []
-        pieces = []
+        cuts: list[Cut] = []
+        pieces: list[Samples] = []
         for start, frame in frames:
             piece = frame[: max(0, self._n_read - start)]
-            pieces.append(piece)
             if self._stretches and sum(self._stretches[-1]) == start:
                 first, length = self._stretches.pop()
                 self._stretches.append((first, length + piece.size))
             else:
+                if not self._packed:
+                    cuts += [*self._filled(pieces), *map(self._placed, self._cutter.finish())]
+                    pieces = []
                 self._stretches.append((start, piece.size))
-        return [self._placed(cut) for cut in self._cutter.push(np.concatenate(pieces))]
+            pieces.append(piece)
+        return cuts + self._filled(pieces)
+
+    def _filled(self, pieces: list[Samples]) -> list[Cut]:
+        return [self._placed(cut) for cut in self._cutter.push(np.concatenate(pieces))] if pieces else []
 
     def _placed(self, cut: Cut) -> Cut:
         """The window with where it comes from."""

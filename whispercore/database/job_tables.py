@@ -130,6 +130,8 @@ segments = Table(
     Column("channel", Integer),
     Column("words", Text, doc="JSON list; null when there are none."),
     Column("quality", Text, doc="JSON; null where it is not known."),
+    Column("language", Text, doc="Null unless languages were told apart."),
+    Column("language_probability", Float),
     Column("sealed", Text, doc="Text, speaker and words, which are empty then; null: they are in clear."),
 )
 

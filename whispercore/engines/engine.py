@@ -105,6 +105,8 @@ class Options:
     """Code or English name; None to detect it, once for each recording."""
     languages: tuple[str, ...] = field(default=(), converter=language_codes)
     """Codes or English names, the only ones that are detected; empty for all. Also as a text, with commas between."""
+    code_switching: bool = False
+    """Detect the language of each window by itself, for recordings in several languages; for whoever detects."""
     translate: bool = False
     """Write English, whatever is spoken."""
     prompt: str | None = None
@@ -125,6 +127,8 @@ class Options:
             raise InvalidOption("beam_size", f"{self.beam_size} is not between 1 and 8")
         if self.language is not None and self.languages:
             raise InvalidOption("languages", "they are of no use where the language is named")
+        if self.language is not None and self.code_switching:
+            raise InvalidOption("code_switching", "it is of no use where the language is named")
         if self.prompt is not None and "\0" in self.prompt:
             raise InvalidOption("prompt", "it contains a null character")
 
@@ -262,6 +266,15 @@ class Engine(Protocol):
     def unload(self) -> None:
         """Give back all memory and end all processes. ``load`` makes it usable again."""
         ...
+
+
+Decode = Callable[[Engine, Window, Options, Control], Decoded]
+"""What is done with a window when it is its turn. After a crash it is done again, from its beginning."""
+
+
+def decode_alone(engine: Engine, window: Window, options: Options, control: Control) -> Decoded:
+    """What an engine hears in one window."""
+    return engine.decode([window], options, control)[0]
 
 
 class MakeEngine(Protocol):

@@ -23,12 +23,14 @@ from attrs import define, field
 from whispercore.engines.engine import (
     Configurable,
     Control,
+    Decode,
     Decoded,
     DetectedLanguage,
     Engine,
     MakeEngine,
     Options,
     Window,
+    decode_alone,
 )
 from whispercore.engines.gate import Gate
 from whispercore.errors import Cancelled, EngineCrashed, EngineMissing, ModelDamaged, Preempted
@@ -204,9 +206,11 @@ class Lease:
         """The engine, once it is loaded; for what it can do, and its fingerprint."""
         return self._shared.ready
 
-    def decode(self, window: Window, options: Options, control: Control, lane: Lane = "batch") -> Future[Decoded]:
+    def decode(
+        self, window: Window, options: Options, control: Control, lane: Lane = "batch", *, how: Decode = decode_alone
+    ) -> Future[Decoded]:
         """Have a window decoded when it is its turn."""
-        return self._submit(lambda engine: engine.decode([window], options, control)[0], control, lane, window)
+        return self._submit(lambda engine: how(engine, window, options, control), control, lane, window)
 
     def detect_language(self, window: Window, control: Control, lane: Lane = "batch") -> Future[DetectedLanguage]:
         """Have the language of a window detected when it is its turn."""

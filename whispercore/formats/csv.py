@@ -12,6 +12,7 @@ from whispercore.formats.timestamps import milliseconds
 from whispercore.transcript import Segment, Transcript, Word
 
 HEAD = ("start_s", "end_s", "speaker", "confidence", "text")
+LANGUAGE = "language"
 _FORMULA = tuple("=+-@")
 """What spreadsheets compute; the tab and the line break of OWASP's list are never in a line."""
 
@@ -19,18 +20,22 @@ _FORMULA = tuple("=+-@")
 def write(transcript: Transcript, options: TableOptions) -> str:
     """A header, then a row for each segment, or for each word of those whose words are known.
 
+    Where languages were told apart, the last column has that of the segment.
+
     Times are seconds with three digits after the point, so that all programs sort them.
     """
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(HEAD)
+    switches = bool(transcript.languages)
+    table.writerow((*HEAD, LANGUAGE) if switches else HEAD)
     for segment in transcript.segments:
         for said in _rows(segment, words=options.words):
             speaker, words = one_line(said.speaker or segment.speaker or ""), one_line(said.text)
             if options.escape_formulas:
                 speaker, words = _escaped(speaker), _escaped(words)
             confidence = "" if said.confidence is None else said.confidence
-            table.writerow((_seconds(said.start_s), _seconds(said.end_s), speaker, confidence, words))
+            row = (_seconds(said.start_s), _seconds(said.end_s), speaker, confidence, words)
+            table.writerow((*row, one_line(segment.language or "")) if switches else row)
     return text.getvalue()
 
 

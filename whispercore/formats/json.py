@@ -19,9 +19,10 @@ _SHOWN_ERRORS = 3
 
 
 def write(transcript: Transcript, options: NoOptions | None = None) -> str:
-    """All fields, and on top, for people, the whole text as ``text`` and whether nobody speaks as ``no_speech``.
+    """All fields, and on top, for people, what is made of them.
 
-    Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was.
+    That is the whole text as ``text``, whether nobody speaks as ``no_speech``, and ``languages`` where they were told
+    apart. Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was.
 
     Raises:
         ValueError: A number is not finite, which JSON cannot say.
@@ -30,7 +31,10 @@ def write(transcript: Transcript, options: NoOptions | None = None) -> str:
 
     del options
     fields = _converter().unstructure(transcript)
-    document = {"text": encodable(transcript.text), "no_speech": transcript.no_speech, **fields}
+    on_top: dict[str, Any] = {"text": encodable(transcript.text), "no_speech": transcript.no_speech}
+    if transcript.languages:
+        on_top["languages"] = _converter().unstructure(transcript.languages)
+    document = {**on_top, **fields}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
@@ -45,7 +49,7 @@ def read(text: str) -> Transcript:
     from cattrs import BaseValidationError  # noqa: PLC0415 (as above)
 
     document = _document(text)
-    for made in ("text", "no_speech"):
+    for made in ("text", "no_speech", "languages"):
         document.pop(made, None)
     try:
         return _converter().structure(document, Transcript)

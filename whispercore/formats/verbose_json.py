@@ -14,7 +14,7 @@ from whispercore.transcript import Segment, Transcript, Word
 
 
 def write(transcript: Transcript, options: NoOptions) -> str:
-    """Language by its English name, duration, text, segments and, where they are known, words.
+    """Language by its English name, duration, text, segments and, where they are known, words and languages.
 
     Lone surrogates become U+FFFD. A time that is not finite is null, as JSON has no other way.
     """
@@ -23,18 +23,25 @@ def write(transcript: Transcript, options: NoOptions) -> str:
     del options
     document: dict[str, Any] = {
         "task": "transcribe",
-        "language": LANGUAGES.get(transcript.language, encodable(transcript.language)),
+        "language": _named(transcript.language),
         "duration": transcript.duration_s,
         "text": encodable(transcript.text),
         "segments": [_segment(number, one) for number, one in enumerate(transcript.segments)],
     }
+    if transcript.languages:
+        document["languages"] = [{"language": _named(one.code), "share": one.share} for one in transcript.languages]
     if transcript.words:
         document["words"] = [_word(word) for word in transcript.words]
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
+def _named(code: str) -> str:
+    return LANGUAGES.get(code, encodable(code))
+
+
 def _segment(number: int, segment: Segment) -> dict[str, Any]:
     quality = segment.quality
+    spoken = {} if segment.language is None else {"language": _named(segment.language)}
     return {
         "id": number,
         "start": segment.start_s,
@@ -46,6 +53,7 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "confidence": segment.confidence,
         "speaker": None if segment.speaker is None else encodable(segment.speaker),
         "channel": segment.channel,
+        **spoken,
     }
 
 

@@ -64,6 +64,8 @@ def segment_row(segment: Segment) -> dict[str, Any]:
         "channel": segment.channel,
         "words": to_json(segment.words) if segment.words else None,
         "quality": to_json(segment.quality) if segment.quality is not None else None,
+        "language": segment.language,
+        "language_probability": segment.language_probability,
     }
 
 
@@ -104,6 +106,8 @@ def segment_of(row: Any, seal: TextSeal) -> Segment:
         speaker=speaker,
         channel=row.channel,
         quality=from_json(row.quality, Quality) if row.quality else None,
+        language=row.language,
+        language_probability=row.language_probability,
     )
 
 

@@ -54,6 +54,8 @@ class TranscribeOptions:
     """Code or English name; None to detect it."""
     languages: tuple[str, ...] = field(default=(), converter=language_codes)
     """Codes or English names, the only ones that are detected; empty for all."""
+    code_switching: bool = False
+    """Detect the language of each window by itself."""
     translate: bool = False
     prompt: str | None = None
     temperature: float = 0.0
@@ -90,6 +92,7 @@ class TranscribeOptions:
         return Options(
             language=self.language,
             languages=self.languages,
+            code_switching=self.code_switching,
             translate=self.translate,
             prompt=self.prompt,
             temperature=self.temperature,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from itertools import islice
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from attrs import define, evolve, field
 
@@ -26,6 +26,7 @@ from whispercore.transcripts.operations import (
     Split,
 )
 
+_T = TypeVar("_T")
 _TOLERANCE_S = 0.0005
 """Times are told in milliseconds."""
 
@@ -176,6 +177,7 @@ class _Draft:
         text = joined((one.text for one in segments), self.language)
         if len(text) > LONGEST_TEXT:
             self._refuse("count", f"together they have {len(text)} characters, and {LONGEST_TEXT} are allowed")
+        language = _same(one.language for one in segments)
         last = max(together, key=lambda one: one.segment.end_s)
         first.segment = evolve(
             segments[0],
@@ -185,6 +187,8 @@ class _Draft:
             words=tuple(word for one in segments for word in one.words) if all(one.words for one in segments) else (),
             confidence=_mean(segments),
             quality=None,
+            language=language,
+            language_probability=_same(one.language_probability for one in segments) if language else None,
         )
         first.end_by = last.end_by
         for place in reversed(places[1:]):
@@ -280,6 +284,12 @@ class _Draft:
 
     def _refuse(self, name: str, reason: str) -> NoReturn:
         raise InvalidRequest.one(f"{self.at}.{name}", reason)
+
+
+def _same(values: Iterable[_T]) -> _T | None:
+    """What all have; None where they differ."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
 
 
 def _mean(segments: Iterable[Segment]) -> float | None:

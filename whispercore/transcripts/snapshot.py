@@ -31,6 +31,8 @@ class Kept:
     """JSON."""
     quality: str | None = None
     """JSON."""
+    language: str | None = None
+    language_probability: float | None = None
 
     @classmethod
     def of(cls, row: Any, seal: TextSeal) -> Kept:
@@ -40,7 +42,18 @@ class Kept:
             SealBroken: It is sealed, and not what it was.
         """
         text, speaker, words = said(row, seal)
-        return cls(row.start_s, row.end_s, text, row.confidence, speaker, row.channel, words, row.quality)
+        return cls(
+            row.start_s,
+            row.end_s,
+            text,
+            row.confidence,
+            speaker,
+            row.channel,
+            words,
+            row.quality,
+            row.language,
+            row.language_probability,
+        )
 
     @classmethod
     def keep(cls, segment: Segment) -> Kept:

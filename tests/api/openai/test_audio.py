@@ -21,7 +21,7 @@ from pysubs2 import SSAFile
 from tests.api.openai.conftest import Held, OpenAi, openai_client
 from tests.both_clients import Both
 from tests.live import Live
-from tests.speech import write_wav
+from tests.speech import in_languages, write_wav
 from tests.visitor import Visitor, registered
 from tests.voices import conversation, make_models
 from tests.waiting import until
@@ -96,6 +96,14 @@ async def test_verbose_json_has_times_of_what_was_asked_for(speech: OpenAi, clip
         assert [one.word for one in found.words] == SAID.split()
         times = [time for one in found.words for time in (one.start, one.end)]
         assert times == sorted(times)
+
+
+@one_kind
+async def test_verbose_json_has_the_language_of_each_segment(speech: OpenAi, tmp_path: Path) -> None:
+    mixed = in_languages(tmp_path / "mixed.wav", "clip01-en.wav", "clip13-de.wav")
+    switching = {"language": openai.NOT_GIVEN, "extra_body": {"code_switching": True}}
+    found = await speech.call(create(mixed, response_format="verbose_json", **switching))
+    assert [one.language for one in found.segments] == ["english", "german"]
 
 
 @one_kind

@@ -19,7 +19,7 @@ from tests.api.conftest import APIS, MakeServer
 from tests.both_clients import Both, both
 from tests.live import ADMIN_KEY, Live
 from tests.sounds import noise
-from tests.speech import samples, truth, word_errors, write_wav
+from tests.speech import in_languages, samples, truth, word_errors, write_wav
 from tests.visitor import Visitor, registered
 from whispercore import Transcript, transcribe
 from whispercore.api.transcriber.jobs import JobDetail, JobRow
@@ -195,6 +195,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "a language that is detected": ("clip13-de.wav", {}),
     "a language by name": ("clip17-es.wav", {"language": "Spanish"}),
     "languages that it may be": ("clip14-de.wav", {"languages": "French,de"}),
+    "several languages": ("mixed.wav", {"code_switching": True}),
     "english": ("clip18-es.wav", {"language": "es", "translate": True}),
     "a prompt": ("clip06-en.wav", {"prompt": "The teacher, the doctor."}),
     "words": ("clip07-en.wav", {"words": True}),
@@ -215,7 +216,11 @@ def _call(folder: Path) -> Path:
 @pytest.mark.parametrize("name", OPTIONS)
 async def test_a_server_does_what_the_library_does(name: str, newcomer: Visitor, audio: Path, tmp_path: Path) -> None:
     filename, options = OPTIONS[name]
-    recording = _call(tmp_path) if "channels" in options else audio / filename
+    recording = audio / filename
+    if "channels" in options:
+        recording = _call(tmp_path)
+    elif "code_switching" in options:
+        recording = in_languages(tmp_path / filename, "clip05-en.wav", "clip13-de.wav")
     here = await asyncio.to_thread(transcribe, recording, model="micro", **options)
     async with both("sync", newcomer.server.url, token=newcomer.token) as client:
         there = await done(client, recording, **options)
@@ -225,10 +230,16 @@ async def test_a_server_does_what_the_library_does(name: str, newcomer: Visitor,
     assert [[word.text for word in one.words] for one in there.transcript.segments] == [
         [word.text for word in one.words] for one in here.segments
     ]
+    assert there.transcript.languages == list(here.languages)
+    assert [(one.language, one.language_probability) for one in there.transcript.segments] == [
+        (one.language, one.language_probability) for one in here.segments
+    ]
     if "words" in options:
         assert all(one.words for one in there.transcript.segments)
     if "channels" in options:
         assert {one.channel for one in there.transcript.segments} == {0, 1}
+    elif "code_switching" in options:
+        assert {one.code for one in there.transcript.languages} == {"en", "de"}
     else:
         expected = truth()[filename]["english" if "translate" in options else "text"]
         assert word_errors(str(expected), there.transcript.text) <= 0.35

@@ -17,8 +17,8 @@ from whispercore.audio.windows import Cut, Cutter
 from whispercore.errors import InvalidOption
 
 
-def cuts_of(sound: Sound, vad: Vad | None = None, sizes: Sequence[int] = (4096,)) -> list[Cut]:
-    cutter = SpeechCutter(RATE, 30.0, vad if vad is not None else Vad())
+def cuts_of(sound: Sound, vad: Vad | None = None, sizes: Sequence[int] = (4096,), *, packed: bool = True) -> list[Cut]:
+    cutter = SpeechCutter(RATE, 30.0, vad if vad is not None else Vad(), packed=packed)
     cuts: list[Cut] = []
     at = turn = 0
     while at < sound.size:
@@ -81,6 +81,17 @@ def test_where_nothing_is_left_out_windows_are_the_usual_ones(detector: Detector
     assert [(cut.start_sample, cut.samples.size, cut.stretches) for cut in cuts] == [
         (cut.start_sample, cut.samples.size, ()) for cut in expected
     ]
+
+
+@pytest.mark.parametrize("sizes", [(4096,), (100_000,), (16_000, 1)], ids=str)
+def test_windows_that_are_not_packed_end_with_their_stretch(sizes: Sequence[int]) -> None:
+    clips = [samples(name) for name in ("clip05-en.wav", "clip13-de.wav", "clip08-en.wav")]
+    sound = np.concatenate([part for clip in clips for part in (silence(2), clip)])
+    together, apart = cuts_of(sound), cuts_of(sound, sizes=sizes, packed=False)
+    assert len(together) == 1
+    assert [cut.stretches for cut in apart] == [(), (), ()]
+    assert [(cut.start_sample, cut.samples.size) for cut in apart] == list(together[0].stretches)
+    check_that_all_is_in_its_place(sound, apart)
 
 
 def test_a_voice_behind_noise_is_found() -> None:

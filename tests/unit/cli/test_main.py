@@ -41,6 +41,7 @@ def test_help_of_transcribe() -> None:
         "-O, --option NAME=VALUE",
         "-l, --language LANGUAGE",
         "--languages LANGUAGES",
+        "--code-switching",
         "--translate",
         "--words",
         "--prompt TEXT",

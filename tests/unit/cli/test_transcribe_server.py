@@ -60,9 +60,10 @@ def transcribe(*arguments: object) -> Result:
         ("README.md", ONE),
         ("CUT",),
         ("CUT", "--keep-damaged"),
-        (GERMAN, "-f", "json", "--languages", "French,de"),
+        (GERMAN, "-f", "json", "--languages", "French,de", "--code-switching"),
         (ONE, "-l", "klingon"),
         (ONE, "--languages", "de,klingon"),
+        (ONE, "-l", "en", "--code-switching"),
         (ONE, "-m", "no-such-model"),
     ],
 )

@@ -67,6 +67,8 @@ SEGMENTS = st.builds(
     speaker=st.none() | TEXTS,
     channel=st.none() | st.integers(0, 7),
     quality=st.none() | QUALITIES,
+    language=st.none() | st.sampled_from(["en", "de", "ja"]),
+    language_probability=CHANCES,
 )
 FINGERPRINTS = st.builds(
     Fingerprint,

@@ -7,7 +7,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whispercore.formats.csv import HEAD, write
+from whispercore.formats.csv import HEAD, LANGUAGE, write
 from whispercore.formats.line import one_line
 from whispercore.formats.options import TableOptions
 from whispercore.formats.timestamps import milliseconds
@@ -63,4 +63,18 @@ def test_awkward_text_stays_in_its_cell(silence: Transcript, awkward: str) -> No
 @given(st.from_type(Transcript))
 @settings(deadline=None)
 def test_a_row_for_every_segment(transcript: Transcript) -> None:
-    assert rows(write(transcript, AS_IT_IS)) == [list(HEAD), *map(row, transcript.segments)]
+    expected = [list(HEAD), *map(row, transcript.segments)]
+    if transcript.languages:
+        last = [LANGUAGE, *(one.language or "" for one in transcript.segments)]
+        expected = [[*one, language] for one, language in zip(expected, last, strict=True)]
+    assert rows(write(transcript, AS_IT_IS)) == expected
+
+
+def test_words_have_the_language_of_their_segment(silence: Transcript) -> None:
+    words = (Word(text="un", start_s=0.0, end_s=0.5), Word(text="deux", start_s=0.5, end_s=1.0))
+    said = (
+        Segment(text="un deux", start_s=0.0, end_s=1.0, words=words, language="fr"),
+        Segment(text="three", start_s=1.0, end_s=2.0, language="en"),
+    )
+    found = rows(write(evolve(silence, segments=said), TableOptions(words=True)))
+    assert [one[-1] for one in found] == [LANGUAGE, "fr", "fr", "en"]

@@ -39,6 +39,15 @@ def test_people_can_read_it(silence: Transcript) -> None:
     assert written.endswith("\n}\n")
 
 
+def test_languages_are_on_top_and_not_read(silence: Transcript) -> None:
+    said = Segment(text="Hi", start_s=0.0, end_s=2.0, language="en", language_probability=0.75)
+    transcript = evolve(silence, segments=(said,))
+    document = json.loads(write(transcript))
+    assert document["languages"] == [{"code": "en", "share": 1.0, "speaks_s": 2.0, "probability": 0.75}]
+    assert read(write(transcript)) == transcript
+    assert "languages" not in json.loads(write(silence))
+
+
 def test_lone_surrogates_are_replaced_wherever_they_are(silence: Transcript) -> None:
     said = Segment(text="a\udcff", start_s=0.0, end_s=1.0, speaker="b\udcff")
     damage = Damage(kind="damaged_media", found="c\udcff.mp3", read_s=1.0)

@@ -45,6 +45,17 @@ def test_the_names_are_those_of_openai(silence: Transcript) -> None:
     assert "words" not in read(silence)
 
 
+def test_languages_are_named_where_they_were_told_apart(silence: Transcript) -> None:
+    said = (
+        Segment(text="Hi", start_s=0.0, end_s=1.0, language="en"),
+        Segment(text="Grüß Gott", start_s=1.0, end_s=4.0, language="de"),
+    )
+    found = read(evolve(silence, segments=said, language="de"))
+    assert found["language"] == "german"
+    assert found["languages"] == [{"language": "german", "share": 0.75}, {"language": "english", "share": 0.25}]
+    assert [one["language"] for one in found["segments"]] == ["english", "german"]
+
+
 @given(st.from_type(Transcript))
 @settings(deadline=None, max_examples=50)
 def test_all_text_comes_back(transcript: Transcript) -> None:

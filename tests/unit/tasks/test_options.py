@@ -15,6 +15,7 @@ ALL = TranscribeOptions(
     model="large-v3-turbo-q5_0",
     fallback=("openai:whisper-1", "micro"),
     languages=("de", "en"),
+    code_switching=True,
     translate=True,
     prompt="Grüße",
     temperature=0.25,

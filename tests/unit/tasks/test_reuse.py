@@ -77,6 +77,7 @@ async def test_what_somebody_has_corrected_is_no_result_of_the_engine(here: Inst
             {"words": True},
             {"language": "de"},
             {"languages": ("de", "en")},
+            {"code_switching": True},
             {"prompt": "names"},
             {"temperature": 0.2},
             {"temperature_step": 0.4},

@@ -137,6 +137,14 @@ def test_a_merge_is_one_segment() -> None:
     assert joined.text == "今日は"
 
 
+def test_a_merge_of_two_languages_is_in_none() -> None:
+    german = [evolve(one, language="de", language_probability=0.9, speaker=None) for one in (HELLO, PLAIN, LAST)]
+    (same,) = do(Merge(segment=0, count=3), of=german)
+    assert (same.language, same.language_probability) == ("de", 0.9)
+    (mixed,) = do(Merge(segment=0, count=3), of=[*german[:2], evolve(german[2], language="fr")])
+    assert (mixed.language, mixed.language_probability) == (None, None)
+
+
 def test_a_split_and_a_merge_are_undone_by_each_other() -> None:
     merged = do(Split(segment=0, at=12), Merge(segment=0))
     assert merged == THREE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from attrs import evolve
 from sqlalchemy import select
 
 from tests.unit.transcripts.conftest import World
@@ -209,3 +210,23 @@ def test_a_snapshot_is_what_was_there() -> None:
     assert unpacked(packed(rows)) == rows
     assert [one.segment for one in rows] == [said(number) for number in range(4)]
     assert unpacked(packed(())) == ()
+
+
+async def test_the_language_of_a_segment_is_kept_in_every_version(world: World) -> None:
+    whole = transcript(3)
+    codes = ("en", "de", None)
+    mixed = evolve(
+        whole,
+        segments=tuple(
+            evolve(one, language=code, language_probability=0.75 if code else None)
+            for one, code in zip(whole.segments, codes, strict=True)
+        ),
+    )
+    job = await world.job(mixed)
+    assert await world.jobs.transcript(job) == mixed
+    await world.transcripts.edit(job, ANN, 1, [SetText(segment=1, text="another")])
+    edited = await world.jobs.transcript(job)
+    assert edited is not None
+    assert tuple(one.language for one in edited.segments) == codes
+    await world.transcripts.restore(job, ANN, 1, 2)
+    assert await world.jobs.transcript(job) == mixed

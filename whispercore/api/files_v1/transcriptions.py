@@ -12,6 +12,7 @@ from whispercore.contract.fields import told
 from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, NotFound
 from whispercore.quality import Quality
+from whispercore.spoken import SpokenLanguage
 from whispercore.transcript import Fallback
 
 
@@ -48,6 +49,10 @@ class TranscribedSegment:
     """Filled when words were asked for."""
     quality: Quality | None = None
     """How far it can be believed; null where somebody has written it."""
+    language: str | None = None
+    """Code of what is spoken in it; null unless ``code_switching`` was asked for."""
+    language_probability: float | None = None
+    """0 to 1."""
 
 
 @frozen(kw_only=True)
@@ -70,6 +75,8 @@ class Transcription:
     """In the order in which they begin to speak; empty when nobody told them apart."""
     language: str
     """Code of ISO 639-1."""
+    languages: list[SpokenLanguage] = field(factory=list)
+    """Those that are spoken, the longest first; empty unless ``code_switching`` was asked for."""
     duration: float
     """Seconds of the recording."""
     word_count: int

@@ -66,6 +66,10 @@ class CreateTranscription(AudioRequest):
     languages: list[str] = field(
         factory=list, metadata=wire("languages[]", "What may be spoken; one at most, as ``language``.")
     )
+    code_switching: bool = field(
+        default=False,
+        metadata=told("Detect the language of each stretch of speech by itself; ``verbose_json`` has it in segments."),
+    )
     keywords: list[str] = field(factory=list, metadata=wire("keywords[]", "Words to expect, beside the prompt."))
     timestamp_granularities: list[Literal["word", "segment"]] = field(
         factory=list,

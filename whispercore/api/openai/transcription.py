@@ -67,6 +67,8 @@ class TranscriptionSegment:
     """Bytes of its text for each byte of it compressed."""
     no_speech_prob: float | None
     """Probability that nobody speaks there; null where the engine does not tell."""
+    language: str | None = None
+    """English name of what is spoken in it; null unless ``code_switching`` was asked for."""
 
 
 @frozen(kw_only=True)

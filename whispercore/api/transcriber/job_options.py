@@ -31,6 +31,10 @@ class JobOptions:
         validator=length(0, 1000),
         metadata=told("Codes or English names with commas between, the only ones that are detected; all if left out."),
     )
+    code_switching: bool = field(
+        default=False,
+        metadata=told("Detect the language of each stretch of speech by itself, for recordings in several languages."),
+    )
     prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
     translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))
     temperature: float = field(

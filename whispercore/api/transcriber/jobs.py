@@ -23,6 +23,7 @@ from whispercore.errors import (
     Unavailable,
 )
 from whispercore.quality import Quality
+from whispercore.spoken import SpokenLanguage
 from whispercore.transcript import Fallback
 
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
@@ -129,6 +130,10 @@ class SpokenSegment:
     words: list[SpokenWord] = field(factory=list)
     quality: Quality | None = None
     """How far it can be believed; null where somebody has written it."""
+    language: str | None = None
+    """Code of what is spoken in it; null unless ``code_switching`` was asked for."""
+    language_probability: float | None = None
+    """0 to 1."""
 
 
 @frozen(kw_only=True)
@@ -150,6 +155,8 @@ class JobTranscript:
     speakers: list[JobSpeaker] = field(factory=list)
     """In the order in which they begin; empty unless ``diarize`` was asked for, or speakers were named."""
     language: str
+    languages: list[SpokenLanguage] = field(factory=list)
+    """Those that are spoken, the longest first; empty unless ``code_switching`` was asked for."""
     confidence: float | None = None
     """Mean probability of the tokens, 0 to 1."""
     duration_s: float

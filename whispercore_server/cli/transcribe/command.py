@@ -72,6 +72,9 @@ def transcribe(
             show_default="all",
         ),
     ] = None,
+    code_switching: Annotated[
+        bool, typer.Option("--code-switching", help="Detect the language again and again: several are spoken.")
+    ] = False,
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
     prompt: Annotated[
         str | None,
@@ -184,6 +187,7 @@ def transcribe(
         fallback=tuple(fallback or ()),
         language=language,
         languages=languages,
+        code_switching=code_switching,
         translate=translate,
         prompt=prompt,
         temperature=temperature,

@@ -49,6 +49,7 @@ class Here:
             fallback=speech.fallback,
             language=speech.language,
             languages=speech.languages or (),
+            code_switching=speech.code_switching,
             translate=speech.translate,
             prompt=speech.prompt,
             temperature=speech.temperature,

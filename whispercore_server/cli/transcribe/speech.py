@@ -18,6 +18,7 @@ class Speech:
     """Models that go on where one cannot."""
     language: str | None
     languages: str | None
+    code_switching: bool
     translate: bool
     prompt: str | None
     temperature: float

@@ -73,6 +73,7 @@ class There:
         Options(
             language=speech.language,
             languages=speech.languages,
+            code_switching=speech.code_switching,
             translate=speech.translate,
             prompt=speech.prompt,
             temperature=speech.temperature,
@@ -143,6 +144,7 @@ class Errand:
                 fallback=list(speech.fallback),
                 language=speech.language,
                 languages=speech.languages,
+                code_switching=speech.code_switching,
                 translate=speech.translate,
                 prompt=speech.prompt,
                 temperature=speech.temperature,
@@ -220,4 +222,6 @@ def _segment(spoken: SpokenSegment) -> Segment:
         speaker=spoken.speaker,
         channel=spoken.channel,
         quality=spoken.quality,
+        language=spoken.language,
+        language_probability=spoken.language_probability,
     )

@@ -47,6 +47,7 @@ def _shown(job_id: str, transcript: Transcript) -> Transcription:
         segments=[_segment(one) for one in transcript.segments],
         speakers=_speakers(transcript),
         language=transcript.language,
+        languages=list(transcript.languages),
         duration=transcript.duration_s,
         word_count=count_words(text),
         confidence=transcript.confidence,
@@ -71,6 +72,8 @@ def _segment(one: Segment) -> TranscribedSegment:
             for word in one.words
         ],
         quality=one.quality,
+        language=one.language,
+        language_probability=one.language_probability,
     )
 
 

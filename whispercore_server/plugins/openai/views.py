@@ -131,6 +131,7 @@ def _segment(number: int, segment: Segment, temperature: float) -> Transcription
         avg_logprob=quality.avg_logprob if quality is not None else None,
         compression_ratio=quality.compression_ratio if quality is not None else None,
         no_speech_prob=quality.no_speech_prob if quality is not None else None,
+        language=None if segment.language is None else LANGUAGES.get(segment.language, segment.language),
     )
 
 

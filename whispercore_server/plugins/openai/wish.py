@@ -66,6 +66,7 @@ class Wish:
         return TranscribeOptions(
             model=model,
             language=languages[0] if languages else None,
+            code_switching=isinstance(request, CreateTranscription) and request.code_switching,
             translate=isinstance(request, CreateTranslation),
             prompt=", ".join(filter(None, [request.prompt, *keywords])) or None,
             temperature=request.temperature,

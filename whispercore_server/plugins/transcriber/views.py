@@ -116,6 +116,8 @@ def segment(one: Segment) -> SpokenSegment:
             for word in one.words
         ],
         quality=one.quality,
+        language=one.language,
+        language_probability=one.language_probability,
     )
 
 
@@ -127,6 +129,7 @@ def _transcript(transcript: Transcript) -> JobTranscript:
             JobSpeaker(name=one.name, segments=list(one.segments), speaks_s=one.speaks_s) for one in transcript.speakers
         ],
         language=transcript.language,
+        languages=list(transcript.languages),
         confidence=transcript.confidence,
         duration_s=transcript.duration_s,
         no_speech=transcript.no_speech,
