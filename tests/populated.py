@@ -118,6 +118,8 @@ class Populated:
             "alert_id": lambda: ALERT,
             "share_id": self._share,
             "token": self._shared,
+            "link_id": lambda: str(self._file_link()["link"]["id"]),
+            "links.token": lambda: str(self._file_link()["token"]),
             "number": lambda: "1",
             "chunked_uploads.session_id": self._upload,
             "chunk_number": lambda: "0",
@@ -160,6 +162,12 @@ class Populated:
 
     def _new_share(self) -> dict[str, Any]:
         answer = self.visitor.post(f"/api/transcripts/{self.id('job_id')}/shares", json={})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def _file_link(self) -> dict[str, Any]:
+        answer = self.visitor.post(f"/api/v1/files/{self.id('file_id')}/links", json={})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made

@@ -6,6 +6,7 @@ from typing import Generic
 
 from whispercore.api.files_v1.files import Files
 from whispercore.api.files_v1.keys import Keys
+from whispercore.api.files_v1.links import Links
 from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.api.openai.audio import Audio
 from whispercore.api.openai.models import Models
@@ -57,6 +58,11 @@ class FilesV1(Generic[T_co]):
     def keys(self) -> Keys[T_co]:
         """Keys of files and users."""
         return Keys(self.transport)
+
+    @property
+    def links(self) -> Links[T_co]:
+        """Links to files."""
+        return Links(self.transport)
 
     @property
     def transcriptions(self) -> Transcriptions[T_co]:

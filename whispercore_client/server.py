@@ -74,12 +74,15 @@ class Server:
         url = URL(self.base_url + path, encoded=True)
         return url.with_query(query) if query else url
 
-    def proxy(self) -> str | None:
+    def proxy(self, elsewhere: URL | None = None) -> str | None:
         """The proxy that the environment names for this server, if any.
 
         The rest of what aiohttp would take from the environment is not wanted: a ``.netrc`` would override a token.
+
+        Args:
+            elsewhere: An address of another server, to which this one has sent us on.
         """
-        url = URL(self.base_url)
+        url = elsewhere if elsewhere is not None else URL(self.base_url)
         if proxy_bypass(url.host or ""):
             return None
         return getproxies().get(url.scheme)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import aiohttp
 from attrs import evolve
+from yarl import URL
 
 from whispercore import tracing
 from whispercore.clock import Clock
@@ -43,6 +44,7 @@ _T = TypeVar("_T")
 _IN_PATH: Final = re.compile(r"{(\w+)}")
 _KEY: Final = "idempotency-key"
 _AUTHORIZATION: Final = "Authorization"
+_RANGE: Final = "Range"
 _PING_S: Final = 30.0
 _LARGEST_MESSAGE_BYTES: Final = 1 << 24
 _HOPELESS: Final = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
@@ -111,7 +113,7 @@ class AsyncHttp(AsyncTransport):
     async def download(self, operation: Operation, request: Any) -> AsyncIterator[ReceivedFile]:
         """A file."""
         outgoing = self._outgoing(operation, operation.plan.place(request), accept="*/*")
-        response = await self._repeated(outgoing, _opened)
+        response = await self._repeated(outgoing, self._followed)
         try:
             yield ReceivedFile(response, self.options.timeout_s, lambda error: self.broken(outgoing, error))
         finally:
@@ -319,6 +321,30 @@ class AsyncHttp(AsyncTransport):
             allow_redirects=False,  # another host would get the API key
             proxy=self.connection.server.proxy(),
         )
+
+    async def _followed(self, response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+        """A file, also where the server names another place that gives it, which is told nothing of us.
+
+        Raises:
+            UnexpectedReply: It gives none.
+        """
+        if response.status != HTTPStatus.TEMPORARY_REDIRECT:
+            return response
+        sent = response.request_info.headers
+        response.close()
+        place = URL(response.headers.get("Location", ""), encoded=True)
+        if place.scheme not in {"http", "https"} or place.host is None:
+            raise UnexpectedReply(response.status, "", "it names no other place")
+        found = await self.connection.session().get(
+            place,
+            headers={_RANGE: sent[_RANGE]} if _RANGE in sent else {},
+            allow_redirects=False,
+            proxy=self.connection.server.proxy(place),
+        )
+        if found.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            found.close()
+            raise UnexpectedReply(found.status, found.content_type, f"of {place.host}, to which the server sent us on")
+        return found
 
     async def _check(self, outgoing: Outgoing, response: aiohttp.ClientResponse) -> None:
         if response.status >= HTTPStatus.MULTIPLE_CHOICES and response.status not in outgoing.operation.also:

@@ -29,6 +29,7 @@ from whispercore.engines.pool import EnginePool, engine_names, find_engine
 from whispercore.events import Events, LocalEvents
 from whispercore.files.arrivals import Arrivals
 from whispercore.files.files import Files
+from whispercore.files.links import FileLinks
 from whispercore.files.sealing import RECORDINGS
 from whispercore.files.stored import StoredFiles
 from whispercore.ids import Ids, Uuid7Ids
@@ -98,6 +99,7 @@ class Ports:
     files: Files
     arrivals: Arrivals
     stored_files: StoredFiles
+    file_links: FileLinks
     jobs: Jobs
     transcripts: Transcripts
     shares: Shares
@@ -239,6 +241,7 @@ class Ports:
             files=files,
             arrivals=Arrivals(database, jobs.events, clock=clock, ids=ids),
             stored_files=StoredFiles(database),
+            file_links=FileLinks(database, files, ids=ids, audit=audit),
             jobs=jobs,
             transcripts=Transcripts(database, audit=audit),
             shares=Shares(database, ids=ids, audit=audit),

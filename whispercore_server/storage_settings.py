@@ -111,6 +111,14 @@ class StorageSettings:
             parsers.seconds,
         ),
     )
+    presigned_links: bool = field(
+        default=False,
+        metadata=setting(
+            "WHISPERCORE_PRESIGNED_LINKS",
+            "Whether links to recordings that lie in S3 in clear and in one part lead to the bucket itself (1 or 0).",
+            parsers.flag,
+        ),
+    )
 
     @property
     def bucket(self) -> Bucket | None:

@@ -95,13 +95,20 @@ async def send_events(
 
 
 async def send_file(http: web.Request, response: web.StreamResponse, content: Content) -> web.StreamResponse:
-    """Send a file, or the part that is asked for; HEAD gets its headers only.
+    """Send a file, or the part that is asked for, or where it is; HEAD gets its headers only.
 
     The first piece comes before the first byte: what fails until then is an ordinary error.
 
     Raises:
         RangeNotSatisfiable: It has no such part.
     """
+    if content.elsewhere is not None and http.method == "GET":
+        response.set_status(HTTPStatus.TEMPORARY_REDIRECT)
+        response.headers.update({**content.headers, "Location": content.elsewhere})
+        response.content_length = 0
+        await response.prepare(http)
+        await response.write_eof()
+        return response
     response.content_type = content.media_type
     if content.media_type.startswith("text/") or content.media_type == "application/x-subrip":
         response.charset = "utf-8"

@@ -227,9 +227,8 @@ def keys(session: Session, by_token: dict[str, str], wrong: str) -> None:
 def links(session: Session, by_token: dict[str, str]) -> None:
     send = session.send
     recording = {"file": ("clip.wav", (ROOT / "tests" / "audio" / "clip01-en.wav").read_bytes())}
-    job_id = send("POST", "/api/jobs/", files=recording, data={"model": "micro"}, headers=by_token, expect=201)[
-        "job_id"
-    ]
+    file = send("POST", "/api/v1/files/upload", files=recording, data={"model": "micro"}, headers=by_token, expect=201)
+    job_id = file["job_id"]
     send("GET", f"/api/progress/{job_id}/events", headers=by_token, expect=200)
     path = f"/api/transcripts/{job_id}/shares"
     made = send("POST", path, json={}, headers=by_token, expect=201, hands_out=("token", "url"))
@@ -237,6 +236,12 @@ def links(session: Session, by_token: dict[str, str]) -> None:
     send("GET", path, headers=by_token, expect=200)
     send("DELETE", f"{path}/{made['share']['share_id']}", headers=by_token, expect=200)
     send("GET", f"/api/shared/{made['token']}", expect=404)
+    path = f"/api/v1/files/{file['id']}/links"
+    made = send("POST", path, json={}, headers=by_token, expect=201, hands_out=("token", "url"))
+    send("GET", f"/api/v1/links/{made['token']}", expect=200)
+    send("GET", path, headers=by_token, expect=200)
+    send("DELETE", f"{path}/{made['link']['id']}", headers=by_token, expect=200)
+    send("GET", f"/api/v1/links/{made['token']}", expect=404)
 
 
 def webhooks(session: Session, by_token: dict[str, str]) -> None:

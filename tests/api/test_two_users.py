@@ -25,7 +25,7 @@ OPERATIONS = [
 ABOUT_ONE = [one for one in OPERATIONS if set(ids_in(one.path)) - EVERYBODYS]
 ABOUT_ALL = [one for one in OPERATIONS if not ids_in(one.path) and not isinstance(one, Channel)]
 """Channels tell only of what they were opened for; whose session may be gone on with is tested with them."""
-INSIDE = {"share_id", "delivery_id"}
+INSIDE = {"share_id", "link_id", "delivery_id"}
 """Ids of what belongs to something else in the path."""
 
 

@@ -10,6 +10,7 @@ from typing import assert_type
 from attrs import frozen
 
 from tests.unit.client.groups import Heard, Made, Odd, Text, Tick
+from whispercore.api.files_v1.links import FileLinkCreated
 from whispercore.api.transcriber.auth import LoggedIn, Me, Registered
 from whispercore.api.transcriber.exports import FormatList
 from whispercore.api.transcriber.health import Alive, Ready
@@ -53,6 +54,7 @@ def on_the_sync_client(client: Client, path: Path) -> None:
     assert_type(client.transcripts.restore("id", 1, version=2), TranscriptEdited)
     assert_type(client.transcripts.segments.each("id"), Iterator[TranscriptSegment])
     assert_type(client.shares.create("id", expires_hours=1), ShareCreated)
+    assert_type(client.files_v1.links.create("id", expires_hours=1), FileLinkCreated)
     assert_type(client.tags.set("id", tags=["a"]), JobTags)
     assert_type(client.auth.register(username="a", password="12345678"), Registered)  # noqa: S106
     assert_type(client.auth.login(username="a", password="12345678"), LoggedIn)  # noqa: S106

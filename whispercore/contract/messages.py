@@ -113,3 +113,5 @@ class Content:
     """Where it is another than the declared one."""
     headers: Mapping[str, str] = field(factory=dict)
     """More of them."""
+    elsewhere: str | None = field(default=None, repr=False)
+    """An address that gives the same, to which a GET is sent on."""

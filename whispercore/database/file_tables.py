@@ -1,4 +1,4 @@
-"""Tables of files: a row for each, and one for each of its parts. The bytes are blobs elsewhere."""
+"""Tables of files: a row for each, for each of its parts and for each link. The bytes are blobs elsewhere."""
 
 from __future__ import annotations
 
@@ -32,4 +32,21 @@ parts = Table(
     Column("stored_bytes", BigInteger, nullable=False),
     Column("encoding", Text, nullable=False, server_default="clear", doc="clear, age or zstd+age."),
     Column("stored_sha256", Text, doc="Of what lies in the store; null where that is in clear."),
+)
+
+file_links = Table(
+    "file_links",
+    schema,
+    Column("id", Text, primary_key=True),
+    Column("file_id", Text, ForeignKey("files.id", ondelete="CASCADE"), nullable=False),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("label", Text),
+    Column("creator_id", Text, nullable=False),
+    Column("creator", Text, nullable=False, doc="His name at that time."),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("withdrawn_at", Moment),
+    Column("last_used_at", Moment),
+    Column("use_count", Integer, nullable=False, default=0),
+    Index(None, "file_id", "created_at"),
 )

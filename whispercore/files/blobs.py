@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -123,6 +123,14 @@ class Blobs(Protocol):
 
     def local_path(self, key: str) -> Path | None:
         """The file that is this blob; None where blobs are no files of this machine."""
+        ...
+
+    async def presigned(self, key: str, lasts: timedelta) -> str | None:
+        """An address at which anybody can GET the blob for so long; None where the store has none to give.
+
+        Raises:
+            BlobMissing: Nothing lies there, and the store has addresses.
+        """
         ...
 
 

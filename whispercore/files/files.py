@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from attrs import evolve
@@ -281,6 +281,10 @@ class Files:
                     yield bytes(data[at : min(at + _CHUNK_BYTES, piece.stop)])
                 if isinstance(data, memoryview) and isinstance(data.obj, bytearray):
                     spare.append(data.obj)  # the next but one is opened there
+
+    async def presigned(self, file: File, lasts: timedelta) -> str | None:
+        """An address at which the store itself gives a file; None where it cannot. See ``Parts.presigned``."""
+        return await self._parts.presigned(file, lasts)
 
     @asynccontextmanager
     async def local_copy(self, file: str | Staged, *, checked: bool = True) -> AsyncIterator[PartFiles]:

@@ -10,11 +10,12 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from obstore import sign_async
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, MemoryStore, ObjectStore
+from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store
 
 from whispercore.errors import BlobExists, BlobMissing, InvalidOption, StorageFull, Unavailable
 from whispercore.files.blobs import Blob, Mode, checked_key
@@ -185,6 +186,15 @@ class ObstoreBlobs:
         """The file that is this blob."""
         checked_key(key)
         return self._root / key if self._root is not None else None
+
+    async def presigned(self, key: str, lasts: timedelta) -> str | None:
+        """An address of the blob itself."""
+        checked_key(key)
+        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+            return None
+        with self._translated(key):
+            await self._store.head_async(key)  # who follows it is not to find nothing there
+            return await sign_async(self._store, "GET", key, lasts)
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:

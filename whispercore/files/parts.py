@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -169,6 +170,21 @@ class Parts:
                 raise _changed(file_id, part)
             return True
         return False
+
+    async def presigned(self, file: Staged, lasts: timedelta) -> str | None:
+        """An address at which the store itself gives the file; None where it cannot: not what is sealed or in pieces.
+
+        Whoever has it needs nothing else, and its bytes are not compared with what came in.
+
+        Args:
+            file: The file.
+            lasts: How long the address is good for.
+        """
+        if [part.encoding for part in file.parts] != ["clear"]:
+            return None
+        with suppress(BlobMissing):  # it is not published yet, or something is wrong: reading it tells what
+            return await self.blobs.presigned(_key(file.id, file.parts[0].number), lasts)
+        return None
 
     async def publish(self, file: Staged) -> None:
         """Move a file to where it stays. What was moved before is left where it is.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from whispercore.errors import BlobExists, BlobMissing, InvalidOption
 from whispercore.files.blobs import Blobs
@@ -169,6 +171,18 @@ class BlobsContract:
         path = blobs.local_path("a/b")
         assert path is None or await asyncio.to_thread(path.read_bytes) == b"bytes"
 
+    async def test_a_presigned_address_gives_the_blob(self, blobs: Blobs) -> None:
+        """Where there are such addresses, without any other credential."""
+        await blobs.put("a/b", b"0123456789")
+        address = await blobs.presigned("a/b", timedelta(minutes=5))
+        if address is None:
+            return
+        asked = {"Range": "bytes=2-4"}
+        async with aiohttp.ClientSession() as session, session.get(URL(address, encoded=True), headers=asked) as answer:
+            assert (answer.status, await answer.read()) == (206, b"234")
+        with pytest.raises(BlobMissing):
+            await blobs.presigned("a/c", timedelta(minutes=5))
+
     @pytest.mark.parametrize("key", _HOSTILE)
     async def test_no_key_leads_out(self, blobs: Blobs, key: str) -> None:
         """Nor is any other odd one taken."""
@@ -184,6 +198,7 @@ class BlobsContract:
             blobs.rename("a", key),
             blobs.copy(key, "a"),
             blobs.copy("a", key),
+            blobs.presigned(key, timedelta(minutes=5)),
         ):
             with pytest.raises(InvalidOption):
                 await refused

@@ -39,6 +39,10 @@ _HEADERS: Final[Mapping[HTTPStatus, Node]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: _RETRY_AFTER,
 }
 """Of errors."""
+_ELSEWHERE: Final[Node] = {
+    "description": "It is to be had elsewhere.",
+    "headers": {**_REQUEST_ID, "Location": {"description": "Where.", "schema": {"type": "string", "format": "uri"}}},
+}
 _COUNTED: Final[Mapping[str, str]] = {
     "none": " No rate limit.",
     "parts": " Counts against no limit, as the upload was counted when it was opened.",
@@ -153,7 +157,7 @@ class Writer:
             answer = _with(answer, _LIMITS)
         yield usual, answer
         for status in operation.also:
-            yield str(status), answer
+            yield str(status), _ELSEWHERE if status == HTTPStatus.TEMPORARY_REDIRECT else answer
         for refused, kinds in errors_of(operation).items():
             if refused not in operation.also:
                 yield str(refused.value), self._refusal(operation, refused, kinds)

@@ -15,14 +15,15 @@ from whispercore.database.tables import shares as shares_table
 from whispercore.database.tables import users
 from whispercore.errors import Conflict, NotFound
 from whispercore.people.caller import Caller, RequestInfo
+from whispercore.people.links import MOST_ACTIVE, REMEMBERED, NewLink
 from whispercore.testing.making_jobs import ADMIN, ANN, enqueued
-from whispercore.transcripts.sharing import MOST_ACTIVE, REMEMBERED, NewShare
+from whispercore.transcripts.sharing import Share
 
 WEEK = timedelta(days=7)
 STRANGER = evolve(Caller.nobody(), request=RequestInfo(address="192.0.2.1"))
 
 
-async def leads_somewhere(world: World, made: NewShare) -> bool:
+async def leads_somewhere(world: World, made: NewLink[Share]) -> bool:
     try:
         opened = await world.shares.opened(made.token, STRANGER)
     except NotFound as error:

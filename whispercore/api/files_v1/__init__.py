@@ -7,6 +7,7 @@ from typing import Final
 from whispercore.api.files_v1.dialect import FILES_V1
 from whispercore.api.files_v1.files import Files
 from whispercore.api.files_v1.keys import Keys
+from whispercore.api.files_v1.links import Links
 from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.contract.group import Api
 
@@ -15,7 +16,7 @@ API: Final = Api(
     title="Files v1",
     version="1.0.0",
     dialect=FILES_V1,
-    groups=(Files, Transcriptions, Keys),
-    prefixes=("/api/v1/files", "/api/v1/keys", "/api/v1/transcriptions"),
+    groups=(Files, Transcriptions, Keys, Links),
+    prefixes=("/api/v1/files", "/api/v1/keys", "/api/v1/links", "/api/v1/transcriptions"),
     rate_profile="none",
 )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import timedelta
-from typing import Final
 
 from attrs import define
 
@@ -20,20 +18,15 @@ from whispercore.api.transcriber.sharing import (
     Shares,
     ShareTranscript,
 )
-from whispercore.contract.plan import quoted
 from whispercore.database.page import Slice
 from whispercore.errors import NotFound
-from whispercore.people.caller import Caller, RequestInfo
+from whispercore.people.caller import Caller
 from whispercore.transcript import Transcript
 from whispercore.transcripts.sharing import Opened, Share
+from whispercore_server.link_urls import UNLISTED, url_of
 from whispercore_server.plugin import Reply, serves
 from whispercore_server.plugins.transcriber import views
 from whispercore_server.ports import Ports
-
-_UNLISTED: Final = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Referrer-Policy": "no-referrer"}
-"""Search engines keep away, and pages that are linked to do not hear of the link."""
-
-_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 
 
 @define
@@ -48,7 +41,9 @@ class SharesHandlers:
         job = await self.ports.jobs.owned(request.job_id, caller)
         lasts = timedelta(hours=request.expires_hours)
         made = await self.ports.shares.create(job, caller, lasts=lasts, label=request.label)
-        return ShareCreated(share=self._shown(made.info), url=_url(caller.request, made.token), token=made.token)
+        return ShareCreated(
+            share=self._shown(made.info), url=url_of(Shares.open, caller.request, made.token), token=made.token
+        )
 
     @serves(Shares.list)
     async def list(self, request: ListShares, caller: Caller) -> ShareList:
@@ -74,7 +69,7 @@ class SharesHandlers:
         if transcript is None:  # it was deleted at this moment
             raise NotFound("shared transcript", "behind this link")
         body = await asyncio.to_thread(_shared, opened, transcript)
-        return Reply(body=body, headers=_UNLISTED, is_long=True)
+        return Reply(body=body, headers=UNLISTED, is_long=True)
 
     def _shown(self, share: Share) -> ShareInfo:
         return ShareInfo(
@@ -100,10 +95,3 @@ def _shared(opened: Opened, transcript: Transcript) -> SharedTranscript:
         segments=[views.segment(one) for one in transcript.segments],
         expires_at=opened.share.expires_at,
     )
-
-
-def _url(request: RequestInfo, token: str) -> str:
-    path = request.mounted_at + Shares.open.path.format(token=quoted("token", token))
-    if _HOST.fullmatch(request.host) is None:
-        return path
-    return f"{'https' if request.is_secure else 'http'}://{request.host}{path}"
