@@ -19,6 +19,7 @@ from whispercore.clock import SystemClock
 from whispercore.database.migrating import OURS, newest_revision
 from whispercore.database.session import SQLITE, Database, parsed
 from whispercore.errors import Conflict, InvalidOption
+from whispercore.files.sealing import used
 from whispercore.ids import Uuid7Ids
 from whispercore.tasks.own_thread import in_own_thread
 from whispercore_server import data_folder
@@ -36,7 +37,7 @@ async def make(settings: ServerSettings) -> Record:
         CannotStart: It is of another version, or the backup failed.
         SchemaTooOld: The PostgreSQL has to be upgraded first.
         DatabaseUnreachable: The PostgreSQL cannot be used.
-        Conflict: A backup is being made.
+        Conflict: A backup is being made, or recordings are being sealed.
         StorageFull: There is no room for it.
     """
     path = _file_of(settings)
@@ -49,7 +50,8 @@ async def make(settings: ServerSettings) -> Record:
         await audit.open()
         backups = _backups(settings, database, audit)
         try:
-            record = await backups.create(OPERATOR)
+            async with used(database, blobs_of(settings)):
+                record = await backups.create(OPERATOR)
         finally:
             await backups.close()
             await audit.close()

@@ -30,7 +30,6 @@ from whispercore.events import Events, LocalEvents
 from whispercore.files.arrivals import Arrivals
 from whispercore.files.files import Files
 from whispercore.files.links import FileLinks
-from whispercore.files.sealing import RECORDINGS
 from whispercore.files.stored import StoredFiles
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.incidents.incidents import Incidents
@@ -358,10 +357,7 @@ class Ports:
             stack.callback(self.probe.close)
             stack.push_async_callback(self.measures.services.close)
             stack.push_async_callback(self.backups.close)
-            async with self.database.reserved(RECORDINGS) as alone:
-                if alone is not None:  # else others are at work, and have done it
-                    await self.files.settle()
-            await stack.enter_async_context(self.database.shared(RECORDINGS))
+            await stack.enter_async_context(self.files.used())
             await self.files.sweep(self.clock.now())
             await self.uploads.sweep(self.clock.now())
             await self.backups.sweep()

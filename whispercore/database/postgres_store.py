@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Integer, Select, cast, func, literal, select, text
+from psycopg import AsyncConnection as AsyncPsycopg
+from sqlalchemy import URL, Connection, Engine, Integer, Select, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -19,7 +20,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.after_commit import collected
 from whispercore.database.alone import number_of
-from whispercore.database.postgres import engine, refusals
+from whispercore.database.postgres import engine, listening, refusals
 from whispercore.database.sharing import shared
 from whispercore.database.store import Rows, StillMine
 from whispercore.database.undisturbed import undisturbed
@@ -32,6 +33,13 @@ _ABOUT: Final = select(
 )
 _CLOCKS_S: Final = 60.0
 """How often the clocks are compared."""
+
+
+_LOOKS: Final = 5
+_POOLED: Final = (
+    "a proxy in between gives connections to others after each transaction, as PgBouncer does with pool_mode = "
+    "transaction, and with them notifications and locks that we need: have it pool sessions, or go past it"
+)
 
 
 class PostgresStore:
@@ -72,6 +80,25 @@ class PostgresStore:
             raise DatabaseUnreachable(self._where, f"it is PostgreSQL {version // 10_000}, and {_OLDEST} is needed")
         if encoding != "UTF8":
             raise DatabaseUnreachable(self._where, f"its encoding is {encoding}, and UTF8 is needed")
+
+    async def check_sessions(self) -> None:
+        """See that nothing in between gives our connections to others as well.
+
+        Two that are open have two processes of the server. A proxy that pools transactions answers both by the one that
+        is free, unless others are quicker.
+
+        Raises:
+            DatabaseUnreachable: Something does.
+            Unavailable: It cannot be reached.
+        """
+        with refusals():
+            async with (
+                listening(self._engine.url, name="whispercore") as one,
+                listening(self._engine.url, name="whispercore") as other,
+            ):
+                for _ in range(_LOOKS):
+                    if await _process_of(one) == await _process_of(other):
+                        raise DatabaseUnreachable(self._where, _POOLED)
 
     async def close(self) -> None:
         """End all connections."""
@@ -129,16 +156,21 @@ class PostgresStore:
         """Kept by a transaction that does nothing else, and gone with it, however this process ends."""
         opened: list[AsyncConnection] = []
 
+        async def say_no_more() -> None:
+            # Not even a query: what it has seen would be kept, for as long as the next statement does not come.
+            await opened[0].execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+
         async def reserve() -> bool:
             opened.append(await self._engine.connect())
-            await opened[0].execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-            return bool((await opened[0].execute(select(func.pg_try_advisory_xact_lock(number_of(what))))).scalar_one())
+            is_free = (await opened[0].execute(select(func.pg_try_advisory_xact_lock(number_of(what))))).scalar_one()
+            await say_no_more()
+            return bool(is_free)
 
         async def still_mine() -> None:
             if opened[0].invalidated:
                 raise Unavailable("the connection to the database was lost meanwhile", 1)
             with refusals():
-                await opened[0].execute(select(literal(1)))
+                await say_no_more()
 
         with refusals():
             try:
@@ -155,6 +187,14 @@ class PostgresStore:
         """A transaction that waits for nothing between its statements."""
         async with self.write() as tx:
             return await tx.run_sync(work)
+
+    async def compact(self) -> None:
+        """Write its tables anew, and what it remembers of what is in them."""
+        with refusals():
+            async with self._lone.connect() as connection:
+                await connection.execute(text("SET lock_timeout = 0"))
+                await undisturbed(connection.execute(text("VACUUM (FULL, ANALYZE)")))
+                await connection.invalidate()  # with what was set
 
     def _refuse_a_second(self) -> None:
         if asyncio.current_task() in self._writing:
@@ -202,6 +242,13 @@ class PostgresStore:
         theirs = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
         on_the_way = timedelta(seconds=(time.monotonic() - begun) / 2)
         self._ahead = theirs + on_the_way - self._clock.now()
+
+
+async def _process_of(connection: AsyncPsycopg) -> int:
+    """The process of the server that answers it now."""
+    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _reason(error: BaseException) -> str:

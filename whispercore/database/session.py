@@ -126,7 +126,9 @@ class Database:
         Raises:
             SchemaTooOld: They have to be upgraded first.
             SchemaTooNew: A newer version of whispercore, or of a plugin, has written this database.
+            DatabaseUnreachable: A proxy in between pools transactions.
         """
+        await self._store.check_sessions()
         if self.dialect == "sqlite":
             await self.upgrade(*more)
         else:
@@ -189,16 +191,14 @@ class Database:
         return await self._store.changed(statement)
 
     def reserved(self, what: str) -> AbstractAsyncContextManager[StillMine | None]:
-        """Do something that is done by one at a time, of all machines that use a PostgreSQL, until the block ends.
-
-        SQLite is used from one machine only, where locked files do the same: there nobody is kept out.
+        """Do something that is done by one at a time, of all processes that use this database, until the block ends.
 
         Args:
             what: Is done.
 
         Returns:
             What tells whether the reservation still stands; it raises ``Unavailable`` when not. None: somebody else
-            has it.
+            has it, or shares it.
 
         Raises:
             Unavailable: The database cannot be reached.
@@ -218,6 +218,15 @@ class Database:
             Unavailable: The database cannot be reached.
         """
         return self._store.shared(what)
+
+    async def compact(self) -> None:
+        """Leave nothing in its files of what was deleted or changed. Others wait, and it needs room for a second one.
+
+        Raises:
+            StorageFull: There is no room for it.
+            Unavailable: Others have been using it for too long, or it cannot be reached.
+        """
+        await self._store.compact()
 
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """A transaction that waits for nothing between its statements: committed when this returns, or not at all.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +21,12 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock
+from whispercore.database import locked_file
 from whispercore.database.after_commit import collected
 from whispercore.database.driver import Connection as DriverConnection
 from whispercore.database.reader import Reader
-from whispercore.database.sqlite import engine, refusals
+from whispercore.database.search_tables import INDEX
+from whispercore.database.sqlite import BUSY_S, engine, refusals
 from whispercore.database.store import Rows, StillMine
 from whispercore.database.undisturbed import undisturbed
 
@@ -69,6 +72,9 @@ class SqliteStore:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         async with self.write():
             pass
+
+    async def check_sessions(self) -> None:
+        """There is nothing in between."""
 
     async def close(self) -> None:
         """One in memory is gone then."""
@@ -116,19 +122,22 @@ class SqliteStore:
 
     @asynccontextmanager
     async def reserved(self, what: str) -> AsyncIterator[StillMine | None]:
-        """Nobody is kept out: all who use the file are on this machine, where a locked file does that."""
-        del what
+        """Kept by a locked file beside it, and gone with this process; one in memory is this process's alone."""
 
         async def still_mine() -> None:
             pass
 
-        yield still_mine
+        with locked_file.reserved(self.path, what) if self.path is not None else nullcontext(True) as is_mine:
+            yield still_mine if is_mine else None
 
-    @asynccontextmanager
-    async def shared(self, what: str) -> AsyncIterator[None]:
-        """Likewise, nothing."""
-        del what
-        yield
+    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Likewise."""
+        return locked_file.shared(self.path, what) if self.path is not None else nullcontext()
+
+    async def compact(self) -> None:
+        """Write its file anew."""
+        if self.path is not None:
+            await undisturbed(asyncio.to_thread(_written_anew, self.path))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -193,3 +202,10 @@ async def _at_once(engine: AsyncEngine, work: Callable[[Connection], _T]) -> _T:
             driver = (await connection.get_raw_connection()).driver_connection
             assert isinstance(driver, DriverConnection)
             return await driver.at_once(work)
+
+
+def _written_anew(path: Path) -> None:
+    with refusals(), closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
+        connection.execute(f"INSERT INTO {INDEX} ({INDEX}) VALUES ('optimize')")  # noqa: S608 (a name of ours)
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -37,6 +37,10 @@ class Store(Protocol):
         """Make sure that it is there, and can be written."""
         ...
 
+    async def check_sessions(self) -> None:
+        """See that nothing in between gives our connections to others as well."""
+        ...
+
     async def close(self) -> None:
         """End all connections."""
         ...
@@ -71,4 +75,8 @@ class Store(Protocol):
 
     async def at_once(self, work: Callable[[Connection], _T]) -> _T:
         """A transaction that waits for nothing between its statements."""
+        ...
+
+    async def compact(self) -> None:
+        """Leave nothing in its files of what was deleted or changed."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_f
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.files.parts import PART_BYTES, Parts, ahead
 from whispercore.files.sealed_staging import SealedStage, SentSealed
-from whispercore.files.sealing import Sealed, Sealing, in_clear, settle
+from whispercore.files.sealing import Sealed, Sealing, in_clear, used
 from whispercore.files.spool import Spool
 from whispercore.files.staging import Stage
 from whispercore.files.sweep import Swept, sweep
@@ -348,9 +348,9 @@ class Files:
         assert self._keys is not None
         return await Sealing(self._database, self._parts, self._keys).seal(file_id, still_alone)
 
-    async def settle(self) -> int:
-        """Finish what of sealing was broken off, and how many parts that was. To be done before any file is read."""
-        return await settle(self._database, self._parts.blobs)
+    def used(self) -> AbstractAsyncContextManager[None]:
+        """What every process enters before it reads files, so that nobody seals any. See ``sealing.used``."""
+        return used(self._database, self._parts.blobs)
 
     async def sweep(self, now: datetime) -> Swept:
         """Remove what was abandoned, and finish what was broken off. To be run at start and now and then.

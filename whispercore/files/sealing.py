@@ -8,6 +8,8 @@ the place of the other. Whatever breaks off, each part is either in clear or sea
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from attrs import frozen
@@ -107,6 +109,23 @@ class Sealing:
             await self.keys.keep(tx, file.id, key, file.owner_id)
             await tx.execute(update(parts).where(*mine).values(row))
         await self.store.blobs.rename(place, _final(file.id, part.number))
+
+
+@asynccontextmanager
+async def used(database: Database, blobs: Blobs) -> AsyncIterator[None]:
+    """Have nobody seal files until the block ends, after what was broken off of that is settled.
+
+    To be entered by every process before it reads files.
+
+    Raises:
+        Conflict: Somebody is sealing them.
+        Unavailable: The database cannot be reached.
+    """
+    async with database.reserved(RECORDINGS) as alone:
+        if alone is not None:  # else others use them, and have done it
+            await settle(database, blobs)
+    async with database.shared(RECORDINGS):
+        yield
 
 
 async def settle(database: Database, blobs: Blobs) -> int:

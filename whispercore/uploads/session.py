@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import field, frozen
 
@@ -14,6 +14,10 @@ from whispercore.files.sealed import Encoding
 Protocol = Literal["chunks", "tus"]
 Role = Literal["whole", "part", "joined"]
 """``part`` and ``joined`` are of tus: what will be joined, and what was."""
+SAID: Final = "Upload-Metadata"
+"""Under which the metadata of an upload have what a client of tus says of it, in its own words."""
+SAID_SEALED: Final = "sealed"
+"""Under which they have it where it is sealed."""
 
 
 class State(StrEnum):

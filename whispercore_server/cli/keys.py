@@ -164,6 +164,21 @@ def seal_recordings(*, data: Data = None, config: Config = None) -> None:
         raise typer.Exit(1)
 
 
+@app.command("seal-transcripts")
+def seal_transcripts(*, data: Data = None, config: Config = None) -> None:
+    """Encrypt what was said in jobs that were stored in clear, once the setting encrypt_transcripts is on.
+
+    No server or worker may be at work; run again, it goes on.
+    """
+    settings = loaded({"data": data}, config).settings
+    with needs_server():
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.sealing import seal_transcripts as seal  # noqa: PLC0415 - as above
+
+    _say(f"sealed: {asyncio.run(seal(settings, tell=_say))} jobs")
+
+
 def _done(data: Path | None, config: Path | None, work: Callable[[Ports], Awaitable[_T]]) -> _T:
     return _with_accounts(data, config, lambda accounts: work(accounts.ports))
 

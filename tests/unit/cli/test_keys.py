@@ -120,3 +120,14 @@ def test_recordings_in_clear_are_sealed(run: Run, tmp_path: Path, audio: Path) -
         busy = run("keys", "seal-recordings", "--data", data)
     assert busy.returncode != 0
     assert b"another server" in busy.stderr
+
+
+def test_transcripts_are_sealed_where_new_ones_are(run: Run, data: Path, tmp_path: Path) -> None:
+    refused = run("keys", "seal-transcripts", "--data", data)
+    assert refused.returncode != 0
+    assert b"encrypt_transcripts" in refused.stderr
+    assert b"Traceback" not in refused.stderr
+    config = tmp_path / "whispercore.toml"
+    config.write_text("encrypt_transcripts = true\n")
+    done = run("keys", "seal-transcripts", "--data", data, "--config", config)
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"sealed: 0 jobs\n")

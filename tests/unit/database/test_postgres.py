@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.databases import opened
 from tests.postgres import Postgres, running
 from tests.processes import lives
+from tests.transaction_pool import transaction_pool
 from tests.unit.database.test_migrations import differences, newest
 from tests.waiting import until
 from whispercore.clock import SystemClock
@@ -231,3 +232,15 @@ def test_a_server_ends_with_whoever_started_it() -> None:
         server = psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
         starting.kill()
     asyncio.run(until(lambda: not folder.exists() and not lives(server)))
+
+
+async def test_a_proxy_that_pools_transactions_is_found_at_the_start(
+    postgres: Postgres, postgres_template: str
+) -> None:
+    async with transaction_pool(postgres, postgres_template) as url, Database(url) as database:
+        await database.check()
+        with pytest.raises(DatabaseUnreachable, match="pool_mode = transaction") as caught:
+            await database.prepare()
+    assert "have it pool sessions" in str(caught.value)
+    async with Database(postgres.url(postgres_template)) as database:
+        await database.prepare()

@@ -19,6 +19,7 @@ from whispercore.encryption.key_pairs import WORKERS
 from whispercore.errors import FileDamaged, NotFound
 from whispercore.files.blobs import Blobs
 from whispercore.files.files import Files
+from whispercore.files.sealing import settle
 
 SIZE = 250_000
 pytestmark = pytest.mark.parametrize("blobs", ["disk"], indirect=True)
@@ -73,8 +74,8 @@ async def test_it_goes_on_where_it_was_broken_off(
         with pytest.raises(Killed):
             await files.seal(old.id)
     await files.sweep(datetime.now(UTC))
-    await files.settle()
-    assert await files.settle() == 0
+    await settle(database, blobs)
+    assert await settle(database, blobs) == 0
     assert await stored(files, old.id) == sample(SIZE)
     assert await files.in_clear() == (old.id,)
     await files.seal(old.id)

@@ -22,7 +22,7 @@ from whispercore.errors import (
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.people.caller import Caller
 from whispercore.uploads.finalizing import Wanted
-from whispercore.uploads.session import NewUpload, Session, State
+from whispercore.uploads.session import SAID, SAID_SEALED, NewUpload, Session, State
 from whispercore.uploads.sessions import check_active
 from whispercore_server.octets import patiently
 from whispercore_server.ordering import PRIORITIES, options_of
@@ -44,8 +44,6 @@ from whispercore_server.ports import Ports
 
 EXTENSIONS: Final = "creation,checksum,expiration,termination,concatenation"
 _BODY: Final = "application/offset+octet-stream"
-_SEALED: Final = "sealed"
-"""Under which metadata are stored that are sealed."""
 _CHECKSUM_WRONG: Final = 460
 """The protocol's own status."""
 
@@ -177,11 +175,11 @@ class TusHandlers:
     def _kept(self, metadata: Metadata) -> dict[str, str]:
         """What is stored of them: there may be a prompt among them."""
         texts = self.ports.database.texts
-        return {_SEALED: texts.own.close(metadata.raw)} if texts.seals else {METADATA: metadata.raw}
+        return {SAID_SEALED: texts.own.close(metadata.raw)} if texts.seals else {SAID: metadata.raw}
 
     def _metadata(self, session: Session) -> str:
-        sealed = session.metadata.get(_SEALED)
-        return session.metadata.get(METADATA, "") if sealed is None else self.ports.database.texts.own.open(sealed)
+        sealed = session.metadata.get(SAID_SEALED)
+        return session.metadata.get(SAID, "") if sealed is None else self.ports.database.texts.own.open(sealed)
 
 
 def _new(kept: dict[str, str], metadata: Metadata, concat: Concat | None) -> NewUpload:
