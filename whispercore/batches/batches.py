@@ -308,8 +308,7 @@ def _batch_of(row: Row[Any]) -> Batch:
 def _item_of(row: Row[Any], texts: TextKeys) -> BatchItem:
     values = dict(row._mapping)  # noqa: SLF001 (the public name of it)
     values["state"] = State(row.state) if row.state is not None else None
-    seal = texts.seal(values.pop("text_key"))
-    values["preview"] = row.preview and seal.open(row.preview)
+    values["preview"] = texts.seal(values.pop("text_key")).shown(row.preview)
     return BatchItem(**values)
 
 

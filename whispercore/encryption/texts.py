@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from whispercore.errors import SealBroken
 
 _LABEL: Final = b"whispercore: keys of texts"
+_SAID: Final = "what was said here"
 
 
 @frozen(eq=False)
@@ -26,14 +27,29 @@ class TextSeal:
     """Seals texts, and opens them; without a key it leaves them as they are."""
 
     _fernet: Fernet | None = field(default=None, repr=False)
+    is_broken: bool = False
+    """Whether there was a key, and it cannot be opened: then this neither seals nor opens anything."""
 
     def __bool__(self) -> bool:
         """Whether it does anything."""
-        return self._fernet is not None
+        return self._fernet is not None or self.is_broken
+
+    def check(self) -> None:
+        """See that it is of use.
+
+        Raises:
+            SealBroken: Its key has changed, or is of another installation.
+        """
+        if self.is_broken:
+            raise SealBroken(_SAID)
 
     def close(self, text: str) -> str:
-        """A text as it is stored."""
-        return text if self._fernet is None else self._fernet.encrypt(text.encode()).decode()
+        """A text as it is stored.
+
+        Raises:
+            SealBroken: There is no key for it any more.
+        """
+        return self.close_bytes(text.encode()).decode() if self else text
 
     def open(self, stored: str) -> str:
         """What ``close`` was given.
@@ -41,10 +57,22 @@ class TextSeal:
         Raises:
             SealBroken: It has changed, or is sealed with another key.
         """
-        return stored if self._fernet is None else self.open_bytes(stored.encode()).decode()
+        return self.open_bytes(stored.encode()).decode() if self else stored
+
+    def shown(self, stored: str | None) -> str | None:
+        """The same for lists, which go on without what cannot be opened."""
+        try:
+            return stored and self.open(stored)
+        except SealBroken:
+            return None
 
     def close_bytes(self, data: bytes) -> bytes:
-        """Bytes as they are stored."""
+        """Bytes as they are stored.
+
+        Raises:
+            SealBroken: There is no key for them any more.
+        """
+        self.check()
         return data if self._fernet is None else self._fernet.encrypt(data)
 
     def open_bytes(self, stored: bytes) -> bytes:
@@ -53,16 +81,19 @@ class TextSeal:
         Raises:
             SealBroken: It has changed, or is sealed with another key.
         """
+        self.check()
         if self._fernet is None:
             return stored
         try:
             return self._fernet.decrypt(stored)
         except InvalidToken as error:
-            raise SealBroken from error
+            raise SealBroken(_SAID) from error
 
 
 CLEAR: Final = TextSeal()
 """For what is stored as it is."""
+BROKEN: Final = TextSeal(is_broken=True)
+"""For what nobody can open any more."""
 
 
 class TextKeys:
@@ -95,20 +126,17 @@ class TextKeys:
         return TextSeal(self._of_all)
 
     def seal(self, key: str | None) -> TextSeal:
-        """What opens and seals the texts of a job.
+        """What opens and seals the texts of a job. A key that has changed harms nothing but what it was for.
 
         Args:
             key: As its row has it.
-
-        Raises:
-            SealBroken: It has changed, or is of another installation.
         """
         if key is None:
             return CLEAR
         try:
             return TextSeal(Fernet(self._of_all.decrypt(key)))
-        except InvalidToken as error:
-            raise SealBroken from error
+        except (InvalidToken, ValueError):  # of the latter kind is what is no text of ASCII
+            return BROKEN
 
     @property
     def _of_all(self) -> Fernet:

@@ -60,13 +60,15 @@ class BackupDamaged(StorageError):
         return f"the backup cannot be used: {self.found}"
 
 
+@define
 class SealBroken(StorageError):
     """Something sealed was sealed for somebody else, or is not what it was."""
 
     code = "seal_broken"
+    what: str = "it"
 
     def __str__(self) -> str:
-        return "it cannot be opened: it was sealed to another key, or has changed"
+        return f"{self.what} cannot be opened: it was sealed to another key, or has changed"
 
 
 @define

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from whispercore.clock import Clock
 from whispercore.database.tables import jobs
 from whispercore.database.types import Moment
 from whispercore.engines.engine import DetectedLanguage
-from whispercore.errors import ClaimLost
+from whispercore.errors import ClaimLost, SealBroken
 from whispercore.formats.line import encodable
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.patience import patient
@@ -203,8 +203,10 @@ class Claim:
             if not isinstance(found, Computed):
                 self._waited_for = found is None
                 return found
-            async with self._ports.database.read() as tx:
-                transcript = await original(tx, found.job_id, self._ports.database.texts.seal(found.text_key))
+            transcript = None
+            with suppress(SealBroken):  # that is no reason to fail for anybody else
+                async with self._ports.database.read() as tx:
+                    transcript = await original(tx, found.job_id, self._ports.database.texts.seal(found.text_key))
             if transcript is not None and not transcript.fallback_from:
                 return Reused(transcript=transcript, windows=found.windows)
             useless = found.job_id

@@ -87,11 +87,7 @@ def sliced(part: Slice) -> dict[str, int]:
 
 
 async def summaries(page: str, texts: TextKeys) -> tuple[JobSummary, ...]:
-    """The jobs of a slice. Many that are sealed would hold the event loop, and are opened outside of it.
-
-    Raises:
-        SealBroken: A preview is sealed, and not what it was.
-    """
+    """The jobs of a slice. Many that are sealed would hold the event loop, and are opened outside of it."""
     rows = list(rows_of(page, _COLUMNS))
     many = len(rows) > _MANY and any(row[-1] for row in rows)
     return await asyncio.to_thread(_opened, rows, texts) if many else _opened(rows, texts)
@@ -103,6 +99,5 @@ def _opened(rows: list[list[Any]], texts: TextKeys) -> tuple[JobSummary, ...]:
 
 def _summary(row: list[Any], texts: TextKeys) -> JobSummary:
     *values, preview, tags, text_key = row
-    shown = preview and texts.seal(text_key).open(preview)
-    values += [shown, tuple(tags.split(_BETWEEN)) if tags else ()]
+    values += [texts.seal(text_key).shown(preview), tuple(tags.split(_BETWEEN)) if tags else ()]
     return JobSummary(*values)

@@ -11,7 +11,8 @@ from sqlalchemy import Column, Row, literal_column
 
 from whispercore.checkpoints import FinishedWindow
 from whispercore.database.tables import jobs
-from whispercore.encryption.texts import TextKeys, TextSeal
+from whispercore.encryption.texts import BROKEN, TextKeys, TextSeal
+from whispercore.errors import SealBroken
 from whispercore.formats.line import encodable
 from whispercore.jobs.job import Job
 from whispercore.quality import Quality
@@ -42,14 +43,17 @@ _MIXED = -1
 def job_of(row: Row[Any], texts: TextKeys) -> Job:
     """The job of a row of ``COLUMNS``, and perhaps more behind them.
 
-    Raises:
-        SealBroken: Its texts are sealed, and not what they were.
+    Where its texts cannot be opened, it is a job with a seal that is broken: it can be listed, taken back and deleted,
+    and whoever wants to know what was said is told.
     """
     values = dict(zip(_NAMES, row, strict=False))
     seal = values["seal"] = texts.seal(values["seal"])
     if seal:
-        values["options"] = seal.open(values["options"])
-        values["preview"] = values["preview"] and seal.open(values["preview"])
+        values["preview"] = seal.shown(values["preview"])
+        try:
+            values["options"] = seal.open(values["options"])
+        except SealBroken:
+            values["seal"] = BROKEN
     return Job(**values)
 
 

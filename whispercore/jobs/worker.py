@@ -133,7 +133,7 @@ class Worker:
 
     async def _work(self, running: Running) -> None:
         _log.info("job %s: attempt %d begins", running.job.id, running.job.attempt, extra=_about(running.job))
-        handling = asyncio.ensure_future(self._handlers[running.job.kind](running))
+        handling = asyncio.ensure_future(self._handled(running))
         try:
             await self._until_over(handling, running.cancelled)
             await self._conclude(handling, running)
@@ -144,6 +144,10 @@ class Worker:
             raise
         finally:
             del self._running[running.claim]
+
+    async def _handled(self, running: Running) -> None:
+        running.job.seal.check()  # its options cannot be read
+        await self._handlers[running.job.kind](running)
 
     async def _until_over(self, handling: asyncio.Future[None], cancelled: asyncio.Event) -> None:
         stopped = asyncio.ensure_future(cancelled.wait())

@@ -77,8 +77,8 @@ class AudioHandlers:
         job = await self.ports.jobs.owned(request.job_id, caller)
         if not job.state.is_over:
             return _going_on(job)
-        options = TranscribeOptions.load(job.options, job.payload_version)
         transcript = await self._transcript(job)
+        options = TranscribeOptions.load(job.options, job.payload_version)
         wish = Wish.of_kept(request.response_format, options)
         body = await asyncio.to_thread(views.body, transcript, wish, options)
         return Content(body=body, media_type=views.media_type(wish))
