@@ -29,6 +29,14 @@ _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 2.0
 _PROBE: Final = "probe"
 
+_BREAKS_OFF: Final = (
+    "s3_endpoint",
+    "breaks off in place of an answer: check its port, whether it is http or https, and what proxy cuts in between",
+)
+_NOT_S3: Final = (
+    "s3_endpoint",
+    "answers, but not as S3 does: check whether its name and port are those of the store, and not of its console",
+)
 _KEY_ADVICE: Final = "check s3_access_key and s3_secret_key (or MINIO_ACCESS_KEY and MINIO_SECRET_KEY)"
 _ADVICE: Final = {
     "NoSuchBucket": ("s3_bucket", "has no bucket {bucket!r}: make it, or name another one"),
@@ -40,6 +48,11 @@ _ADVICE: Final = {
     ),
     "NotImplemented": ("s3_endpoint", "cannot put a blob only where there is none (If-None-Match), as is needed"),
     "Connect": ("s3_endpoint", "cannot be reached: check its name, port and whether it is http or https"),
+    "Interrupted": _BREAKS_OFF,
+    "Request": _BREAKS_OFF,
+    "Decode": _NOT_S3,
+    "Unknown": _NOT_S3,
+    "GenericError": _NOT_S3,
     "Timeout": ("s3_endpoint", "does not answer: check its name, port and whether it is http or https"),
 }
 """By what it says: the setting that is to be looked at, and what is wrong."""

@@ -7,9 +7,10 @@ import base64
 import logging
 import shutil
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -251,6 +252,42 @@ def test_an_endpoint_where_nobody_answers_stops_the_start(tmp_path: Path) -> Non
     told = refusal(tmp_path, evolve(s3_server().bucket(patience_s=0.2), endpoint=f"http://127.0.0.1:{port}"))
     assert told.option == "s3_endpoint"
     assert "cannot be reached: check its name, port" in told.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (None, "breaks off in place of an answer: check its port"),
+        (b"", "breaks off in place of an answer: check its port"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "answers, but not as S3 does: check whether its name and port"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", "answers, but not as S3 does"),
+    ],
+)
+def test_an_endpoint_that_is_no_store_stops_the_start(tmp_path: Path, answer: bytes | None, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server, answer), daemon=True)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+        refused = refusal(tmp_path, evolve(s3_server().bucket(patience_s=0.2), endpoint=endpoint))
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(60)
+    assert refused.option == "s3_endpoint"
+    assert told in refused.reason
+    assert "not understood" not in refused.reason
+
+
+def serve(server: socket.socket, answer: bytes | None) -> None:
+    """Say the same to whoever comes; None is nothing, at once."""
+    with suppress(OSError):
+        while True:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                if answer is not None:
+                    connection.recv(1 << 16)
+                    connection.sendall(answer)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(1 << 16):  # what is left unread would reset it, and the answer be lost
+                        pass
 
 
 def test_a_key_that_the_store_does_not_know_stops_the_start(tmp_path: Path) -> None:
