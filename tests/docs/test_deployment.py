@@ -32,7 +32,11 @@ FOLDER = ROOT / "examples" / "deployment"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file())
 COMPOSES = sorted(FOLDER.glob("compose*.yaml"))
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
-KUBERNETES = [one for one in yaml.safe_load_all((FOLDER / "kubernetes" / "whispercore.yaml").read_text()) if one]
+MANIFESTS = {
+    path.name: [one for one in yaml.safe_load_all(path.read_text()) if one]
+    for path in sorted((FOLDER / "kubernetes").glob("*.yaml"))
+}
+ON_A_VOLUME, ON_POSTGRES = "whispercore.yaml", "whispercore-postgres.yaml"
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
 INSTRUCTIONS = {
     "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "RUN", "STOPSIGNAL", "USER", "VOLUME",
@@ -122,27 +126,66 @@ def test_what_compose_mounts_and_asks_for_is_there() -> None:
     assert cuda["worker"]["build"]["target"] == "cuda"
 
 
-def containers() -> list[dict[str, Any]]:
-    pod = next(one for one in KUBERNETES if one["kind"] == "StatefulSet")["spec"]["template"]["spec"]
-    return [*pod["initContainers"], *pod["containers"]]
+WORKLOADS = ("Deployment", "Job", "StatefulSet")
 
 
-def test_what_kubernetes_refers_to_is_there() -> None:
-    by_kind = {one["kind"]: one for one in KUBERNETES}
-    assert set(by_kind) == {"ConfigMap", "Service", "StatefulSet", "Ingress"}
-    assert all(one["apiVersion"] and one["metadata"]["name"] for one in KUBERNETES)
-    workload = by_kind["StatefulSet"]["spec"]
-    labels = workload["template"]["metadata"]["labels"].items()
-    assert by_kind["Service"]["spec"]["selector"].items() <= labels
-    assert workload["selector"]["matchLabels"].items() <= labels
-    volumes = {one["name"] for one in workload["template"]["spec"]["volumes"]}
-    volumes |= {one["metadata"]["name"] for one in workload["volumeClaimTemplates"]}
-    for container in containers():
-        assert {one["name"] for one in container["volumeMounts"]} <= volumes
-        config = next(one["value"] for one in container["env"] if one["name"] == CONFIG)
-        assert Path(config).name in by_kind["ConfigMap"]["data"]
+def workloads(manifest: str) -> list[dict[str, Any]]:
+    return [one["spec"] for one in MANIFESTS[manifest] if one["kind"] in WORKLOADS]
+
+
+def containers(manifest: str) -> list[dict[str, Any]]:
+    pods = [one["template"]["spec"] for one in workloads(manifest)]
+    return [one for pod in pods for one in (*pod.get("initContainers", ()), *pod["containers"])]
+
+
+def configuration(manifest: str) -> str:
+    config: str = next(one for one in MANIFESTS[manifest] if one["kind"] == "ConfigMap")["data"]["whispercore.toml"]
+    return config
+
+
+def test_manifests_are_of_what_is_needed() -> None:
+    kinds = {name: sorted(one["kind"] for one in manifest) for name, manifest in MANIFESTS.items()}
+    assert kinds == {
+        ON_A_VOLUME: ["ConfigMap", "Ingress", "Service", "StatefulSet"],
+        ON_POSTGRES: ["ConfigMap", "Deployment", "Deployment", "Ingress", "Job", "Service"],
+    }
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS)
+def test_what_kubernetes_refers_to_is_there(manifest: str) -> None:
+    by_kind = {one["kind"]: one for one in MANIFESTS[manifest]}
+    assert all(one["apiVersion"] and one["metadata"]["name"] for one in MANIFESTS[manifest])
+    selector, served = by_kind["Service"]["spec"]["selector"].items(), 0
+    for workload in workloads(manifest):
+        pod = workload["template"]["spec"]
+        labels = workload["template"].get("metadata", {}).get("labels", {}).items()
+        assert workload.get("selector", {}).get("matchLabels", {}).items() <= labels
+        ports = [port for one in pod["containers"] for port in one.get("ports", ())]
+        assert bool(ports) == (selector <= labels), "who is served answers"
+        served += bool(ports)
+        volumes = {one["name"] for one in pod["volumes"]}
+        volumes |= {one["metadata"]["name"] for one in workload.get("volumeClaimTemplates", ())}
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            assert {one["name"] for one in container["volumeMounts"]} <= volumes
+            config = next(one["value"] for one in container["env"] if one["name"] == CONFIG)
+            assert Path(config).name in by_kind["ConfigMap"]["data"]
+    assert served == 1
     path = by_kind["Ingress"]["spec"]["rules"][0]["http"]["paths"][0]
     assert path["backend"]["service"]["name"] == by_kind["Service"]["metadata"]["name"]
+
+
+def test_pods_that_share_no_folder_have_their_keys_from_the_secret(tmp_path: Path) -> None:
+    """Each would make a key of its own, else, and none could read what another has written."""
+    text = (FOLDER / "kubernetes" / ON_POSTGRES).read_text()
+    given = set(re.findall(r"--from-literal=(\w+)=", text))
+    assert {"WHISPERCORE_MASTER_KEY", "WHISPERCORE_TOKEN_KEY", "WHISPERCORE_AUDIT_KEY"} <= given
+    (tmp_path / "whispercore.toml").write_text(configuration(ON_POSTGRES))
+    environ = {"WHISPERCORE_POSTGRES_PASSWORD": "secret"}
+    settings = load(ServerSettings, environ=environ, config=tmp_path / "whispercore.toml").settings
+    assert settings.database_url.startswith("postgresql")
+    assert settings.bucket is not None
+    for workload in workloads(ON_POSTGRES):
+        assert all("emptyDir" in one or "configMap" in one for one in workload["template"]["spec"]["volumes"])
 
 
 # ------------------------------------------------------------ they name what there is
@@ -161,7 +204,7 @@ def commands() -> Iterator[list[str]]:
     for path in UNITS:
         yield shlex.split(unit(path)["Service"]["ExecStart"])[1:]
     yield from (one["command"] for one in ours() if "command" in one)
-    yield from (one["args"] for one in containers())
+    yield from (one["args"] for manifest in MANIFESTS for one in containers(manifest))
     yield from (json.loads(rest) for name, rest in instructions() if name == "CMD")
 
 
@@ -181,9 +224,9 @@ def test_every_setting_exists(tmp_path: Path) -> None:
     named |= {variable for service in ours() for variable in service.get("environment", ())}
     assert named - known == set()
     assert len(named) > 8
-    config = next(one for one in KUBERNETES if one["kind"] == "ConfigMap")["data"]["whispercore.toml"]
-    (tmp_path / "whispercore.toml").write_text(config)
-    load(ServerSettings, environ={}, config=tmp_path / "whispercore.toml")
+    for manifest in MANIFESTS:
+        (tmp_path / "whispercore.toml").write_text(configuration(manifest))
+        load(ServerSettings, environ={}, config=tmp_path / "whispercore.toml")
 
 
 def expressions() -> list[str]:
@@ -256,7 +299,7 @@ def test_every_metric_exists_with_its_labels(audio: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("path", ["/live", "/ready"])
 def test_the_paths_of_probes_exist(path: str) -> None:
-    assert path in str(KUBERNETES) or path in str(COMPOSE)
+    assert path in str(MANIFESTS) or path in str(COMPOSE)
     assert path in {one.path for api in TRANSCRIBER.apis for one in api.operations()}
 
 
@@ -265,4 +308,6 @@ def test_ports_are_those_that_the_server_has() -> None:
     assert f"server:{port}" in (FOLDER / "Caddyfile").read_text()
     assert f"127.0.0.1:{port};" in (FOLDER / "nginx.conf").read_text()
     assert f"server:{port}" in (FOLDER / "monitoring" / "prometheus.yaml").read_text()
-    assert next(one for one in containers() if one["name"] == "server")["ports"][0]["containerPort"] == port
+    for manifest in MANIFESTS:
+        server = next(one for one in containers(manifest) if one["name"] == "server")
+        assert server["ports"][0]["containerPort"] == port
