@@ -34,7 +34,7 @@ from whispercore.order import Order
 from whispercore.pipeline import TICK_S, Pipeline, Steps
 from whispercore.speakers.assignment import Assign
 from whispercore.spoken import spoken_languages
-from whispercore.transcript import Damage, Fingerprint, Segment, Transcript
+from whispercore.transcript import Damage, Dropped, Fingerprint, Segment, Transcript
 
 _USUAL_FILL: Final = 5 / 6
 """How full windows are, as long as nothing else is known: cuts lie in their last third."""
@@ -87,6 +87,10 @@ class Decoding:
     done_s: float = 0.0
     skipped_s: float = 0.0
     segments: list[Segment] = field(factory=list)
+    dropped: list[Dropped] = field(factory=list)
+    """What was left out, in any order."""
+    heard: dict[int | None, tuple[Segment, ...]] = field(factory=dict)
+    """The latest window of each channel that is done, as the engine gave it."""
     used: dict[Fingerprint, None] = field(factory=dict)
     """The fingerprints of the windows, each once."""
 
@@ -156,7 +160,7 @@ class Decoding:
                 self.skipped_s += length_s
                 yield self._take(number, before, length_s)
             else:
-                self._decode(number, window, length_s, options)
+                yield from self._decode_next(number, window, length_s, options)
         self.all_cut = True
         yield from self._room(0)
         yield self._place(self.order.rest())
@@ -213,6 +217,16 @@ class Decoding:
         if gone is self.succession.lease:
             self.succession.fall_back(error)
             self._adopt((yield from self.succession.loaded(self.pipeline.wait)))
+
+    def _decode_next(self, number: int, window: Window, length_s: float, options: Options) -> Steps:
+        """Decode it; where it depends on the window before, once that is done."""
+        aids = self.pipeline.hallucinations
+        if aids.condition_on_previous_text:
+            while any(sent.window.channel == window.channel for sent in self.pending.values()):
+                yield from self._room(len(self.pending) - 1)
+            before = self.heard.get(window.channel, ())
+            options = evolve(options, prompt=aids.prompt(options.prompt, before, options.language or "en"))
+        self._decode(number, window, length_s, options)
 
     def _decode(self, number: int, window: Window, length_s: float, options: Options) -> None:
         if window.stretches and self.engine.capabilities.words:
@@ -278,7 +292,10 @@ class Decoding:
         self.n_done += 1
         self.used[window.fingerprint] = None
         self._tell()
-        return self._place(self.order.add(number, window))
+        self.heard[window.channel] = window.segments
+        kept, dropped = self.pipeline.hallucinations.treated(window.segments)
+        self.dropped += dropped
+        return self._place(self.order.add(number, evolve(window, segments=kept)))
 
     def _place(self, segments: list[Segment]) -> list[Segment]:
         said = self.assign(segments)
@@ -327,6 +344,7 @@ class Decoding:
             earlier_fingerprints=tuple(item for item in self.used if item != latest),
             fallback_from=self.succession.passed,
             damage=damage,
+            dropped=tuple(sorted(self.dropped, key=lambda one: (one.start_s, one.channel or 0, one.end_s))),
         )
         if error is not None and not self.pipeline.keep_damaged:
             error.transcript = transcript if decoder.read_s else None

@@ -28,6 +28,7 @@ from whispercore.checkpoints import Checkpoints, Past
 from whispercore.engines.engine import Control, Options
 from whispercore.engines.pool import EnginePool, Lane, Lease, default_pool
 from whispercore.engines.succession import Succession
+from whispercore.hallucinations import Hallucinations
 from whispercore.models.store import ModelFile, ModelStore
 from whispercore.progress import Progress, Stage
 from whispercore.settings import Settings
@@ -62,6 +63,8 @@ class Pipeline:
     keep_damaged: bool = field(validator=validators.instance_of(bool))
     vad: Vad | None = None
     """How speech is found; None to transcribe all."""
+    hallucinations: Hallucinations = field(factory=Hallucinations)
+    """What is done with text that was made up."""
     diarization: Diarization | None = None
     """How speakers are told apart; None where nobody asks who speaks."""
     find_diarizer: FindDiarizer = find_diarizer

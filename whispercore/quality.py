@@ -6,6 +6,7 @@ tokens that were unlikely, by a model that heard no speech, by words that repeat
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Literal
 
@@ -23,16 +24,17 @@ COMPRESSIBLE = 2.4
 """Text that shrinks more than this says the same again and again; as in OpenAI's decoder."""
 LOOPS = 4
 """Words that follow each other so often are a loop where they are half of the text: people say something thrice."""
-_HALF = 0.5
+HALF = 0.5
+_WORD = re.compile(r"\S+")
 
 
 @frozen(kw_only=True)
 class Quality:
     """What a segment's decoding looked like. None where the engine does not tell."""
 
-    verdict: Verdict
+    verdict: Verdict | None
     """``good``; ``unsure`` where its tokens were unlikely; ``no_speech`` where the model heard none besides;
-    ``repetitive`` where it says the same again and again."""
+    ``repetitive`` where it says the same again and again. None where nobody was to judge: the policy ``keep``."""
     avg_logprob: float | None = None
     """Mean of the natural logarithms of its tokens' probabilities."""
     no_speech_prob: float | None = None
@@ -41,6 +43,17 @@ class Quality:
     """Bytes of its text for each byte when compressed with zlib."""
     repetition: float
     """Part of its words that only repeat those before them, 0 to 1."""
+    words_cut: int = 0
+    """Words that were left out because they only repeated those before them; signs, where a script has no spaces."""
+
+
+@frozen
+class Unit:
+    """What repeats: a word, without case and punctuation, or a sign, where a script has no spaces."""
+
+    said: str
+    start: int
+    """Place of its first character in the text."""
 
 
 @frozen
@@ -73,7 +86,7 @@ def judged(text: str, *, avg_logprob: float | None = None, no_speech_prob: float
     repetition = (loop.length - loop.period) / len(said) if loop is not None else 0.0
     compression_ratio = _compression_ratio(text)
     verdict: Verdict = "good"
-    if compression_ratio > COMPRESSIBLE or (loop is not None and loop.times >= LOOPS and repetition >= _HALF):
+    if compression_ratio > COMPRESSIBLE or (loop is not None and loop.times >= LOOPS and repetition >= HALF):
         verdict = "repetitive"
     elif avg_logprob is not None and avg_logprob < UNLIKELY:
         verdict = "no_speech" if no_speech_prob is not None and no_speech_prob > SILENT else "unsure"
@@ -88,13 +101,23 @@ def judged(text: str, *, avg_logprob: float | None = None, no_speech_prob: float
 
 def units(text: str) -> list[str]:
     """What repeats: words, without case and punctuation; or signs, where a script has no spaces."""
-    found: list[str] = []
-    for word in text.casefold().split():
-        kept = "".join(character for character in word if character.isalnum())
-        if any(is_unspaced(character) for character in kept):
+    return [unit.said for unit in placed_units(text)]
+
+
+def placed_units(text: str) -> list[Unit]:
+    """The same, with their places in the text."""
+    found: list[Unit] = []
+    for word in _WORD.finditer(text):
+        kept = [
+            Unit(folded, place)
+            for place, character in enumerate(word.group(), word.start())
+            for folded in character.casefold()
+            if folded.isalnum()
+        ]
+        if any(is_unspaced(one.said) for one in kept):
             found += kept
         elif kept:
-            found.append(kept)
+            found.append(Unit("".join(one.said for one in kept), word.start()))
     return found
 
 

@@ -24,7 +24,7 @@ def split(segment: Segment, runs: Sequence[tuple[Word, ...]]) -> list[Segment]:
             start_s=segment.start_s if number == 0 else run[0].start_s,
             end_s=segment.end_s if number == last else run[-1].end_s,
             words=run,
-            confidence=_mean(run),
+            confidence=mean_confidence(run),
         )
         for number, (run, text) in enumerate(zip(runs, _texts(segment.text, runs), strict=True))
     ]
@@ -43,6 +43,7 @@ def _texts(text: str, runs: Sequence[tuple[Word, ...]]) -> list[str]:
     return [text[begin:end].strip() for begin, end in zip([0, *borders[1:]], ends, strict=True)]
 
 
-def _mean(words: Sequence[Word]) -> float | None:
+def mean_confidence(words: Sequence[Word]) -> float | None:
+    """Of words; None where it is not known of any."""
     known = [word.confidence for word in words if word.confidence is not None]
     return round(sum(known) / len(known), 4) if known else None

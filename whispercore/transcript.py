@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from attrs import field, frozen
 
 from whispercore.languages import joined
-from whispercore.quality import Quality
+from whispercore.quality import Quality, Verdict
 from whispercore.sentences import Paragraph, Sentence, paragraphs, sentences
 from whispercore.spoken import SpokenLanguage, spoken_languages
 
@@ -65,6 +65,18 @@ class Segment:
     """Code of what is spoken in it; set when languages were told apart (``code_switching``)."""
     language_probability: float | None = None
     """0 to 1, of the window that it is from."""
+
+
+@frozen(kw_only=True)
+class Dropped:
+    """Where text was left out that the model seems to have made up: the policy ``drop``."""
+
+    start_s: float
+    end_s: float
+    channel: int | None = None
+    """As in ``Segment``."""
+    verdict: Verdict
+    """Why: ``no_speech`` or ``repetitive``."""
 
 
 @frozen(kw_only=True)
@@ -151,6 +163,8 @@ class Transcript:
     """What was to transcribe it before, in order; empty unless a fallback was allowed, and needed."""
     damage: Damage | None = field(default=None)
     """Set when the recording could not be read to its end."""
+    dropped: tuple[Dropped, ...] = ()
+    """What was left out as made up, in order of time; empty unless the policy is ``drop``."""
 
     @property
     def text(self) -> str:
@@ -164,7 +178,7 @@ class Transcript:
 
     @property
     def no_speech(self) -> bool:
-        """Whether nobody says anything."""
+        """Whether nobody says anything, or nothing that was not dropped."""
         return not self.segments
 
     @property

@@ -18,6 +18,7 @@ from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Control, Options
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import Cancelled
+from whispercore.hallucinations import Hallucinations, Policy
 from whispercore.pipeline import Pipeline
 from whispercore.progress import Progress
 from whispercore.settings import Settings
@@ -48,6 +49,9 @@ def transcribe(
     fallback: Sequence[str | Path] = (),
     keep_damaged: bool = False,
     vad: Vad | bool = True,
+    hallucinations: Policy = "flag",
+    cut_loops: bool = False,
+    condition_on_previous_text: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Transcript:
     """Write down what is said in a recording.
@@ -82,6 +86,13 @@ def transcribe(
             ``Transcript.damage`` set, in place of raising.
         vad: Leave out what is no speech, so that it costs nothing and nothing is invented there; ``whispercore.Vad``
             says how, False transcribes all. Without any speech the transcript is empty, and ``no_speech`` is true.
+        hallucinations: What is done with text that the model seems to have made up: ``flag`` tells it by
+            ``Segment.quality.verdict``; ``drop`` leaves out what is ``no_speech`` or ``repetitive``, and
+            ``Transcript.dropped`` says where; ``keep`` judges nothing.
+        cut_loops: Cut phrases that are repeated again and again to their first occurrence; ``quality.words_cut`` of
+            a segment says how much that was.
+        condition_on_previous_text: Prompt each window with what was said in the one before. Names and style stay the
+            same more often, and one window of a recording (or channel) is decoded at a time.
         on_progress: Called now and then in this thread.
 
     Raises:
@@ -111,6 +122,9 @@ def transcribe(
         fallback=fallback,
         keep_damaged=keep_damaged,
         vad=vad,
+        hallucinations=hallucinations,
+        cut_loops=cut_loops,
+        condition_on_previous_text=condition_on_previous_text,
         on_progress=on_progress,
     )
     return transcription.run()
@@ -137,6 +151,9 @@ def stream(
     fallback: Sequence[str | Path] = (),
     keep_damaged: bool = False,
     vad: Vad | bool = True,
+    hallucinations: Policy = "flag",
+    cut_loops: bool = False,
+    condition_on_previous_text: bool = False,
     on_progress: OnProgress | None = None,
     settings: Settings | None = None,
     pool: EnginePool | None = None,
@@ -167,6 +184,9 @@ def stream(
         fallback=(fallback,) if isinstance(fallback, str) else tuple(fallback),
         keep_damaged=keep_damaged,
         vad=Vad.asked(vad),
+        hallucinations=Hallucinations(
+            policy=hallucinations, cut_loops=cut_loops, condition_on_previous_text=condition_on_previous_text
+        ),
         settings=settings if settings is not None else Settings.from_environment(),
         pool=pool,
         control=Control(),

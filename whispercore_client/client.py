@@ -11,6 +11,7 @@ from whispercore.api.transcriber.job_options import JobOptions, Priority, vad_fi
 from whispercore.api.transcriber.jobs import JobDetail
 from whispercore.audio.vad import Vad
 from whispercore.clock import Clock, SystemClock
+from whispercore.hallucinations import Policy
 from whispercore_client.account import Account, OnRefresh
 from whispercore_client.apis import Apis
 from whispercore_client.chunked import OnBegin, OnSent, Uploaded, submitting, uploading
@@ -212,6 +213,9 @@ class Client(Apis[SyncHttp]):
         speakers: int | None = None,
         keep_damaged: bool = False,
         vad: Vad | bool = True,
+        hallucinations: Policy = "flag",
+        cut_loops: bool = False,
+        condition_on_previous_text: bool = False,
         priority: Priority = "normal",
         webhook_id: str | None = None,
         on_progress: OnProgress | None = None,
@@ -245,6 +249,9 @@ class Client(Apis[SyncHttp]):
             speakers=speakers,
             keep_damaged=keep_damaged,
             **vad_fields(vad),
+            hallucinations=hallucinations,
+            cut_loops=cut_loops,
+            condition_on_previous_text=condition_on_previous_text,
             priority=priority,
             webhook_id=webhook_id,
         )

@@ -8,6 +8,7 @@ from typing import Final
 from whispercore.api.transcriber.job_options import JobOptions, Priority
 from whispercore.audio.vad import Vad
 from whispercore.errors import InvalidRequest, NotFound
+from whispercore.hallucinations import Hallucinations
 from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
 from whispercore_server.ports import Ports
@@ -48,6 +49,11 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         speakers=asked.speakers,
         keep_damaged=asked.keep_damaged,
         vad=_vad(asked),
+        hallucinations=Hallucinations(
+            policy=asked.hallucinations,
+            cut_loops=asked.cut_loops,
+            condition_on_previous_text=asked.condition_on_previous_text,
+        ),
         url=url,
         webhook_id=asked.webhook_id,
     )

@@ -21,6 +21,7 @@ from whispercore.engines.engine import Control, DetectedLanguage, Options, Windo
 from whispercore.engines.pool import EnginePool, Lane, Lease
 from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import Cancelled, TruncatedMedia
+from whispercore.hallucinations import Hallucinations
 from whispercore.models.store import ModelFile, ModelStore
 from whispercore.pipeline import Pipeline
 from whispercore.progress import Progress
@@ -71,6 +72,7 @@ def pipeline(
     diarization: Diarization | None = None,
     diarizer: ScriptedDiarizer | None = None,
     vad: Vad | None = None,
+    hallucinations: Hallucinations | None = None,
 ) -> Pipeline:
     return Pipeline(
         audio=path,
@@ -83,6 +85,7 @@ def pipeline(
         engine="whisper-cpp",
         keep_damaged=False,
         vad=vad,
+        hallucinations=hallucinations if hallucinations is not None else Hallucinations(),
         settings=Settings.from_environment(),
         pool=pool,
         lane=lane,
@@ -118,9 +121,10 @@ def broken_off(
     *,
     vad: Vad | None = None,
     options: Options | None = None,
+    hallucinations: Hallucinations | None = None,
 ) -> None:
     """A run that is cancelled after some windows."""
-    work = pipeline(path, notes, pool, channels=channels, vad=vad, options=options)
+    work = pipeline(path, notes, pool, channels=channels, vad=vad, options=options, hallucinations=hallucinations)
     until = len(notes.windows) + after
 
     def check() -> None:
@@ -259,6 +263,61 @@ def test_whatever_was_finished_before(audio: Path, scripted: EnginePool, engine:
         again = pipeline(audio / "call-stereo.wav", Some(windows=some), scripted, channels="separate")
         assert run(again) == undisturbed
         assert len(engine.calls) == again.decoded == len(notes.windows) - len(some)
+
+
+def _made_up(window: Window) -> str:
+    """Every third window is nothing but a loop, and every third one ends in one."""
+    loop = " ".join([f"again {window.index}"] * 6)
+    return (loop, f"window {window.index} begins and says {loop}", f"window {window.index}")[window.index % 3]
+
+
+@pytest.mark.parametrize(
+    "aids",
+    [
+        Hallucinations(policy="keep", cut_loops=True),
+        Hallucinations(policy="flag", condition_on_previous_text=True),
+        Hallucinations(policy="drop"),
+        Hallucinations(policy="drop", cut_loops=True, condition_on_previous_text=True),
+    ],
+)
+def test_a_run_that_goes_on_leaves_out_the_same(audio: Path, aids: Hallucinations) -> None:
+    policy = aids.policy
+    engine = ScriptedEngine(_made_up)
+    with EnginePool(find=lambda _name: engine) as pool:
+        whole, path = Notes(), audio / "call-stereo.wav"
+        undisturbed = run(pipeline(path, whole, pool, channels="separate", hallucinations=aids))
+        assert tuple(whole.segments) == undisturbed.segments
+        prompts = {(index, options.prompt) for index, options in engine.calls}
+        engine.calls.clear()
+        notes = Notes()
+        for after in (1, 3):
+            broken_off(path, notes, pool, after, "separate", hallucinations=aids)
+        last = pipeline(path, notes, pool, channels="separate", hallucinations=aids)
+        assert run(last) == undisturbed
+        assert tuple(notes.segments) == undisturbed.segments
+        assert last.decoded < len(whole.windows)
+        assert {(index, options.prompt) for index, options in engine.calls} == prompts
+    n_out = sum(window.index % 3 < 2 for window in whole.windows) if policy == "drop" else 0
+    assert len(undisturbed.dropped) == n_out
+    assert len(undisturbed.segments) == len(whole.windows) - n_out
+    verdicts = {one.quality.verdict for one in undisturbed.segments if one.quality is not None}
+    assert verdicts == ({None} if policy == "keep" else {"good"} if policy == "drop" else {"good", "repetitive"})
+
+
+def test_windows_are_prompted_with_what_was_said_before(audio: Path) -> None:
+    """In order of each channel, however many the engine takes at a time, and never with what is made up."""
+    engine = ScriptedEngine(_made_up, slots=3)
+    aids, options = Hallucinations(condition_on_previous_text=True), Options(prompt="Names.")
+    with EnginePool(find=lambda _name: engine) as pool:
+        run(pipeline(audio / "talk.wav", None, pool, options=options, hallucinations=aids))
+        prompts = [options.prompt for _, options in engine.calls]
+        assert [index for index, _ in engine.calls] == list(range(len(prompts)))
+        assert prompts == [
+            f"Names. window {place - 1}" if place and place % 3 == 0 else "Names." for place in range(len(prompts))
+        ]
+        engine.calls.clear()
+        run(pipeline(audio / "talk.wav", None, pool, options=options))
+        assert {options.prompt for _, options in engine.calls} == {"Names."}
 
 
 class Some(Notes):

@@ -147,6 +147,7 @@ transcripts = Table(
     Column("earlier_fingerprints", Text, doc="JSON list; null when there are none."),
     Column("fallback_from", Text, doc="JSON list of models that could not; null when there are none."),
     Column("damage", Text, doc="JSON."),
+    Column("dropped", Text, doc="JSON list of what was left out as made up; null when nothing was."),
 )
 
 outbox = Table(

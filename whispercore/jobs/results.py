@@ -23,7 +23,7 @@ from whispercore.jobs.rows import (
     window_of,
     window_row,
 )
-from whispercore.transcript import Damage, Fallback, Fingerprint, Segment, Transcript
+from whispercore.transcript import Damage, Dropped, Fallback, Fingerprint, Segment, Transcript
 
 _PREVIEW_CHARACTERS = 200
 _MANY = 20
@@ -146,6 +146,7 @@ async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) 
             earlier_fingerprints=to_json(transcript.earlier_fingerprints) if transcript.earlier_fingerprints else None,
             fallback_from=to_json(transcript.fallback_from) if transcript.fallback_from else None,
             damage=to_json(transcript.damage) if transcript.damage is not None else None,
+            dropped=to_json(transcript.dropped) if transcript.dropped else None,
         )
     )
 
@@ -168,6 +169,7 @@ async def whole_transcript(tx: AsyncConnection, job_id: str, seal: TextSeal) -> 
         ),
         fallback_from=from_json(row.fallback_from, tuple[Fallback, ...]) if row.fallback_from else (),
         damage=from_json(row.damage, Damage) if row.damage else None,
+        dropped=from_json(row.dropped, tuple[Dropped, ...]) if row.dropped else (),
     )
 
 

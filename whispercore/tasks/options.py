@@ -14,6 +14,7 @@ from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Options, language_codes
 from whispercore.engines.pool import LANES, Lane
 from whispercore.errors import InvalidOption
+from whispercore.hallucinations import Hallucinations
 from whispercore.speakers.diarization import DEFAULT, Diarization
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class TranscribeOptions:
     """Complete the job with what can be read of a truncated or damaged recording, in place of failing it."""
     vad: Vad | None = field(factory=Vad)
     """How speech is found; None to transcribe all."""
+    hallucinations: Hallucinations = field(factory=Hallucinations)
+    """What is done with text that was made up."""
     engine: str | None = None
     """None for the one that the model is for."""
     url: str | None = field(default=None, repr=False)

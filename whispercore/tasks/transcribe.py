@@ -155,6 +155,7 @@ class Transcribe:
                 fallback=options.fallback,
                 keep_damaged=options.keep_damaged,
                 vad=options.vad,
+                hallucinations=options.hallucinations,
                 settings=self._settings,
                 pool=self._pool,
                 readers=self._readers.of(job.owner_id) if self._readers is not None else None,

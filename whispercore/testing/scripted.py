@@ -10,6 +10,7 @@ from pathlib import Path
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.engines.engine import Capabilities, Control, Decoded, DetectedLanguage, Options, Window
 from whispercore.errors import EngineCrashed
+from whispercore.quality import judged
 from whispercore.transcript import Fingerprint, Segment, Word
 
 Script = Callable[[Window], str | BaseException]
@@ -134,5 +135,6 @@ def _segments(said: str, window: Window, *, words: bool) -> tuple[Segment, ...]:
         words=timed if words else (),
         confidence=0.9,
         channel=window.channel,
+        quality=judged(said),
     )
     return (segment,)

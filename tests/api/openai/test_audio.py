@@ -87,6 +87,15 @@ async def test_verbose_json_has_segments_that_tell_how_far_they_can_be_believed(
     assert 0 < segment.compression_ratio < 2.4
 
 
+@one_kind
+async def test_what_is_made_up_can_be_left_out(speech: OpenAi, clip: Path) -> None:
+    """Fields that their client does not know."""
+    aids = {"hallucinations": "drop", "cut_loops": True, "condition_on_previous_text": True}
+    assert (await speech.call(create(clip, extra_body=aids))).text == SAID
+    with pytest.raises(openai.BadRequestError, match="hallucinations"):
+        await speech.call(create(clip, extra_body={"hallucinations": "hide"}))
+
+
 @pytest.mark.parametrize("wanted", [["word"], ["word", "segment"]], ids="-".join)
 async def test_verbose_json_has_times_of_what_was_asked_for(speech: OpenAi, clip: Path, wanted: list[str]) -> None:
     found = await speech.call(create(clip, response_format="verbose_json", timestamp_granularities=wanted))

@@ -199,6 +199,8 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "english": ("clip18-es.wav", {"language": "es", "translate": True}),
     "a prompt": ("clip06-en.wav", {"prompt": "The teacher, the doctor."}),
     "words": ("clip07-en.wav", {"words": True}),
+    "what is made up": ("clip10-en.wav", {"hallucinations": "drop", "cut_loops": True}),
+    "the text before": ("clip11-en.wav", {"condition_on_previous_text": True}),
     "a beam": ("clip08-en.wav", {"beam_size": 3}),
     "a temperature": ("clip09-en.wav", {"temperature": 0.4, "temperature_step": 0.0}),
     "channels": ("call.wav", {"channels": "separate"}),
@@ -432,6 +434,17 @@ async def test_where_nobody_speaks_there_is_no_text(
     caller = Caller(user_id=newcomer.user_id, username="newcomer", scopes=ROLES["user"], via="token")
     kept = await newcomer.server.ports.jobs.owned(job.job_id, caller)
     assert TranscribeOptions.load(kept.options).vad == (vad if isinstance(vad, Vad) else Vad())
+
+
+async def test_what_is_left_out_is_told(client: Both, tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "noise.wav", noise(10, 0.05))
+    job = await client.call(
+        lambda c: c.transcribe(path, model="micro", language="en", vad=False, hallucinations="drop")
+    )
+    assert (job.transcript.segments, job.transcript.no_speech) == ([], True)
+    assert [one.verdict for one in job.transcript.dropped] == ["repetitive"]
+    shown = await client.call(lambda c: c.files_v1.transcriptions.get(job.job_id))
+    assert shown.dropped == job.transcript.dropped
 
 
 async def test_voice_activity_that_cannot_work(client: Both, audio: Path) -> None:

@@ -56,6 +56,9 @@ def test_help_of_transcribe() -> None:
         "--vad-detector NAME",
         "--vad-threshold NUMBER",
         "--vad-min-silence SECONDS",
+        "--hallucinations POLICY",
+        "--cut-loops",
+        "--condition-on-previous-text",
         "--offline",
         "-q, --quiet",
     ):

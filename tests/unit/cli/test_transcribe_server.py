@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.sounds import noise
+from tests.speech import write_wav
 from whispercore.formats.json import read
 from whispercore_client import Client
 from whispercore_server.cli import app
@@ -61,16 +63,23 @@ def transcribe(*arguments: object) -> Result:
         ("CUT",),
         ("CUT", "--keep-damaged"),
         (GERMAN, "-f", "json", "--languages", "French,de", "--code-switching"),
+        ("NOISE", "--no-vad", "-l", "en", "--hallucinations", "drop", "-f", "json"),
+        (ONE, "--cut-loops", "--condition-on-previous-text"),
         (ONE, "-l", "klingon"),
         (ONE, "--languages", "de,klingon"),
         (ONE, "-l", "en", "--code-switching"),
         (ONE, "-m", "no-such-model"),
     ],
 )
-def test_the_same_as_on_this_machine(arguments: tuple[object, ...], url: str, cut: Path) -> None:
-    arguments = tuple(cut if one == "CUT" else one for one in arguments)
+def test_the_same_as_on_this_machine(arguments: tuple[object, ...], url: str, cut: Path, tmp_path: Path) -> None:
+    if "NOISE" in arguments:
+        write_wav(tmp_path / "noise.wav", noise(10, 0.05))
+    named = {"CUT": cut, "NOISE": tmp_path / "noise.wav"}
+    arguments = tuple(named.get(str(one), one) for one in arguments)
     here, there = transcribe(*arguments), transcribe("--server", url, *arguments)
     assert there.exit_code == here.exit_code
+    if "NOISE" in arguments:
+        assert "what seems made up was left out: 0 to " in here.stderr
     if "CUT" not in arguments and here.exit_code != ExitCode.UNREADABLE:
         assert (there.stdout, there.stderr) == (here.stdout, here.stderr)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from whispercore.quality import Quality, Verdict
-from whispercore.transcript import Damage, Fingerprint, Segment, Transcript, Word
+from whispercore.transcript import Damage, Dropped, Fingerprint, Segment, Transcript, Word
 
 AWKWARD = (
     "",
@@ -51,11 +51,12 @@ CHANCES = st.none() | st.floats(0, 1)
 WORDS = st.builds(Word, text=TEXTS, start_s=TIMES, end_s=TIMES, confidence=CHANCES, speaker=st.none() | TEXTS)
 QUALITIES = st.builds(
     Quality,
-    verdict=st.sampled_from(get_args(Verdict)),
+    verdict=st.none() | st.sampled_from(get_args(Verdict)),
     avg_logprob=st.none() | st.floats(-20, 0),
     no_speech_prob=CHANCES,
     compression_ratio=st.floats(0, 100),
     repetition=st.floats(0, 1),
+    words_cut=st.integers(0, 99),
 )
 SEGMENTS = st.builds(
     Segment,
@@ -79,6 +80,13 @@ FINGERPRINTS = st.builds(
     cutter=st.none() | st.integers(0, 9),
     repeatable=st.booleans(),
 )
+DROPPED = st.builds(
+    Dropped,
+    start_s=TIMES,
+    end_s=TIMES,
+    channel=st.none() | st.integers(0, 7),
+    verdict=st.sampled_from(get_args(Verdict)),
+)
 TRANSCRIPTS = st.builds(
     Transcript,
     segments=st.lists(SEGMENTS, max_size=4).map(tuple),
@@ -88,6 +96,7 @@ TRANSCRIPTS = st.builds(
     model=TEXTS,
     fingerprint=FINGERPRINTS,
     earlier_fingerprints=st.lists(FINGERPRINTS, max_size=2).map(tuple),
+    dropped=st.lists(DROPPED, max_size=2).map(tuple),
     damage=st.none() | st.builds(Damage, kind=TEXTS, found=TEXTS, read_s=TIMES, declared_s=st.none() | TIMES),
 )
 # Test modules cannot import from each other in pytest's importlib mode; from_type(Transcript) finds this one.

@@ -9,6 +9,7 @@ import pytest
 
 from whispercore.audio.vad import Vad
 from whispercore.errors import InvalidOption
+from whispercore.hallucinations import Hallucinations
 from whispercore.tasks.options import VERSION, TranscribeOptions
 
 ALL = TranscribeOptions(
@@ -27,6 +28,7 @@ ALL = TranscribeOptions(
     diarizer="mine",
     keep_damaged=True,
     vad=Vad(detector="energy", min_silence_s=2.0),
+    hallucinations=Hallucinations(policy="drop", cut_loops=True, condition_on_previous_text=True),
     engine="scripted",
     lane="interactive",
 )

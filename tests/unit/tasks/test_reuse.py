@@ -14,6 +14,7 @@ from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Window
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import EngineAway, EngineFailed
+from whispercore.hallucinations import Hallucinations
 from whispercore.jobs.job import Job, State
 from whispercore.models.catalogue import MICRO_PATH
 from whispercore.models.store import ModelStore
@@ -86,6 +87,9 @@ async def test_what_somebody_has_corrected_is_no_result_of_the_engine(here: Inst
             {"vad": None},
             {"fallback": ("other:micro",)},
             {"vad": Vad(pad_s=0.2)},
+            {"hallucinations": Hallucinations(policy="drop")},
+            {"hallucinations": Hallucinations(cut_loops=True)},
+            {"hallucinations": Hallucinations(condition_on_previous_text=True)},
         )
     ],
 )

@@ -13,7 +13,7 @@ from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, NotFound
 from whispercore.quality import Quality
 from whispercore.spoken import SpokenLanguage
-from whispercore.transcript import Fallback
+from whispercore.transcript import Dropped, Fallback
 
 
 @frozen(kw_only=True)
@@ -89,6 +89,8 @@ class Transcription:
     """That computed it, or the last part of it, for instance ``whisper-cpp``."""
     fallback_from: list[Fallback] = field(factory=list)
     """Models that were to transcribe it before, and could not; empty unless ``fallback`` allowed that."""
+    dropped: list[Dropped] = field(factory=list)
+    """Where text was left out that seems made up, in order of time; empty unless ``hallucinations`` is ``drop``."""
 
 
 class Transcriptions(FilesV1Group[T_co], Generic[T_co]):

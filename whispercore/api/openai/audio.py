@@ -18,6 +18,7 @@ from whispercore.contract.endpoint import Download
 from whispercore.contract.fields import Upload, between, header, length, told, upload, wire
 from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, MediaError, ModelError, NotFound, NotMedia, StorageFull, Unavailable
+from whispercore.hallucinations import Policy
 
 TranslationFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
@@ -39,6 +40,15 @@ class AudioRequest:
     prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
     temperature: float = field(
         default=0.0, validator=between(0, 1), metadata=told("Randomness; 0 takes what is likeliest.")
+    )
+    hallucinations: Policy = field(
+        default="flag", metadata=told("``drop`` leaves out what seems made up; else the figures of segments tell it.")
+    )
+    cut_loops: bool = field(
+        default=False, metadata=told("Cut phrases that are repeated again and again to their first occurrence.")
+    )
+    condition_on_previous_text: bool = field(
+        default=False, metadata=told("Prompt each window with what was said in the one before.")
     )
     store: bool = field(
         default=False, metadata=told("Keep the recording and its transcript, as a job; else nothing is kept.")

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from whispercore.audio.vad import DetectorName, Vad
 from whispercore.contract.fields import between, header, length, told
+from whispercore.hallucinations import Policy
 from whispercore.speakers.diarization import MOST_SPEAKERS
 
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -72,6 +73,17 @@ class JobOptions:
     )
     vad_pad_s: float = field(
         default=0.3, validator=between(0, 5), metadata=told("Silence that is left on either side of speech.")
+    )
+    hallucinations: Policy = field(
+        default="flag",
+        metadata=told("Text that seems made up: told by the verdict of its quality, left out, or not judged."),
+    )
+    cut_loops: bool = field(
+        default=False, metadata=told("Cut phrases that are repeated again and again to their first occurrence.")
+    )
+    condition_on_previous_text: bool = field(
+        default=False,
+        metadata=told("Prompt each window with what was said in the one before; they are decoded one after the other."),
     )
     priority: Priority = field(
         default="normal", metadata=told("Jobs of a higher priority go first, whoever's they are.")

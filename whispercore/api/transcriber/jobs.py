@@ -24,7 +24,7 @@ from whispercore.errors import (
 )
 from whispercore.quality import Quality
 from whispercore.spoken import SpokenLanguage
-from whispercore.transcript import Fallback
+from whispercore.transcript import Dropped, Fallback
 
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
 
@@ -166,6 +166,8 @@ class JobTranscript:
     """That computed it, or the last part of it, for instance ``whisper-cpp``."""
     fallback_from: list[Fallback] = field(factory=list)
     """Models that were to transcribe it before, and could not; empty unless ``fallback`` allowed that."""
+    dropped: list[Dropped] = field(factory=list)
+    """Where text was left out that seems made up, in order of time; empty unless ``hallucinations`` is ``drop``."""
 
 
 @frozen(kw_only=True)

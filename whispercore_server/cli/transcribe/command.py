@@ -136,6 +136,24 @@ def transcribe(
             "--vad-min-silence", metavar="SECONDS", min=0.1, max=60, help="Pauses up to this length stay as they are."
         ),
     ] = 1.0,
+    hallucinations: Annotated[
+        Literal["keep", "flag", "drop"],
+        typer.Option(
+            "--hallucinations",
+            metavar="POLICY",
+            help="Text that seems made up: keep it, flag it in formats that tell the quality, or drop it.",
+        ),
+    ] = "flag",
+    cut_loops: Annotated[
+        bool, typer.Option("--cut-loops", help="Cut phrases that are repeated again and again to the first.")
+    ] = False,
+    condition_on_previous_text: Annotated[
+        bool,
+        typer.Option(
+            "--condition-on-previous-text",
+            help="Prompt each window with what was said in the one before; one is decoded at a time.",
+        ),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -198,6 +216,9 @@ def transcribe(
         speakers=speakers,
         keep_damaged=keep_damaged,
         vad=_vad(on=vad, detector=vad_detector, threshold=vad_threshold, min_silence_s=vad_min_silence_s),
+        hallucinations=hallucinations,
+        cut_loops=cut_loops,
+        condition_on_previous_text=condition_on_previous_text,
     )
     if server is None:
         place = _here(speech, threads, offline=offline, several=len(files) > 1)

@@ -61,6 +61,9 @@ class Here:
             speakers=speech.speakers,
             keep_damaged=speech.keep_damaged,
             vad=speech.vad if speech.vad is not None else False,
+            hallucinations=speech.hallucinations,
+            cut_loops=speech.cut_loops,
+            condition_on_previous_text=speech.condition_on_previous_text,
             settings=self.settings,
             on_progress=bar.show if bar else None,
         )

@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import frozen
 
 from whispercore.audio.vad import Vad
+from whispercore.hallucinations import Policy
 
 
 @frozen(kw_only=True)
@@ -29,3 +30,6 @@ class Speech:
     speakers: int | None
     keep_damaged: bool
     vad: Vad | None
+    hallucinations: Policy
+    cut_loops: bool
+    condition_on_previous_text: bool

@@ -24,7 +24,7 @@ from whispercore.errors import (
     Unreachable,
     WhispercoreError,
 )
-from whispercore.transcript import Damage, Transcript
+from whispercore.transcript import Damage, Dropped, Transcript
 from whispercore_server.cli.exits import ExitCode, exit_code
 from whispercore_server.cli.terminal import Screen
 from whispercore_server.cli.transcribe.inputs import Recording
@@ -40,6 +40,8 @@ _OF_ALL: Final = (
     UnexpectedReply,
 )
 """What every recording would suffer from, so that one telling is enough."""
+_SHOWN: Final = 5
+"""Places that are named."""
 _HINT: Final = ". Add --keep-damaged for the transcript of that part"
 
 
@@ -61,6 +63,8 @@ class Teller:
         if not self.quiet:
             for gone in transcript.fallback_from:
                 self.screen.complain("warning", f"{recording.label}: {gone.full_name} was passed over: {gone.reason}")
+        if transcript.dropped and not self.quiet:
+            self.screen.complain("warning", f"{recording.label}: {_left_out(transcript.dropped)}")
         for path in written:
             self.screen.note(f"{recording.label} → {path}")
 
@@ -95,6 +99,12 @@ class Teller:
                 return f"{recording.label}{words}{_HINT if partial else ''}"
             case _:
                 return f"{recording.label}: {error}"
+
+
+def _left_out(dropped: Sequence[Dropped]) -> str:
+    shown = [f"{one.start_s:g} to {one.end_s:g} s" for one in dropped[:_SHOWN]]
+    more = f" and {len(dropped) - _SHOWN} more" if len(dropped) > _SHOWN else ""
+    return f"what seems made up was left out: {', '.join(shown)}{more}"
 
 
 def _error(recording: Recording, damage: Damage) -> IncompleteMedia:

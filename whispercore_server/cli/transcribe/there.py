@@ -155,6 +155,9 @@ class Errand:
                 speakers=speech.speakers,
                 keep_damaged=speech.keep_damaged,
                 **vad_fields(speech.vad if speech.vad is not None else False),
+                hallucinations=speech.hallucinations,
+                cut_loops=speech.cut_loops,
+                condition_on_previous_text=speech.condition_on_previous_text,
             )
         if self._cancelled.is_set():  # too late for whoever cancelled: he did not know the id
             self._job_id = created.job_id

@@ -54,6 +54,7 @@ def _shown(job_id: str, transcript: Transcript) -> Transcription:
         no_speech=transcript.no_speech,
         engine=transcript.engine,
         fallback_from=list(transcript.fallback_from),
+        dropped=list(transcript.dropped),
     )
 
 

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from whispercore.api.openai.audio import CreateTranscription, CreateTranslation, ResponseFormat
 from whispercore.errors import InvalidRequest
+from whispercore.hallucinations import Hallucinations
 from whispercore.tasks.options import TranscribeOptions
 
 _ASYNC = "respond-async"
@@ -70,6 +71,11 @@ class Wish:
             translate=isinstance(request, CreateTranslation),
             prompt=", ".join(filter(None, [request.prompt, *keywords])) or None,
             temperature=request.temperature,
+            hallucinations=Hallucinations(
+                policy=request.hallucinations,
+                cut_loops=request.cut_loops,
+                condition_on_previous_text=request.condition_on_previous_text,
+            ),
             words=self.words or self.logprobs,
             diarize=self.response_format == "diarized_json",
         )

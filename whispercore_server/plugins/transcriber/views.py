@@ -135,6 +135,7 @@ def _transcript(transcript: Transcript) -> JobTranscript:
         no_speech=transcript.no_speech,
         engine=transcript.engine,
         fallback_from=list(transcript.fallback_from),
+        dropped=list(transcript.dropped),
     )
 
 
