@@ -41,7 +41,7 @@ async def encrypting(
         InvalidOption: The recording cannot be read anywhere, the key is none, or the extra ``encryption`` is missing.
     """
     try:
-        from whispercore.encryption import age  # noqa: PLC0415 - an extra
+        from whispercore.encryption import age, sealed_file  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         reason = f"it needs {error.name}, which is not installed: pip install 'whispercore[encryption]'"
         raise InvalidOption("file", reason) from None
@@ -55,7 +55,7 @@ async def encrypting(
         asked = evolve(asked, idempotency_key=uuid4().hex)  # a break makes no second job
     server = await Keys(http).server()
     identity = age.new_identity()
-    wrap = age.seal(identity.encode(), server.public_key, *own)
+    wrap = age.seal(sealed_file.key_text(identity, server.sender_id).encode(), server.public_key, *own)
     sealed = SealedSource(source, age.recipient_of(identity), server.part_bytes)
     yield await Files(http).upload(
         file=evolve(source.upload, source=io.BufferedReader(sealed, _PIECE_BYTES), size_bytes=sealed.size_bytes),

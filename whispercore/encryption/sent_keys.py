@@ -7,7 +7,7 @@ import base64
 from attrs import frozen
 
 from whispercore.contract.fields import ENCRYPTED_KEY
-from whispercore.encryption import age
+from whispercore.encryption import age, sealed_file
 from whispercore.encryption.file_keys import Brought, FileKey
 from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.encryption.sharing import FileSharing
@@ -41,7 +41,7 @@ class SentKeys:
             caller: Who sends it.
 
         Raises:
-            InvalidRequest: It is no key, or not in base64.
+            InvalidRequest: It is no key, not in base64, or another user's: the server would open it for the wrong one.
             EncryptedForAnother: It was made for another key than that of the server, or of the caller.
         """
         try:
@@ -49,12 +49,14 @@ class SentKeys:
         except ValueError as error:
             raise InvalidRequest.one(ENCRYPTED_KEY, f"it is not base64: {error}") from error
         try:
-            identity = age.unseal(data, await self.pairs.workers()).decode()
+            sender_id, identity = sealed_file.read_key_text(age.unseal(data, await self.pairs.workers()).decode())
             key = FileKey(recipient=age.recipient_of(identity), identity=identity)
         except SealBroken as error:
             raise EncryptedForAnother("the server", await self.public_key()) from error
         except ValueError as error:
-            raise InvalidRequest.one(ENCRYPTED_KEY, "what is in it is no secret key of age") from error
+            raise InvalidRequest.one(ENCRYPTED_KEY, f"what is in it cannot be used: {error}") from None
+        if sender_id != caller.user_id:
+            raise InvalidRequest.one(ENCRYPTED_KEY, "it is another user's")
         if recipient is None:
             return key
         own = (await self.sharing.own_key(caller)).recipient

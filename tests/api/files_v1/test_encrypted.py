@@ -14,6 +14,7 @@ import pyrage
 import pytest
 import requests
 from pyrage import x25519
+from sqlalchemy import select
 
 from tests.both_clients import both
 from tests.live import Live, live, settings_for
@@ -21,7 +22,9 @@ from tests.on_disk import in_clear
 from tests.speech import samples, write_wav
 from tests.visitor import Visitor, registered
 from whispercore.api.transcriber.job_options import JobOptions
+from whispercore.database.tables import key_wraps
 from whispercore.encryption import age_file
+from whispercore.encryption.key_pairs import WORKERS
 from whispercore.errors import EncryptedForAnother, InvalidOption
 
 MB = 1 << 20
@@ -76,12 +79,17 @@ def sent(visitor: Visitor, parts: Sequence[bytes], data: bytes, wrap: bytes, **h
     )
 
 
+def for_server(visitor: Visitor, text: str) -> bytes:
+    """A text, encrypted for the server."""
+    server = visitor.get("/api/v1/keys/server").json()
+    assert (server["part_bytes"], server["sender_id"]) == (MB, visitor.user_id)
+    wrap: bytes = pyrage.encrypt(text.encode(), [x25519.Recipient.from_str(server["public_key"])])
+    return wrap
+
+
 def wrapped(visitor: Visitor, key: x25519.Identity) -> bytes:
     """The key of a recording, encrypted for the server."""
-    server = visitor.get("/api/v1/keys/server").json()
-    assert server["part_bytes"] == MB
-    wrap: bytes = pyrage.encrypt(str(key).encode(), [x25519.Recipient.from_str(server["public_key"])])
-    return wrap
+    return for_server(visitor, f"# sender: {visitor.user_id}\n{key}\n")
 
 
 async def test_what_the_client_encrypts_is_opened_with_its_own_key_and_pyrage_alone(
@@ -100,7 +108,9 @@ async def test_what_the_client_encrypts_is_opened_with_its_own_key_and_pyrage_al
         assert (file.name, file.size_bytes, file.sha256) == ("long.wav", len(data), hashlib.sha256(data).hexdigest())
         assert told[-1][0] == told[-1][1]
         wrap = base64.b64decode((await client.call(lambda c: c.files_v1.keys.get(file.id))).encrypted_key)
-    key = x25519.Identity.from_str(pyrage.decrypt(wrap, [mine]).decode())
+    sender, text = pyrage.decrypt(wrap, [mine]).decode().splitlines()
+    assert sender == f"# sender: {ada.user_id}"
+    key = x25519.Identity.from_str(text)
     parts = sealing.run(sealing.ports.files.get(file.id)).parts
     assert [part.size_bytes for part in parts] == [MB, len(data) - MB]
     folder = sealing.ports.settings.data / "files" / "files" / file.id
@@ -134,6 +144,35 @@ def test_a_share_of_it_opens_for_its_reader(sealing: Live, ada: Visitor, key: x2
     assert ada.post(f"/api/v1/keys/files/{file_id}/shares/{bob.user_id}").status_code == 201
     wrap = base64.b64decode(bob.get(f"/api/v1/keys/files/{file_id}/key").json()["encrypted_key"])
     assert pyrage.decrypt(wrap, [mine]).decode() == str(key)
+
+
+def test_who_comes_by_a_key_has_it_opened_by_nobody(
+    sealing: Live, ada: Visitor, key: x25519.Identity, audio: Path
+) -> None:
+    """Whether he saw it on its way, or has a copy of the database: the server would open it for him."""
+    data = (audio / "clip01-en.wav").read_bytes()
+    seen = wrapped(ada, key)
+    file_id = sent(ada, cut(data, key), data, seen).json()["id"]
+    query = select(key_wraps.c.wrap).where(key_wraps.c.file_id == file_id, key_wraps.c.reader_id == WORKERS)
+    stolen = base64.b64decode(sealing.run(sealing.ports.database.rows(query))[0].wrap)
+    bob = registered(sealing)
+    for wrap, why in ((seen, "it is another user's"), (stolen, "its first line has to be")):
+        refused = sent(bob, cut(data, key), data, wrap)
+        assert (refused.status_code, refused.json()["details"]["field"]) == (400, "X-Encrypted-Key"), refused.text
+        assert why in refused.text
+        assert str(key) not in refused.text
+    assert bob.get("/api/v1/files").json()["total"] == 0
+
+
+def test_who_has_the_key_of_the_server_for_his_own_harms_nobody(
+    sealing: Live, ada: Visitor, key: x25519.Identity, audio: Path
+) -> None:
+    servers = ada.get("/api/v1/keys/server").json()["public_key"]
+    assert ada.send("PUT", "/api/v1/keys/me", json={"public_key": servers}).status_code == 200
+    data = (audio / "clip01-en.wav").read_bytes()
+    answer = sent(ada, cut(data, key), data, wrapped(ada, key), **{"X-Encrypted-For": servers})
+    assert answer.status_code == 201, answer.text
+    assert ada.finished(answer.json()["job_id"])["status"] == "completed"
 
 
 def flipped(part: bytes) -> bytes:
@@ -173,7 +212,7 @@ def test_a_key_for_somebody_else_is_refused_before_the_body_is_read(
     server_key = ada.get("/api/v1/keys/server").json()["public_key"]
     other = x25519.Identity.generate()
     for_other = pyrage.encrypt(str(key).encode(), [other.to_public()])
-    no_key = pyrage.encrypt(b"nonsense", [x25519.Recipient.from_str(server_key)])
+    no_key = for_server(ada, f"# sender: {ada.user_id}\nnonsense")
     refused = sent(ada, [], b"", for_other)
     assert (refused.status_code, refused.json()["code"]) == (400, "ENCRYPTED_FOR_ANOTHER")
     assert refused.json()["details"] == {"whose": "the server", "public_key": server_key}

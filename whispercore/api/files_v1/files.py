@@ -61,8 +61,8 @@ class UploadFile(JobOptions):
         repr=False,
         metadata=header(
             ENCRYPTED_KEY,
-            "Of a file that is encrypted already: the secret key that opens its parts, as an age file in base64 that "
-            "was encrypted for the public key of the server.",
+            "Of a file that is encrypted already: the secret key that opens its parts, behind a line '# sender: ' and "
+            "the id of the caller, as an age file in base64 that was encrypted for the public key of the server.",
         ),
     )
     encrypted_for: str | None = field(

@@ -52,6 +52,8 @@ class ServerKey:
     """As age writes it: the key of a recording is encrypted for it."""
     part_bytes: int
     """Bytes of the recording in each of its parts but the last."""
+    sender_id: str
+    """Id of the caller, which the key of a recording has to name."""
 
 
 @frozen(kw_only=True)

@@ -44,8 +44,12 @@ class KeysHandlers:
     @serves(Keys.server)
     async def server(self, request: ServerKeyWanted, caller: Caller) -> ServerKey:
         """The public half of what the workers open recordings with."""
-        del request, caller
-        return ServerKey(public_key=await self.ports.sent_keys.public_key(), part_bytes=self.ports.files.part_bytes)
+        del request
+        return ServerKey(
+            public_key=await self.ports.sent_keys.public_key(),
+            part_bytes=self.ports.files.part_bytes,
+            sender_id=caller.user_id,
+        )
 
     @serves(Keys.get)
     async def get(self, request: FileRef, caller: Caller) -> FileKey:
