@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -111,19 +112,25 @@ class Worker:
         return tuple(self._handlers)
 
     async def claim(self) -> Callable[[], Awaitable[None]] | None:
-        """Take the job whose turn it is."""
-        with _logged("claim a job"):
-            return await undisturbed(self._take())
-        return None
+        """Take the job whose turn it is. Who is cancelled meanwhile keeps none."""
+        taken: list[Running] = []
+        try:
+            with _logged("claim a job"):
+                await undisturbed(self._take(taken))
+        except asyncio.CancelledError:
+            for running in taken:
+                del self._running[running.claim]
+                await undisturbed(self._give_back(running.claim))
+            raise
+        return functools.partial(self._work, taken[0]) if taken else None
 
-    async def _take(self) -> Callable[[], Awaitable[None]] | None:
+    async def _take(self, taken: list[Running]) -> None:
         claim = await self._queue.claim(
             self.name, self.kinds, lease_s=self._lease_s, loaded_models=self._loaded_models()
         )
-        if claim is None:
-            return None
-        running = self._running[claim] = Running(claim=claim)
-        return lambda: self._work(running)
+        if claim is not None:
+            taken.append(Running(claim=claim))
+            self._running[claim] = taken[0]
 
     def interrupt(self, job_id: str) -> None:
         """Stop working on this job."""

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -29,7 +30,7 @@ from whispercore.api.openai.realtime import AppendSound, CommitSound, SessionCre
 from whispercore.api.openai.realtime_session import AudioChange, InputChange, SessionChange, SoundFormat
 from whispercore.engines.engine import Window
 from whispercore.errors import EngineFailed, NotFound
-from whispercore.testing import ScriptedEngine
+from whispercore.testing import FakeClock, ScriptedEngine
 from whispercore_client import AsyncClient
 
 CLIP = "clip01-en.wav"
@@ -372,6 +373,28 @@ async def test_limits_are_those_of_live_sessions(small: Live) -> None:
         assert (await received(other, "error"))[-1].error.code == "conflict"
         await told(connection, bytes(48_000 * 61))
         assert (await received(connection, "error"))[-1].error.code == "session_expired"
+
+
+async def test_no_connection_lasts_longer_than_a_session(tmp_path: Path) -> None:
+    """Whether it sends nothing, or has its session changed again and again."""
+    clock, settings = FakeClock(), settings_for(tmp_path, live_minutes=1, live_kb_per_s=1 << 20)
+    plugins = of_engine(ScriptedEngine(heard))
+    with live(settings, plugins=plugins, worker=False, clock=clock) as server:
+        async with connected(server) as silent, connected(server) as changed:
+            await silent.input_audio_buffer.clear()
+            await received(silent, "input_audio_buffer.cleared")
+            for name in (CLIP, OTHER):
+                await told(changed, sound(name))
+                await received(changed, COMPLETED)
+                await changed.session.update(session=said(prompt=name))
+                await received(changed, "session.updated")
+            await told(changed, sound(CLIP))
+            await until(lambda: any(one.session.heard_s > 1 and one.reason is None for one in server.ports.live))
+            server.loop.call_soon_threadsafe(clock.advance, 60.0)
+            events = await received(changed, "error")
+            assert COMPLETED in [one.type for one in events], "what was said until then is told"
+            assert events[-1].error.code == "session_expired"
+            assert (await received(silent, "error"))[-1].error.code == "session_expired"
 
 
 async def test_whoever_goes_away_leaves_nothing_behind(small: Live) -> None:

@@ -263,6 +263,29 @@ async def test_on_stopping_jobs_are_given_back_unspent(jobs: Jobs) -> None:
         assert (await tx.execute(select(workers))).all() == []
 
 
+async def test_who_is_cancelled_while_he_takes_a_job_keeps_none(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a ticket can be whose worker goes on."""
+    begun, gate, claim = asyncio.Event(), asyncio.Event(), jobs.queue.claim
+
+    async def slow(*arguments: Any, **options: Any) -> Claim | None:
+        begun.set()
+        await gate.wait()
+        return await claim(*arguments, **options)
+
+    monkeypatch.setattr(jobs.queue, "claim", slow)
+    worker = Worker(jobs, {"transcribe": Endless()}, name="w-1")
+    job = await enqueued(jobs)
+    taking = asyncio.create_task(worker.claim())
+    await begun.wait()
+    taking.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.wait((taking,))
+    assert taking.cancelled()
+    found = await jobs.owned(job.id, ANN)
+    assert (found.state, found.failures, found.lease_owner) == (State.QUEUED, 0, None)
+
+
 @pytest.mark.parametrize("steps", range(0, 60, 3))
 async def test_stopping_at_any_moment_leaves_no_job_behind(jobs: Jobs, steps: int) -> None:
     async def nothing(_: Running) -> None:

@@ -71,7 +71,8 @@ class _Connection:
     socket: Socket[FromRealtime, ToRealtime]
     ids: EventIds
     wanted: Wanted
-    expires_at: int = field(init=False)
+    _longest: timedelta = field(init=False)
+    _expires_at: int = field(init=False)
     items: Items | None = field(default=None, init=False)
     """Of the session that is told of."""
     _held: Held | None = field(default=None, init=False)
@@ -81,19 +82,23 @@ class _Connection:
     _begun: asyncio.Queue[tuple[Held, Items]] = field(factory=asyncio.Queue, init=False)
 
     def __attrs_post_init__(self) -> None:
-        longest = timedelta(minutes=self.ports.settings.live_minutes)
-        self.expires_at = int((self.ports.clock.now() + longest).timestamp())
+        self._longest = timedelta(minutes=self.ports.settings.live_minutes)
+        self._expires_at = int((self.ports.clock.now() + self._longest).timestamp())
 
     async def run(self) -> None:
-        """Until the client goes away, or the session ends.
+        """Until the client goes away, or the session ends. However often it is changed, it lasts no longer than one.
 
         Raises:
             WhispercoreError: What ended it.
         """
         await self.socket.send(api.SessionCreated(event_id=self.ids.event(), session=self._session))
-        working = (asyncio.ensure_future(self._receive()), asyncio.ensure_future(self._tell()))
+        receiving, telling = asyncio.ensure_future(self._receive()), asyncio.ensure_future(self._tell())
+        lasting = asyncio.ensure_future(self.ports.clock.sleep(self._longest.total_seconds()))
+        working = (receiving, telling, lasting)
         try:
             done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+            if done == {lasting}:
+                await self._expire(receiving, telling)
             for one in done:
                 one.result()
         finally:
@@ -103,11 +108,21 @@ class _Connection:
             if self._held is not None:
                 await self.ports.live.leave(self._held)
 
+    async def _expire(self, receiving: asyncio.Future[None], telling: asyncio.Future[None]) -> None:
+        """Take nothing more in, and tell what was said until now."""
+        receiving.cancel()
+        await asyncio.wait((receiving,))
+        if self._held is not None and self._held.reason is None:
+            await self._held.end("limit")
+            await telling
+        else:
+            await self._tell_expired()
+
     @property
     def _session(self) -> Session:
         return Session(
             id=f"sess_{self.ids.session_id}",
-            expires_at=self.expires_at,
+            expires_at=self._expires_at,
             audio=SessionAudio(input=self.wanted.input),
             include=self.wanted.include,
         )
@@ -190,11 +205,14 @@ class _Connection:
                 for message in items.told(one.event):
                     await self.socket.send(message)
             if held.reason == "limit":
-                expired = "the session has lasted as long as one may"
-                await self._refuse(RealtimeError(type=_INVALID, code="session_expired", message=expired))
+                await self._tell_expired()
                 return
             if held.reason != "finished":
                 raise Unavailable("the server is about to end")
+
+    async def _tell_expired(self) -> None:
+        expired = "the session has lasted as long as one may"
+        await self._refuse(RealtimeError(type=_INVALID, code="session_expired", message=expired))
 
 
 def _decoded(audio: str) -> bytes:
