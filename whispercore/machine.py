@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
+_CPU_INFO = Path("/proc/cpuinfo")
 
 
 def cores() -> int:
@@ -18,6 +20,16 @@ def cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     quota = _cgroup_cores()
     return max(1, min(allowed, math.ceil(quota))) if quota is not None else max(1, allowed)
+
+
+def processor() -> str:
+    """Its name."""
+    try:
+        lines = _CPU_INFO.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == "model name")
+    return next(filter(None, named), None) or platform.processor() or platform.machine()
 
 
 def _cgroup_cores() -> float | None:

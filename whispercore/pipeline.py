@@ -25,6 +25,7 @@ from whispercore.audio.recording import Audio, known_channels, on_disk
 from whispercore.audio.vad import Vad
 from whispercore.background import in_background, result_of
 from whispercore.checkpoints import Checkpoints, Past
+from whispercore.engines.calibration import chosen_threads
 from whispercore.engines.engine import Control, Options
 from whispercore.engines.pool import EnginePool, Lane, Lease, default_pool
 from whispercore.engines.succession import Succession
@@ -123,7 +124,7 @@ class Pipeline:
 
     def _lease(self, model: ModelFile) -> Lease:
         pool = self.pool if self.pool is not None else default_pool(self.settings.keep_alive_s)
-        threads = self.threads if self.threads is not None else self.settings.threads
+        threads = self.threads if self.threads is not None else chosen_threads(model, self.settings)
         return pool.lease(model, engine=model.engine, threads=threads, settings=self.settings)
 
     def _fetched(self) -> Generator[list[Segment], None, tuple[ModelFile, ...]]:

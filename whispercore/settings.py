@@ -66,6 +66,14 @@ class Settings:
             "WHISPERCORE_THREADS", "Threads to compute with; as many as fit when not set.", parsers.whole(1, 1024)
         ),
     )
+    throughput: bool = field(
+        default=False,
+        metadata=setting(
+            "WHISPERCORE_THROUGHPUT",
+            "Choose threads for several recordings at once (1 or 0), not for one; a server does that by itself.",
+            parsers.flag,
+        ),
+    )
     short_audio_context: bool = field(
         default=False,
         metadata=setting(

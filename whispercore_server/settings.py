@@ -367,11 +367,7 @@ class ServerSettings(JobSettings):
     @property
     def for_jobs(self) -> Settings:
         """Those of the library as jobs use them: where several run at once, their windows share the cores."""
-        if self.slots == 1 or self.library.threads is not None:
-            return self.library
-        from whispercore.engines.whispercpp.engine import shared_threads  # noqa: PLC0415 - needed by workers
-
-        return evolve(self.library, threads=shared_threads())
+        return evolve(self.library, throughput=self.library.throughput or self.slots > 1)
 
     @property
     def max_json_bytes(self) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import evolve
 
 from whispercore.database.undisturbed import undisturbed
+from whispercore.engines.calibration import chosen_threads
 from whispercore.engines.engine import SAMPLE_RATE, Options
 from whispercore.engines.pool import EnginePool, Lease, default_pool
 from whispercore.live.activity import Activity, Loudness
@@ -124,9 +125,10 @@ async def start(
     leases: list[Lease] = []
 
     async def lease() -> None:
-        name = engine or file.engine
+        model = evolve(file, engine=engine or file.engine)
+        threads = await asyncio.to_thread(chosen_threads, model, settings)
         leases.append(
-            await asyncio.to_thread(pool.lease, file, engine=name, threads=settings.threads, settings=settings)
+            await asyncio.to_thread(pool.lease, model, engine=model.engine, threads=threads, settings=settings)
         )
 
     try:

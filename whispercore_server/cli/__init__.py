@@ -15,6 +15,7 @@ import typer
 
 from whispercore_server.cli import audit, backup, db, jobs, keys, models, users
 from whispercore_server.cli.bench.command import bench
+from whispercore_server.cli.calibrate import calibrate
 from whispercore_server.cli.doctor.command import doctor
 from whispercore_server.cli.exits import EXIT_CODES, Group
 from whispercore_server.cli.export import export
@@ -75,6 +76,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs", short_help="List, follow and end the jobs of a server.")
 app.command()(doctor)
 app.command()(bench)
+app.command()(calibrate)
 app.command()(serve)
 app.command(short_help="Do the jobs of a server.")(worker)
 app.add_typer(backup.app, name="backup")

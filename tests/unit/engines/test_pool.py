@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -91,6 +92,30 @@ def test_callers_take_turns() -> None:
         wait(futures, 5)
     assert order[0] == 200, "interactive goes first"
     assert order.index(100) <= 2, "a short recording does not wait for a long one"
+
+
+def test_one_recording_has_all_slots_until_another_one_comes() -> None:
+    begun: queue.SimpleQueue[int] = queue.SimpleQueue()
+    go_on = {index: threading.Event() for index in (*range(6), 100)}
+
+    def script(item: Window) -> str:
+        begun.put(item.index)
+        go_on[item.index].wait(60)
+        return "x"
+
+    engine = ScriptedEngine(script, slots=3)
+    with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as long, pool.lease(File()) as short:
+        futures = [long.decode(window(n), ENGLISH, Control()) for n in range(6)]
+        assert {begun.get(timeout=60) for _ in range(3)} == {0, 1, 2}, "nobody else is there: it has all"
+        futures.append(short.decode(window(100), ENGLISH, Control()))
+        following = []
+        for index in (0, 1):
+            go_on[index].set()
+            following.append(begun.get(timeout=60))
+        assert sorted(following) == [3, 100], "they take turns at slots that become free"
+        for event in go_on.values():
+            event.set()
+        wait(futures, 60)
 
 
 def test_cancelled_work_is_not_done() -> None:

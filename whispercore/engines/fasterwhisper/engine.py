@@ -8,9 +8,10 @@ from pathlib import Path
 from attrs import evolve
 
 from whispercore.children.supervisor import Isolation
-from whispercore.engines.engine import Capabilities
+from whispercore.engines.engine import Capabilities, MakeEngine
 from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import InvalidOption
+from whispercore.settings import Settings
 from whispercore.transcript import Fingerprint
 
 
@@ -40,6 +41,12 @@ class FasterWhisper(WhisperCpp):
         if find_spec("faster_whisper") is None:
             raise InvalidOption("engine", "faster-whisper is missing: pip install 'whispercore[faster-whisper]'")
         super().__init__(model, sha256=sha256, threads=threads, isolation=isolation)
+
+    @classmethod
+    def configured(cls, settings: Settings) -> MakeEngine:
+        """The same whatever the settings are: its slots are its batch."""
+        del settings
+        return cls
 
     @property
     def capabilities(self) -> Capabilities:

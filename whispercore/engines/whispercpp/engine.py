@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import queue
@@ -12,13 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from whispercore import tracing
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.children import supervisor
 from whispercore.children.supervisor import Child, Exit, Isolation
-from whispercore.engines.engine import Capabilities, Control, Decoded, DetectedLanguage, Options, Window
+from whispercore.engines.engine import (
+    Capabilities,
+    Control,
+    Decoded,
+    DetectedLanguage,
+    MakeEngine,
+    Options,
+    Window,
+)
 from whispercore.engines.whispercpp.messages import (
     CODEC,
     Abort,
@@ -33,6 +42,7 @@ from whispercore.engines.whispercpp.messages import (
     LoadFailed,
     Progress,
 )
+from whispercore.engines.whispercpp.running import Running
 from whispercore.engines.whispercpp.short_context import audio_ctx, is_sure, may_be_short
 from whispercore.engines.whispercpp.words import shifted
 from whispercore.errors import (
@@ -46,6 +56,7 @@ from whispercore.errors import (
 )
 from whispercore.languages import LANGUAGES
 from whispercore.machine import cores
+from whispercore.settings import Settings
 from whispercore.transcript import Fingerprint
 
 SERVICE = "whispercore.engines.whispercpp.child"
@@ -73,17 +84,6 @@ _Answer = TypeVar("_Answer", Detected, Heard)
 _CANCEL = object()
 
 
-@define(eq=False)
-class _Running:
-    """A child with its model, and who waits for it."""
-
-    child: Child
-    loaded: Loaded | None = None
-    waiting: dict[int, queue.SimpleQueue[object]] = field(factory=dict)
-    ended: Exit | None = None
-    lock: threading.Lock = field(factory=threading.Lock)
-
-
 class WhisperCpp:
     """whisper.cpp with one model in one child process.
 
@@ -91,28 +91,41 @@ class WhisperCpp:
         model: A model file that was verified.
         sha256: Its checksum, for the fingerprint.
         threads: Threads for each window, fixed, since they change the arithmetic; None for this machine's best.
+        slots: Windows at once, at most; None for as many as usual.
         isolation: ``none`` computes in this process.
     """
 
     name, service, slots = "whisper-cpp", SERVICE, SLOTS
 
     def __init__(
-        self, model: Path, *, sha256: str, threads: int | None = None, isolation: Isolation = "process"
+        self,
+        model: Path,
+        *,
+        sha256: str,
+        threads: int | None = None,
+        slots: int | None = None,
+        isolation: Isolation = "process",
     ) -> None:
         if threads is not None and not 1 <= threads <= 256:
             raise InvalidOption("threads", f"{threads} is not between 1 and 256")
+        self.slots = slots if slots is not None else self.slots
         self._model = model
         self._sha256 = sha256
         self._threads = threads if threads is not None else min(cores(), MAX_THREADS)
         self._isolation: Isolation = isolation
         self._loaded: Loaded | None = None
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._loading: Child | None = None
         self._starting = threading.Lock()
         self._unwanted = threading.Event()
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(self.slots):
             self._slots.put(slot)
+
+    @classmethod
+    def configured(cls, settings: Settings) -> MakeEngine:
+        """What makes it with the number of slots that was measured to be the best here, if it was."""
+        return functools.partial(_calibrated, cls, settings.models_dir)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -236,7 +249,7 @@ class WhisperCpp:
 
     def _wait(
         self,
-        running: _Running,
+        running: Running,
         slot: int,
         events: queue.SimpleQueue[object],
         control: Control,
@@ -286,7 +299,7 @@ class WhisperCpp:
 
     # ------------------------------------------------------------ the child
 
-    def _end(self, running: _Running) -> None:
+    def _end(self, running: Running) -> None:
         """Kill a child that does not answer; the next call gets another one."""
         with self._starting:
             if self._running is running:
@@ -301,31 +314,31 @@ class WhisperCpp:
         assert loaded is not None
         return loaded
 
-    def _ready(self) -> _Running:
+    def _ready(self) -> Running:
         with self._starting:
             if self._running is None or self._running.ended is not None or not self._running.child.alive:
                 self._running = self._start()
             return self._running
 
-    def _start(self) -> _Running:
+    def _start(self) -> Running:
         first: queue.SimpleQueue[object] = queue.SimpleQueue()
-        holder: list[_Running] = []
+        holder: list[Running] = []
 
         def receive(message: object, _body: bytes) -> None:
             if isinstance(message, Loaded | LoadFailed):
                 first.put(message)
             else:
-                _deliver(holder[0], message)
+                holder[0].deliver(message)
 
         def exited(ended: Exit) -> None:
             first.put(ended)
             for running in holder:
-                _report_death(running, ended)
+                running.died(ended)
 
         child = Child(
             self.service, CODEC, receive=receive, exited=exited, environment=_ENVIRONMENT, isolation=self._isolation
         )
-        running = _Running(child)
+        running = Running(child)
         holder.append(running)
         self._loading = child
         if self._unwanted.is_set():
@@ -358,25 +371,18 @@ def shared_threads() -> int:
     return max(1, min(cores() // SLOTS, MAX_THREADS))
 
 
+def _calibrated(
+    engine: type[WhisperCpp], models_dir: Path, model: Path, *, sha256: str, threads: int | None = None
+) -> WhisperCpp:
+    from whispercore.engines.calibration import slots_for  # noqa: PLC0415 (a cycle, and children start sooner)
+
+    slots = slots_for(models_dir, model, threads) if threads is not None else None
+    return engine(model, sha256=sha256, threads=threads, slots=slots)
+
+
 def start_early() -> None:
     """Have the next engine's child start now, for a program that will need one and still has to find its model."""
     supervisor.start_early(SERVICE, _ENVIRONMENT)
-
-
-def _deliver(running: _Running, message: object) -> None:
-    slot = getattr(message, "slot", None)
-    with running.lock:
-        events = running.waiting.get(slot) if slot is not None else None
-    if events is not None:
-        events.put(message)
-
-
-def _report_death(running: _Running, ended: Exit) -> None:
-    with running.lock:
-        running.ended = ended
-        waiting = list(running.waiting.values())
-    for events in waiting:
-        events.put(ended)
 
 
 def _death(ended: Exit) -> EngineCrashed | Preempted:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from whispercore.children.supervisor import Child, Exit, Isolation
 from whispercore.engines.engine import Control, Window
+from whispercore.engines.whispercpp.engine import shared_threads
 from whispercore.errors import EngineCrashed, EngineFailed, EngineStalled, InvalidOption, Preempted
 from whispercore.machine import cores
 from whispercore.models.voices import VoiceModels
@@ -60,7 +61,8 @@ class SherpaOnnx:
             )
         self._models = models if models is not None else VoiceModels(settings)
         self._names = (self._models.segmentation, self._models.embedding(settings.voice_model))
-        self._threads = min(threads if threads is not None else settings.threads or cores(), MAX_THREADS)
+        usual = shared_threads() if settings.throughput else cores()
+        self._threads = min(threads or settings.threads or usual, MAX_THREADS)
         self._piece_s = piece_s
         self._isolation: Isolation = isolation
 

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from attrs import frozen
 
 import whispercore
+from whispercore.engines.calibration import chosen_threads
 from whispercore.engines.pool import EnginePool, Lease
 from whispercore.errors import WhispercoreError
 from whispercore.models.store import ModelStore
@@ -107,7 +108,8 @@ def _measured(recording: Path, name: str, rounds: int, settings: Settings) -> tu
     model = ModelStore(settings).get(name)
     with EnginePool() as pool:
         began = time.monotonic()
-        with pool.lease(model, engine=model.engine, threads=settings.threads, settings=settings) as lease:
+        threads = chosen_threads(model, settings)
+        with pool.lease(model, engine=model.engine, threads=threads, settings=settings) as lease:
             engine = lease.ready().result()
             load_s = time.monotonic() - began
             runs = [_round(recording, name, settings, pool) for _ in range(rounds)]

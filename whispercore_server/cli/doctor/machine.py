@@ -8,12 +8,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from whispercore.machine import cores
+from whispercore.machine import cores, processor
 from whispercore_server.cli.doctor.findings import Machine, Tools
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CGROUP_1_MEMORY = _CGROUP / "memory/memory.limit_in_bytes"
-_CPU_INFO = Path("/proc/cpuinfo")
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 _COMPILERS = ("c++", "g++", "clang++")
 _UNLIMITED_BYTES = 1 << 60
@@ -25,7 +24,7 @@ def look() -> Machine:
     """What this process may use."""
     return Machine(
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        processor=_processor(),
+        processor=processor(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         cores=cores(),
         host_cores=os.cpu_count(),
@@ -61,10 +60,6 @@ def nvidia_cards() -> tuple[str, ...]:
 
 def _model(information: Path) -> str | None:
     return _field(information, "Model")
-
-
-def _processor() -> str:
-    return _field(_CPU_INFO, "model name") or platform.processor() or platform.machine()
 
 
 def _field(path: Path, name: str) -> str | None:

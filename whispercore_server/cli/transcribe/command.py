@@ -241,14 +241,12 @@ def _vad(*, on: bool, detector: DetectorName, threshold: float, min_silence_s: f
 def _here(speech: Speech, threads: int | None, *, offline: bool, several: bool) -> Place:
     from attrs import evolve  # noqa: PLC0415 - the help does without it
 
-    from whispercore.engines.whispercpp.engine import shared_threads  # noqa: PLC0415 - as above
     from whispercore.settings import Settings  # noqa: PLC0415 - as above
     from whispercore_server.cli.transcribe.here import Here  # noqa: PLC0415 - as above
 
     settings = Settings.from_environment()
-    if several and threads is None and settings.threads is None:
-        threads = shared_threads()
-    return Here(speech=speech, threads=threads, settings=evolve(settings, offline=settings.offline or offline))
+    settings = evolve(settings, offline=settings.offline or offline, throughput=settings.throughput or several)
+    return Here(speech=speech, threads=threads, settings=settings)
 
 
 def _there(speech: Speech, url: str, api_key: str | None, unfit: Mapping[str, bool]) -> Place:
