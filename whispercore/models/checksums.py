@@ -1,4 +1,4 @@
-"""Checksums of model files: computed, remembered, compared, and taken while copying."""
+"""Checksums of model files: computed, remembered, compared, and taken while writing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -33,18 +33,36 @@ def copy_synced(source: Path, target: Path) -> str:
         NoSpace: The disk is full.
         OSError: Another failure of the disk.
     """
+    with source.open("rb") as reader:
+        return write_synced(iter(lambda: reader.read(_PIECE_BYTES), b""), target, os.fstat(reader.fileno()).st_size)
+
+
+def write_synced(pieces: Iterable[bytes], target: Path, size_bytes: int) -> str:
+    """Write a file, and wait until it is on the disk.
+
+    Args:
+        pieces: What it consists of.
+        target: The file; what is there is overwritten.
+        size_bytes: How large it will be.
+
+    Returns:
+        The SHA-256 of what was written, in hexadecimal.
+
+    Raises:
+        NoSpace: The disk is full.
+        OSError: Another failure of the disk.
+    """
     sha256 = hashlib.sha256()
     try:
-        with source.open("rb") as reader, target.open("wb") as writer:
-            while piece := reader.read(_PIECE_BYTES):
+        with target.open("wb") as writer:
+            for piece in pieces:
                 sha256.update(piece)
                 writer.write(piece)
             writer.flush()
             os.fsync(writer.fileno())
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            free = shutil.disk_usage(target.parent).free
-            raise NoSpace(str(target.parent), source.stat().st_size, free) from error
+            raise NoSpace(str(target.parent), size_bytes, shutil.disk_usage(target.parent).free) from error
         raise
     return sha256.hexdigest()
 

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import evolve, frozen
 
-from whispercore.errors import InvalidOption, ModelDamaged, ModelInUse, ModelMissing, NoSpace, UnknownModel
+from whispercore.errors import InvalidOption, ModelDamaged, ModelMissing, UnknownModel
 from whispercore.models import choice, folders, records
 from whispercore.models.catalogue import CATALOGUE, MICRO, MICRO_PATH, CatalogueModel
-from whispercore.models.checksums import compared, copy_synced, hashed_once, inspected_once
+from whispercore.models.checksums import compared, copy_synced, hashed_once, inspected_once, write_synced
+from whispercore.models.directory import ModelDirectory, is_name
 from whispercore.models.listing import StoredModel, listed
 from whispercore.models.pace import OnProgress, Pace
 from whispercore.models.records import Record
 from whispercore.models.seen import checksum
 from whispercore.models.verify import ModelBytes, ModelInfo, inspect
 from whispercore.settings import Settings
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_RESERVED_ENDINGS = (".bin", ".json", ".part", ".lock", ".tmp")
-"""Endings that the store gives to its own files."""
 
 
 @frozen(kw_only=True)
@@ -78,7 +73,7 @@ class ModelStore:
         self._folder = settings.models_dir
         self._catalogue = catalogue
         self._pace = pace or Pace()
-        self._lock_timeout_s = lock_timeout_s
+        self._directory = ModelDirectory(settings.models_dir, lock_timeout_s)
 
     def get(self, name_or_path: str | Path, *, on_progress: OnProgress | None = None) -> ModelFile:
         """A model by name or path, verified; downloaded first when it is published and not here.
@@ -173,7 +168,7 @@ class ModelStore:
             raise UnknownModel(name, self._similar(name))
         if self._settings.offline:
             raise InvalidOption("force", "offline mode forbids downloading") if here else ModelMissing(name)
-        with self._changing(name):
+        with self._directory.changing(name):
             if force or not target.is_file():
                 self._download(self._catalogue[name], target, on_progress)
         return self._stored(name)
@@ -194,22 +189,44 @@ class ModelStore:
             ModelInUse: Another process has been working on this name for too long.
             NoSpace: The disk has no room for the copy.
         """
-        self._check_new(name)
+        self._directory.check_new(name)
         size_bytes = inspect(path).size_bytes
-        target = self._file(name)
-        with self._changing(name):
-            if target.is_file() and not replace:
-                raise InvalidOption("name", f"a model called {name!r} is already here; --replace replaces it")
-            if size_bytes > (free := shutil.disk_usage(self._folder).free):
-                raise NoSpace(str(self._folder), size_bytes, free)
-            copy = self._folder / f".{name}.add.tmp"
-            try:
-                sha256 = copy_synced(path, copy)
-                inspect(copy)
-                records.install(copy, target, sha256=sha256, source="added")
-            finally:
-                copy.unlink(missing_ok=True)
-        return self._stored(name)
+        return self._install(name, size_bytes, lambda copy: copy_synced(path, copy), replace=replace)
+
+    def quantize(
+        self,
+        name_or_path: str | Path,
+        kind: str,
+        *,
+        name: str | None = None,
+        replace: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> ModelFile:
+        """Register a copy of a model whose weights have fewer bits.
+
+        Args:
+            name_or_path: The model, as for ``get``.
+            kind: One of ``whispercore.models.quantize.KINDS``.
+            name: That of the copy; that of the model and the kind if left out, such as ``small-q5_0``.
+            replace: Whether a model that has the name already may be replaced.
+            on_progress: Called during a download.
+
+        Raises:
+            InvalidOption: As for ``add``; or the model is not one of whisper.cpp, is quantised already, or cannot
+                be stored in this form.
+            ModelError: As for ``get``.
+        """
+        from whispercore.models import quantize  # noqa: PLC0415 - it loads ctypes, for few processes
+
+        model = self.get(name_or_path, on_progress=on_progress)
+        if model.info is None:
+            raise InvalidOption("model", f"{model.name!r} is for {model.engine}; only models of whisper.cpp can be")
+        planned = quantize.plan(model.path, kind)
+        size_bytes = model.size_bytes - planned.saved_bytes
+        name = name or f"{model.name}-{kind}"
+        self._directory.check_new(name)
+        smaller = quantize.pieces(model.path, planned)
+        return self._install(name, size_bytes, lambda copy: write_synced(smaller, copy, size_bytes), replace=replace)
 
     def remove(self, name: str) -> None:
         """Delete a model from the store, or what there is of a download that was broken off.
@@ -229,8 +246,8 @@ class ModelStore:
         if not target.is_file() and not begun.is_file():
             if name in self._catalogue:
                 raise InvalidOption("name", f"{name!r} is not on this machine, so there is nothing to remove")
-            raise UnknownModel(name, tuple(difflib.get_close_matches(name, self._local())))
-        with self._changing(name):
+            raise UnknownModel(name, tuple(difflib.get_close_matches(name, self._directory.names())))
+        with self._directory.changing(name):
             for path in (target, records.record_path(target), begun, begun.with_name(begun.name + ".json")):
                 path.unlink(missing_ok=True)
 
@@ -254,8 +271,23 @@ class ModelStore:
 
     def list(self) -> tuple[StoredModel, ...]:
         """Every model that is here or can be downloaded, the local ones included, in the catalogue's order."""
-        here = listed(self._catalogue, {name: self._file(name) for name in self._local()})
+        here = listed(self._catalogue, {name: self._file(name) for name in self._directory.names()})
         return (*here, *folders.listed(self._folder), *choice.remotes(self._settings))
+
+    def _install(self, name: str, size_bytes: int, write: Callable[[Path], str], *, replace: bool) -> ModelFile:
+        target = self._file(name)
+        with self._directory.changing(name):
+            if target.is_file() and not replace:
+                raise InvalidOption("name", f"a model called {name!r} is already here; --replace replaces it")
+            self._directory.check_space(size_bytes)
+            copy = self._folder / f".{name}.add.tmp"
+            try:
+                sha256 = write(copy)
+                inspect(copy)
+                records.install(copy, target, sha256=sha256, source="added")
+            finally:
+                copy.unlink(missing_ok=True)
+        return self._stored(name)
 
     def _for_engine(self, engine: str, name: str, find: Callable[[], ModelFile]) -> ModelFile:
         away = choice.remote(engine, name, self._settings)
@@ -300,7 +332,7 @@ class ModelStore:
         path = self._file(name)
         try:
             # Whoever holds the lock may be replacing file and record; only then do the two not belong together.
-            with self._lock(name), ModelBytes(path) as model:
+            with self._directory.lock(name), ModelBytes(path) as model:
                 info = model.inspect()
                 return _model_file(name, model, _recorded_anew(model, trust_status=trust_status), info)
         except OSError:
@@ -327,56 +359,13 @@ class ModelStore:
         download(model.url(self._settings.hub), target, sha1=model.sha1, on_progress=on_progress, pace=self._pace)
 
     def _file(self, name: str) -> Path:
-        if not _is_name(name):
+        if not is_name(name):
             raise UnknownModel(name, self._similar(name))
-        return self._folder / f"{name}.bin"
-
-    def _local(self) -> tuple[str, ...]:
-        names = (path.stem for path in self._folder.glob("*.bin") if path.is_file())
-        return tuple(sorted(name for name in names if _is_name(name) and name != MICRO.name))
+        return self._directory.file(name)
 
     def _similar(self, name: str) -> tuple[str, ...]:
-        known = {MICRO.name, *self._catalogue, *self._local()}
+        known = {MICRO.name, *self._catalogue, *self._directory.names()}
         return tuple(difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5))
-
-    def _check_new(self, name: str) -> None:
-        if not _is_name(name):
-            raise InvalidOption(
-                "name",
-                f"{name!r} cannot be used; it needs 1 to 100 letters, digits, '.', '_' or '-', a letter or digit "
-                f"first, and no ending such as {' or '.join(_RESERVED_ENDINGS)}",
-            )
-        if name.casefold() == MICRO.name:
-            raise InvalidOption("name", f"{name!r} is the model in this package and cannot be replaced")
-
-    @contextmanager
-    def _changing(self, name: str) -> Iterator[None]:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with self._lock(name):
-                yield
-        except OSError as error:
-            raise InvalidOption(
-                "WHISPERCORE_MODELS", f"the folder {self._folder} cannot be written ({error.strerror or error})"
-            ) from error
-
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - needed by few processes
-
-        lock = FileLock(self._folder / f".{name}.lock", timeout=self._lock_timeout_s)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise ModelInUse(name, self._lock_timeout_s) from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-def _is_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and not name.lower().endswith(_RESERVED_ENDINGS)
 
 
 def _recorded_anew(model: ModelBytes, *, trust_status: bool) -> str:

@@ -1,4 +1,4 @@
-"""``whispercore models``: what is here, what can be had, and how to get, register and delete it."""
+"""``whispercore models``: what is here, what can be had, and how to get, register, shrink and delete it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from whispercore.models.store import ModelStore
     from whispercore.models.voices import VoiceModels
 
-app = typer.Typer(no_args_is_help=True, help="List, download, register and delete models.")
+app = typer.Typer(no_args_is_help=True, help="List, download, register, shrink and delete models.")
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a model.")]
 _STATES = {
@@ -71,6 +71,27 @@ def add(
     voices = _voices()
     path = voices.add(name, file) if name in voices else _store().add(name, file, replace=replace).path
     typer.echo(f"{name}: {path}")
+
+
+@app.command(short_help="Make a smaller copy of a model.")
+def quantize(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of a model, or a file.")],
+    *,
+    to: Annotated[
+        str, typer.Option("--to", metavar="KIND", help="q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k or q6_k.")
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The name of the copy.", show_default="MODEL-KIND")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a model that has this name already.")] = False,
+) -> None:
+    """Put a copy of a model of whisper.cpp into the store whose weights have fewer bits."""
+    from whispercore_server.cli.bars import download_bar  # noqa: PLC0415 - rich, for those who print
+    from whispercore_server.cli.terminal import Screen  # noqa: PLC0415 - as above
+
+    with download_bar(model, Screen(bars=True).console) as on_progress:
+        made = _store().quantize(model, to, name=name, replace=replace, on_progress=on_progress)
+    typer.echo(f"{made.name}: {made.path}, {made.size_bytes / 1e6:,.0f} MB")
 
 
 @app.command(short_help="Delete a model.")

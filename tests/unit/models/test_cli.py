@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from whispercore.errors import ChecksumMismatch, InvalidOption, ModelMissing, UnknownModel
+from whispercore.models.catalogue import MICRO_PATH
 from whispercore_server.cli.models import app
 
 from .hub import Act, Hub
@@ -65,6 +66,15 @@ def test_add_verify_rm(folder: Path, model_path: Path) -> None:
     assert run("rm", "mine") == "mine is deleted\n"
     with pytest.raises(UnknownModel):
         run("rm", "mine")
+
+
+def test_quantize(folder: Path) -> None:
+    assert run("quantize", "micro", "--to", "q8_0") == f"micro-q8_0: {folder / 'micro-q8_0.bin'}, 10 MB\n"
+    assert run("verify", "micro-q8_0").startswith("micro-q8_0: whole, SHA-256 ")
+    with pytest.raises(InvalidOption):
+        run("quantize", "micro", "--to", "q8_0")
+    mine = ("--to", "q5_0", "--name", "mine")
+    assert run("quantize", str(MICRO_PATH), *mine).startswith(f"mine: {folder / 'mine.bin'}, ")
 
 
 def test_pull(folder: Path, hub: Hub) -> None:
