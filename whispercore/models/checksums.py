@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from attrs import evolve
+
 from whispercore.errors import ModelDamaged, NoSpace
+from whispercore.models import records
 from whispercore.models.records import Record
 from whispercore.models.verify import ModelBytes, ModelInfo
 
@@ -84,6 +87,29 @@ def compared(model: ModelBytes, record: Record | None, actual: str) -> str:
             f"it has changed since it came: its checksum was {record.sha256}, and is {actual}. If that was not on "
             "purpose, the disk may be failing",
         )
+    return actual
+
+
+def recorded_anew(model: ModelBytes, *, trust_status: bool) -> str:
+    """The checksum of a file of the store, read again and compared; what it is is recorded where nobody knew.
+
+    Args:
+        model: The file.
+        trust_status: Whether one that looks as it was recorded need not be read.
+
+    Raises:
+        ModelDamaged: It is not what it was.
+        OSError: The record cannot be written.
+    """
+    path = records.record_path(model.path)
+    record = records.read(path, Record)
+    if trust_status and record is not None and record.matches(model.status):
+        return record.sha256
+    actual = compared(model, record, model.sha256())
+    if record is None:
+        records.note(model.path, sha256=actual, source="found")
+    else:
+        records.write(path, evolve(record, mtime_ns=model.status.st_mtime_ns))
     return actual
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from whispercore.errors import InvalidOption, ModelDamaged, ModelMissing, UnknownModel
-from whispercore.models import choice, folders, records
+from whispercore.models import checksums, choice, folders, records
 from whispercore.models.catalogue import CATALOGUE, MICRO, MICRO_PATH, CatalogueModel
-from whispercore.models.checksums import compared, copy_synced, hashed_once, inspected_once, write_synced
 from whispercore.models.directory import ModelDirectory, is_name
 from whispercore.models.listing import StoredModel, listed
 from whispercore.models.pace import OnProgress, Pace
@@ -122,7 +121,7 @@ class ModelStore:
         if self._file(name).is_file():
             return self._stored(name)
         if folders.is_folder_model(self._folder / name):
-            return self._outside(name, self._folder / name)
+            return self._stored_folder(name)
         return self.pull(name, on_progress=on_progress)
 
     def is_here(self, name: str) -> bool:
@@ -164,6 +163,8 @@ class ModelStore:
         here = target.is_file()
         if here and (not force or name not in self._catalogue):
             return self._stored(name)
+        if not force and folders.is_folder_model(self._folder / name):
+            return self._stored_folder(name)
         if name not in self._catalogue:
             raise UnknownModel(name, self._similar(name))
         if self._settings.offline:
@@ -174,24 +175,26 @@ class ModelStore:
         return self._stored(name)
 
     def add(self, name: str, path: Path, *, replace: bool = False) -> ModelFile:
-        """Register a model file of one's own under a name, by copying it into the store.
+        """Register a model of one's own under a name, by copying it into the store.
 
-        The name may be that of a published model; the file is then used in its place.
+        The name may be that of a published model; one's own is then used in its place.
 
         Args:
             name: Letters, digits, ``.``, ``_`` and ``-``.
-            path: The file.
+            path: The file, or the folder of a model of CTranslate2.
             replace: Whether a model that has the name already may be replaced.
 
         Raises:
             InvalidOption: The name cannot be used, or is taken, or the folder cannot be written.
-            ModelDamaged: The file is not a whole model.
+            ModelDamaged: It is not a whole model.
             ModelInUse: Another process has been working on this name for too long.
             NoSpace: The disk has no room for the copy.
         """
         self._directory.check_new(name)
+        if path.is_dir():
+            return self._install_folder(name, path, replace=replace)
         size_bytes = inspect(path).size_bytes
-        return self._install(name, size_bytes, lambda copy: copy_synced(path, copy), replace=replace)
+        return self._install(name, size_bytes, lambda copy: checksums.copy_synced(path, copy), replace=replace)
 
     def quantize(
         self,
@@ -226,7 +229,9 @@ class ModelStore:
         name = name or f"{model.name}-{kind}"
         self._directory.check_new(name)
         smaller = quantize.pieces(model.path, planned)
-        return self._install(name, size_bytes, lambda copy: write_synced(smaller, copy, size_bytes), replace=replace)
+        return self._install(
+            name, size_bytes, lambda copy: checksums.write_synced(smaller, copy, size_bytes), replace=replace
+        )
 
     def remove(self, name: str) -> None:
         """Delete a model from the store, or what there is of a download that was broken off.
@@ -243,13 +248,14 @@ class ModelStore:
             raise InvalidOption("name", f"{name!r} is part of this package and cannot be removed")
         target = self._file(name)
         begun = target.with_name(target.name + ".part")
-        if not target.is_file() and not begun.is_file():
+        if not target.is_file() and not begun.is_file() and not folders.is_folder_model(self._folder / name):
             if name in self._catalogue:
                 raise InvalidOption("name", f"{name!r} is not on this machine, so there is nothing to remove")
             raise UnknownModel(name, tuple(difflib.get_close_matches(name, self._directory.names())))
         with self._directory.changing(name):
             for path in (target, records.record_path(target), begun, begun.with_name(begun.name + ".json")):
                 path.unlink(missing_ok=True)
+            folders.remove(self._folder / name)
 
     def verify(self, name: str) -> ModelFile:
         """Read a model from end to end, and compare it with the checksum that was recorded when it came.
@@ -265,6 +271,8 @@ class ModelStore:
         if name == MICRO.name:
             return self._outside(name, MICRO_PATH)
         if not self._file(name).is_file():
+            if folders.is_folder_model(self._folder / name):
+                return self._stored_folder(name, verify=True)
             raise UnknownModel(name, self._similar(name))
         with self._advising(name):
             return self._read_again(name, trust_status=False)
@@ -275,19 +283,35 @@ class ModelStore:
         return (*here, *folders.listed(self._folder), *choice.remotes(self._settings))
 
     def _install(self, name: str, size_bytes: int, write: Callable[[Path], str], *, replace: bool) -> ModelFile:
-        target = self._file(name)
-        with self._directory.changing(name):
-            if target.is_file() and not replace:
-                raise InvalidOption("name", f"a model called {name!r} is already here; --replace replaces it")
-            self._directory.check_space(size_bytes)
+        with self._replacing(name, size_bytes, replace=replace):
             copy = self._folder / f".{name}.add.tmp"
             try:
                 sha256 = write(copy)
                 inspect(copy)
-                records.install(copy, target, sha256=sha256, source="added")
+                folders.remove(self._folder / name)
+                records.install(copy, self._file(name), sha256=sha256, source="added")
             finally:
                 copy.unlink(missing_ok=True)
         return self._stored(name)
+
+    def _install_folder(self, name: str, path: Path, *, replace: bool) -> ModelFile:
+        with self._replacing(name, folders.size_bytes(path), replace=replace):
+            folders.install(path, self._folder / name, self._file(name))
+        return self._stored_folder(name)
+
+    @contextmanager
+    def _replacing(self, name: str, size_bytes: int, *, replace: bool) -> Iterator[None]:
+        with self._directory.changing(name):
+            if not replace and (self._file(name).is_file() or folders.is_folder_model(self._folder / name)):
+                raise InvalidOption("name", f"a model called {name!r} is already here; --replace replaces it")
+            self._directory.check_space(size_bytes)
+            yield
+
+    def _stored_folder(self, name: str, *, verify: bool = False) -> ModelFile:
+        path = self._folder / name
+        with self._advising(name):
+            sha256, size = folders.verified(path) if verify else folders.stored(path, self._folder / "seen")
+        return ModelFile(name=name, path=path, sha256=sha256, size_bytes=size, info=None, engine=folders.ENGINE)
 
     def _for_engine(self, engine: str, name: str, find: Callable[[], ModelFile]) -> ModelFile:
         away = choice.remote(engine, name, self._settings)
@@ -302,15 +326,15 @@ class ModelStore:
             sha256, size = folders.checked(path, self._folder / "seen")
             return ModelFile(name=name, path=path, sha256=sha256, size_bytes=size, info=None, engine=folders.ENGINE)
         with ModelBytes(path) as model:
-            info = inspected_once(model)
-            sha256 = hashed_once(model, lambda: checksum(model, self._folder / "seen"))
+            info = checksums.inspected_once(model)
+            sha256 = checksums.hashed_once(model, lambda: checksum(model, self._folder / "seen"))
             return _model_file(name, model, sha256, info)
 
     def _stored(self, name: str) -> ModelFile:
         path = self._file(name)
         with self._advising(name):
             with ModelBytes(path) as model:
-                info = inspected_once(model)
+                info = checksums.inspected_once(model)
                 record = records.read(records.record_path(path), Record)
                 if record is not None and record.matches(model.status):
                     return _model_file(name, model, record.sha256, info)
@@ -325,7 +349,7 @@ class ModelStore:
             if name in self._catalogue:
                 error.remedy = f"`whispercore models pull {name} --force` downloads it again"
             else:
-                error.remedy = f"`whispercore models add {name} FILE --replace` puts another file in its place"
+                error.remedy = f"`whispercore models add {name} FILE --replace` puts another one in its place"
             raise
 
     def _read_again(self, name: str, *, trust_status: bool) -> ModelFile:
@@ -334,7 +358,7 @@ class ModelStore:
             # Whoever holds the lock may be replacing file and record; only then do the two not belong together.
             with self._directory.lock(name), ModelBytes(path) as model:
                 info = model.inspect()
-                return _model_file(name, model, _recorded_anew(model, trust_status=trust_status), info)
+                return _model_file(name, model, checksums.recorded_anew(model, trust_status=trust_status), info)
         except OSError:
             return self._without_a_lock(name, trust_status=trust_status)
 
@@ -345,8 +369,8 @@ class ModelStore:
             with ModelBytes(path) as model:
                 try:
                     info = model.inspect()
-                    actual = hashed_once(model, model.sha256) if trust_status else model.sha256()
-                    sha256 = compared(model, records.read(records.record_path(path), Record), actual)
+                    actual = checksums.hashed_once(model, model.sha256) if trust_status else model.sha256()
+                    sha256 = checksums.compared(model, records.read(records.record_path(path), Record), actual)
                 except ModelDamaged:
                     if model.is_current:
                         raise
@@ -366,19 +390,6 @@ class ModelStore:
     def _similar(self, name: str) -> tuple[str, ...]:
         known = {MICRO.name, *self._catalogue, *self._directory.names()}
         return tuple(difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5))
-
-
-def _recorded_anew(model: ModelBytes, *, trust_status: bool) -> str:
-    path = records.record_path(model.path)
-    record = records.read(path, Record)
-    if trust_status and record is not None and record.matches(model.status):
-        return record.sha256
-    actual = compared(model, record, model.sha256())
-    if record is None:
-        records.note(model.path, sha256=actual, source="found")
-    else:
-        records.write(path, evolve(record, mtime_ns=model.status.st_mtime_ns))
-    return actual
 
 
 def _model_file(name: str, model: ModelBytes, sha256: str, info: ModelInfo) -> ModelFile:

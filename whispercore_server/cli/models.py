@@ -63,11 +63,16 @@ def pull(
 @app.command()
 def add(
     name: _Name,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A model file in the ggml format of whisper.cpp.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A model file in the ggml format of whisper.cpp, or a folder of CTranslate2."
+        ),
+    ],
     *,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model that has this name already.")] = False,
 ) -> None:
-    """Copy a model file of your own into the store, under a name; or one that tells voices apart, under its own."""
+    """Copy a model of your own into the store, under a name; or one that tells voices apart, under its own."""
     voices = _voices()
     path = voices.add(name, file) if name in voices else _store().add(name, file, replace=replace).path
     typer.echo(f"{name}: {path}")
