@@ -29,7 +29,7 @@ from tests.populated import Populated
 from whispercore.contract.consequences import errors_of
 from whispercore.contract.endpoint import Channel, Operation, Raw, Stream
 from whispercore_server.directory import Entry, entries
-from whispercore_server.openapi.document import document
+from whispercore_server.openapi.document import Part, document
 from whispercore_server.openapi.host import OpenApi31
 from whispercore_server.plugin import discovered
 
@@ -46,8 +46,8 @@ NOT_YET: set[tuple[str, ...]] = set()
 @cache
 def written() -> dict[str, Any]:
     """The document of all installed APIs, without its ways to authenticate: what is sent has its own."""
-    apis = [api for plugin in discovered() for api in plugin.apis]
-    made = OpenApi31(document(apis, title="whispercore", version="1", root="."), "/openapi.json")
+    parts = [Part.of(api) for plugin in discovered() for api in plugin.apis]
+    made = OpenApi31(document(parts, title="whispercore", version="1", root="."), "/openapi.json")
     found: dict[str, Any] = json.loads(json.dumps(made.swagger_dict()))
     for operations in found["paths"].values():
         for operation in operations.values():

@@ -66,24 +66,41 @@ class Document:
     responses: dict[str, Node] = field(factory=dict)
 
 
-def document(apis: Sequence[Api], *, title: str, version: str, root: str) -> Document:
-    """Describe APIs.
+@frozen
+class Part:
+    """What a document has of one API."""
 
-    Raises:
-        TypeError: An endpoint has something that JSON cannot have, or an API two models of one name.
-    """
+    api: Api
+    paths: list[tuple[str, str, Node]]
+    """Path, method in lower case, operation."""
+    schemas: dict[str, Node]
+    responses: dict[str, Node]
+
+    @classmethod
+    def of(cls, api: Api) -> Part:
+        """Describe an API.
+
+        Raises:
+            TypeError: An endpoint has something that JSON cannot have, or the API two models of one name.
+        """
+        writer = Writer(api)
+        paths = list(_paths(writer))
+        return cls(api, paths, writer.schemas.components(), writer.responses)
+
+
+def document(parts: Sequence[Part], *, title: str, version: str, root: str) -> Document:
+    """The document of these parts."""
     made = Document(
         title=title,
         version=version,
         root=root,
-        tags=[tag for api in apis for tag in _tags(api).values()],
-        tag_groups=[{"name": api.title, "tags": list(_tags(api))} for api in apis],
+        tags=[tag for part in parts for tag in _tags(part.api).values()],
+        tag_groups=[{"name": part.api.title, "tags": list(_tags(part.api))} for part in parts],
     )
-    for api in apis:
-        writer = Writer(api)
-        made.paths.extend(_paths(writer))
-        made.schemas.update(writer.schemas.components())
-        made.responses.update(writer.responses)
+    for part in parts:
+        made.paths.extend(part.paths)
+        made.schemas.update(part.schemas)
+        made.responses.update(part.responses)
     return made
 
 

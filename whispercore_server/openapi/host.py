@@ -15,7 +15,7 @@ from aiohttp_apispec import AiohttpApiSpec
 from apispec import APISpec
 
 from whispercore.contract.group import Api
-from whispercore_server.openapi.document import HEADERS, OPENAPI, SECURITY, Document, document
+from whispercore_server.openapi.document import HEADERS, OPENAPI, SECURITY, Document, Part, document
 from whispercore_server.openapi.fixed import Fixed
 from whispercore_server.openapi.pages import mount_pages
 
@@ -66,8 +66,9 @@ def mount_documents(app: web.Application, apis: Sequence[Api], *, version: str) 
     Raises:
         TypeError: An API cannot be described.
     """
-    OpenApi31(document(apis, title="whispercore", version=version, root="."), ALL).register(app)
-    for api in apis:
-        one = document([api], title=api.title, version=api.version, root="..")
-        OpenApi31(one, f"/openapi/{api.name}.json").register(app)
+    parts = [Part.of(api) for api in apis]
+    OpenApi31(document(parts, title="whispercore", version=version, root="."), ALL).register(app)
+    for part in parts:
+        one = document([part], title=part.api.title, version=part.api.version, root="..")
+        OpenApi31(one, f"/openapi/{part.api.name}.json").register(app)
     mount_pages(app, {api.name: api.title for api in apis})

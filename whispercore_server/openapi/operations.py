@@ -59,6 +59,8 @@ class Writer:
     schemas: Schemas = field(init=False)
     responses: dict[str, dict[str, Json]] = field(init=False, factory=dict)
     """Answers that many operations have, by full name."""
+    _errors: dict[int, Node] = field(init=False, factory=dict)
+    """What errors look like in each dialect, by its identity: to find that out takes as long as all else together."""
 
     def __attrs_post_init__(self) -> None:
         self.schemas = Schemas(self.api.name)
@@ -191,7 +193,9 @@ class Writer:
         """A reference: many operations are refused alike, and a document of hundreds stays readable."""
         dialect = operation.dialect
         name = "Error" if dialect == self.api.dialect else f"Error_{dialect.name}"
-        schema = self.schemas.keep(name, error_schema(dialect), f"Error_{dialect.name}")
+        if id(dialect) not in self._errors:
+            self._errors[id(dialect)] = error_schema(dialect)
+        schema = self.schemas.keep(name, self._errors[id(dialect)], f"Error_{dialect.name}")
         content: Node = {"schema": schema}
         examples = error_examples(dialect, kinds)
         if examples:

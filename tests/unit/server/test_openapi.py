@@ -37,7 +37,7 @@ from whispercore.contract.messages import Message
 from whispercore.contract.status import STATUS, status_of
 from whispercore.contract.wire import Json
 from whispercore.errors import Conflict, MediaError, WhispercoreError
-from whispercore_server.openapi.document import document
+from whispercore_server.openapi.document import Part, document
 from whispercore_server.openapi.envelopes import SAMPLES, enveloped, error_schema
 from whispercore_server.openapi.host import OpenApi31
 from whispercore_server.openapi.schemas import Schemas
@@ -179,7 +179,7 @@ FOREST = Api(name="forest", title="Forest", version="2", dialect=Wrapping(), gro
 
 
 def written(*apis: Api) -> dict[str, Any]:
-    made = document(apis, title="whispercore", version="1.2.3", root=".")
+    made = document([Part.of(api) for api in apis], title="whispercore", version="1.2.3", root=".")
     found: dict[str, Any] = json.loads(json.dumps(OpenApi31(made, "/openapi.json").swagger_dict()))
     return found
 
