@@ -6,8 +6,7 @@ Tests of what stands on a database take the fixture ``database_url``, and run on
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from sqlalchemy import delete
 
 from tests.postgres import Postgres, running
+from tests.sqlite import sqlite_at, upgraded
 from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.database.tables import schema
@@ -34,30 +34,6 @@ async def opened(url: str, clock: Clock | None = None, texts: TextKeys | None = 
         yield database
 
 
-async def _upgraded(url: str) -> None:
-    async with Database(url) as database:
-        await database.upgrade()
-
-
-@pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("databases") / "template.db"
-    asyncio.run(_upgraded(f"sqlite+aiosqlite:///{path}"))
-    return path
-
-
-@pytest.fixture
-def sqlite_at(_sqlite_template: Path) -> Callable[[Path], str]:
-    """Makes one in a file, and gives its address."""
-
-    def make(path: Path) -> str:
-        shutil.copyfile(_sqlite_template, path)
-        path.chmod(0o600)
-        return f"sqlite+aiosqlite:///{path}"
-
-    return make
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A server for all tests of this process. Only the tests of servers that end stop one, their own."""
@@ -69,7 +45,7 @@ def postgres() -> Iterator[Postgres]:
 def postgres_template(postgres: Postgres) -> str:
     """The name of a database with all tables."""
     name = postgres.new()
-    asyncio.run(_upgraded(postgres.url(name)))
+    asyncio.run(upgraded(postgres.url(name)))
     return name
 
 
@@ -92,5 +68,4 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         url: str = request.getfixturevalue("postgres_url")
         return url
-    make: Callable[[Path], str] = request.getfixturevalue("sqlite_at")
-    return make(tmp_path / "whispercore.db")
+    return sqlite_at(tmp_path / "whispercore.db")

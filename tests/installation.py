@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from tests.sqlite import sqlite_at
 from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.engines.pool import EnginePool
@@ -107,8 +108,7 @@ class Installation:
 @contextlib.asynccontextmanager
 async def installation(folder: Path) -> AsyncIterator[Installation]:
     """Everything in one folder; again what it was, when the folder is the same."""
-    async with Database(f"sqlite+aiosqlite:///{folder / 'whispercore.db'}") as database:
-        await database.upgrade()
+    async with Database(sqlite_at(folder / "whispercore.db")) as database:
         files = Files(database, ObstoreBlobs.on_disk(folder / "blobs"), spool=folder / "spool")
         try:
             yield Installation(database, files, Jobs(database))

@@ -13,6 +13,7 @@ from aiohttp import web
 from attrs import evolve, frozen
 
 from tests.remembering_hasher import remember
+from tests.sqlite import sqlite_at
 from whispercore.clock import Clock
 from whispercore.people.auth import Auth
 from whispercore.settings import Settings
@@ -79,6 +80,8 @@ def live(
     thread.start()
 
     async def start() -> tuple[web.AppRunner, web.Application, int]:
+        if settings.database_url == f"sqlite+aiosqlite:///{settings.data / 'whispercore.db'}":
+            sqlite_at(settings.data / "whispercore.db")
         app = create_app(settings, plugins=plugins, worker=worker, clock=clock, auth=auth)
         remember(app[PORTS].passwords)
         runner = Runner(around(app), shutdown_timeout=2)

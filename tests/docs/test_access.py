@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -13,24 +11,18 @@ from whispercore_server.directory import Entry, entries
 from whispercore_server.limiting.profiles import CLASSES, PROFILES
 from whispercore_server.plugin import discovered
 
-DOCS = Path(__file__).parents[2] / "docs"
 ENTRIES = entries(discovered())
+Rendered = Callable[[str], str]
 
 
-@pytest.fixture
-def hooks(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(DOCS))
-    return importlib.import_module("hooks")
-
-
-def cells(page: str, hooks: Any) -> list[list[str]]:
-    made = hooks.rendered((DOCS / "reference" / page).read_text())
+def cells(page: str, rendered: Rendered) -> list[list[str]]:
+    made = rendered(f"reference/{page}")
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in made.splitlines() if line.startswith("|")]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_each_endpoint_has_its_class_and_figures(entry: Entry, hooks: Any) -> None:
-    rows = {tuple(row[:2]): row[2:] for row in cells("limits.md", hooks)}
+def test_each_endpoint_has_its_class_and_figures(entry: Entry, rendered: Rendered) -> None:
+    rows = {tuple(row[:2]): row[2:] for row in cells("limits.md", rendered)}
     head = rows["method", "path"][1:]
     assert head == [f"`{name}`" for name in PROFILES if name != "none"]
     operation = entry.operation
@@ -43,15 +35,15 @@ def test_each_endpoint_has_its_class_and_figures(entry: Entry, hooks: Any) -> No
             assert told == ("no limit" if budget is None else str(budget))
 
 
-def test_each_profile_has_its_figures(hooks: Any) -> None:
-    rows = {(row[0].partition(" ")[0].strip("`"), row[1].strip("`")): row[2:] for row in cells("limits.md", hooks)}
+def test_each_profile_has_its_figures(rendered: Rendered) -> None:
+    rows = {(row[0].partition(" ")[0].strip("`"), row[1].strip("`")): row[2:] for row in cells("limits.md", rendered)}
     for profile in PROFILES.values():
         for limit in CLASSES if profile.known else ():
             assert rows[profile.name, limit] == [str(profile.anonymous[limit]), str(profile.known[limit])]
 
 
-def test_each_scope_and_bundle_is_explained(hooks: Any) -> None:
-    rows = {row[0].strip("`"): row[1:] for row in cells("scopes.md", hooks)}
+def test_each_scope_and_bundle_is_explained(rendered: Rendered) -> None:
+    rows = {row[0].strip("`"): row[1:] for row in cells("scopes.md", rendered)}
     for name, about in SCOPES.items():
         if name not in BUNDLES:
             assert rows[name][0] == about

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.databases import opened
-from whispercore.database.session import Database
 from whispercore.encryption.texts import TextKeys
 from whispercore.jobs.table import Jobs
 from whispercore.testing import FakeClock, JobsContract
@@ -16,8 +15,7 @@ from whispercore.testing import FakeClock, JobsContract
 class TestSqliteInMemory(JobsContract):
     @pytest.fixture
     async def jobs(self) -> AsyncIterator[Jobs]:
-        async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
-            await database.upgrade()
+        async with opened("sqlite+aiosqlite://", FakeClock()) as database:
             yield Jobs(database)
 
 

@@ -184,12 +184,20 @@ def running(server: Live, audio: Path) -> dict[str, requests.Response]:
     """The progress of a job that was in the middle, by the path that was asked."""
     owner = registered(server)
     job_id = owner.job(audio / "talk.wav")
-    try:
-        owner.until(
-            job_id,
-            lambda seen: 0 < seen["current_segment"] < seen["total_segments"] and seen["progress"] > 0,
+    found: dict[str, requests.Response] = {}
+
+    def in_the_middle(_: dict[str, Any]) -> bool:
+        """Whether it was so in all answers: the job goes on meanwhile."""
+        found.update({path: owner.get(filled(path, job_id)) for path in PROGRESS})
+        seen = [answer.json() for answer in found.values()]
+        return all(
+            0 < one["current_segment"] < one["total_segments"] and one["progress"] and one["estimated_time_remaining"]
+            for one in seen
         )
-        return {path: owner.get(filled(path, job_id)) for path in PROGRESS}
+
+    try:
+        owner.until(job_id, in_the_middle)
+        return found
     finally:
         owner.send("DELETE", f"/api/jobs/{job_id}")
 

@@ -167,7 +167,7 @@ def test_levels_are_those_of_now(make_server: MakeServer, audio: Any) -> None:
     assert (of(before, "workers"), of(before, "engines_loaded")) == (1, 0)
     assert of(before, "db_connections") >= 1
     assert of(before, "storage_bytes", kind="free") > 0
-    assert admin.finished(admin.job(audio / "talk.wav", language="en"))["status"] == "completed"
+    assert admin.finished(admin.job(audio / "clip01-en.wav", language="en"))["status"] == "completed"
     after = scrape(admin)
     assert of(after, "engines_loaded") == 1
     assert of(after, "uptime_seconds") > of(before, "uptime_seconds")

@@ -9,6 +9,7 @@ import pytest
 from attrs import field, frozen
 from sqlalchemy import text
 
+from tests.sqlite import sqlite_at
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.key import AuditKey
 from whispercore.audit.trail import Audit, Watcher
@@ -70,9 +71,9 @@ def installation(tmp_path: Path) -> Installation:
 
 
 @pytest.fixture
-async def database(installation: Installation) -> AsyncIterator[Database]:
+async def database(installation: Installation, tmp_path: Path) -> AsyncIterator[Database]:
+    sqlite_at(tmp_path / "whispercore.db")
     async with installation.database() as database:
-        await database.upgrade()
         yield database
 
 

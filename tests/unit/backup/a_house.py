@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from tests.sqlite import sqlite_at
 from tests.unit.files.bytes_of_files import in_chunks
 from whispercore.audit.key import AuditKey
 from whispercore.audit.trail import Audit
@@ -73,7 +74,7 @@ async def house(
     data: Path, *, keep: int = 7, url: str | None = None, bucket: Bucket | None = None
 ) -> AsyncIterator[House]:
     clock, ids = SystemClock(), Uuid7Ids(SystemClock())
-    async with Database(url or f"sqlite+aiosqlite:///{data / 'whispercore.db'}") as database:
+    async with Database(url or sqlite_at(data / "whispercore.db")) as database:
         await database.upgrade()
         blobs = ObstoreBlobs.on_disk(data / "files") if bucket is None else in_bucket(bucket)
         files = Files(database, blobs, spool=data / "spool", reserve_bytes=0)

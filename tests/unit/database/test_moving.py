@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from attrs import frozen
 from sqlalchemy import Boolean, Float, Integer, LargeBinary, func, insert, select, text
 
 from tests.databases import opened
+from tests.sqlite import sqlite_at
 from whispercore.database import moving
 from whispercore.database.moving import TABLES, move
 from whispercore.database.page import Slice
@@ -31,7 +32,7 @@ class Both:
 
 
 @pytest.fixture
-async def both(sqlite_at: Callable[[Path], str], tmp_path: Path, postgres_url: str) -> AsyncIterator[Both]:
+async def both(tmp_path: Path, postgres_url: str) -> AsyncIterator[Both]:
     async with opened(sqlite_at(tmp_path / "whispercore.db")) as old, opened(postgres_url) as new:
         yield Both(old, new)
 

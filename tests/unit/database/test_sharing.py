@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.databases import opened
 from tests.postgres import Postgres
+from tests.sqlite import sqlite_at
 from whispercore.database import locked_file, sharing
 from whispercore.database.session import Database
 from whispercore.errors import Conflict, Unavailable
@@ -103,9 +104,7 @@ async def test_who_has_lost_his_connection_has_reserved_nothing(one: Database, p
     assert await is_free(one)
 
 
-async def test_what_was_shared_is_free_once_its_process_was_killed(
-    sqlite_at: Callable[[Path], str], tmp_path: Path
-) -> None:
+async def test_what_was_shared_is_free_once_its_process_was_killed(tmp_path: Path) -> None:
     url = sqlite_at(tmp_path / "whispercore.db")
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", SHARES, url, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.databases import opened
 from tests.s3_server import s3_server
+from tests.sqlite import sqlite_at
 from tests.unit.files.bytes_of_files import left_in_spool
 from whispercore.database.session import Database
 from whispercore.encryption.file_keys import FileKeys
@@ -27,7 +28,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, sqlite_at: Callable[[Path], str], tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """PostgreSQL beside blobs in memory, else SQLite: all pairs would be many."""
     if hasattr(request.node, "callspec") and request.node.callspec.params.get("blobs") == "memory":
         url: str = request.getfixturevalue("postgres_url")

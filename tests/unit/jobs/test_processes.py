@@ -6,15 +6,19 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.sleeping_worker import WINDOWS
+from tests.sqlite import sqlite_at
+from tests.waiting import until
 from whispercore.database.session import Database
 from whispercore.jobs.identity import worker_name
 from whispercore.jobs.job import Job, State
@@ -43,6 +47,21 @@ class Started:
     def send(self, sent: signal.Signals) -> None:
         self.process.send_signal(sent)
 
+    async def stopped(self, path: Path) -> None:
+        """Stop it in a moment in which it does not hold the database: nobody else could write then."""
+        process = psutil.Process(self.process.pid)
+        while True:
+            self.send(signal.SIGSTOP)
+            await until(lambda: process.status() == psutil.STATUS_STOPPED)
+            with (
+                contextlib.suppress(sqlite3.OperationalError),
+                contextlib.closing(sqlite3.connect(path, timeout=0)) as db,
+            ):
+                db.execute("BEGIN IMMEDIATE")
+                return
+            self.send(signal.SIGCONT)
+            await asyncio.sleep(0.01)
+
     async def killed(self) -> None:
         """Kill it, and hear what it said until then."""
         self.send(signal.SIGKILL)
@@ -58,8 +77,7 @@ class Started:
 
 @pytest.fixture
 async def jobs(tmp_path: Path) -> AsyncIterator[Jobs]:
-    async with Database(f"sqlite+aiosqlite:///{tmp_path}/jobs.db") as database:
-        await database.upgrade()
+    async with Database(sqlite_at(tmp_path / "jobs.db")) as database:
         yield Jobs(database)
 
 
@@ -123,8 +141,8 @@ async def test_one_that_was_asleep_wakes_up_and_writes_nothing(jobs: Jobs, tmp_p
     job = await enqueued(jobs)
     async with worker(tmp_path, lease_s=1, window_s=0.3) as asleep:
         await asleep.says("DECODED")
-        await asleep.says("WAITING")  # and does not hold the database
-        asleep.send(signal.SIGSTOP)
+        await asleep.says("WAITING")
+        await asleep.stopped(tmp_path / "jobs.db")
         async with worker(tmp_path, lease_s=1, window_s=0.01) as heir:
             await heir.says("DONE")
         before = await everything(jobs, job)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.databases import opened
 from tests.people import PASSWORD, People
+from tests.remembering_hasher import remember
 from whispercore.database.session import Database
 from whispercore.people.keys import Keys
 from whispercore.people.passwords import Passwords
@@ -31,6 +32,7 @@ async def database(database_url: str, clock: FakeClock) -> AsyncIterator[Databas
 @pytest.fixture
 def passwords() -> Iterator[Passwords]:
     passwords = Passwords()
+    remember(passwords)
     yield passwords
     passwords.close()
 

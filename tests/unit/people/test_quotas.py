@@ -83,7 +83,7 @@ async def test_the_next_day_begins_anew(database: Database, key_id: str, clock: 
     assert await passed(quotas, key_id, 5, 9) == 5
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 @given(quota=st.integers(1, 700), before=st.integers(0, 700))
 async def test_a_restart_forgets_nothing(
     database: Database, key_id: str, clock: FakeClock, quota: int, before: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from alembic import command
 from sqlalchemy import Connection, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.sqlite import sqlite_at
 from tests.unit.search.archive import Archive
 from whispercore.database.migrating import OURS
 from whispercore.database.page import Slice
@@ -25,7 +26,7 @@ from whispercore.testing.making_jobs import ADMIN, ANN, BOB, claimed, enqueued, 
 
 
 @pytest.fixture
-def database_url(sqlite_at: Callable[[Path], str], tmp_path: Path) -> str:
+def database_url(tmp_path: Path) -> str:
     return sqlite_at(tmp_path / "whispercore.db")
 
 

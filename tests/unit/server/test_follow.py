@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from attrs import define
 
+from tests.sqlite import sqlite_at
 from tests.waiting import until
 from whispercore.database.session import Database
 from whispercore.errors import NotFound, StorageFull, Unavailable
@@ -75,8 +76,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with Database(f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}") as database:
-        await database.upgrade()
+    async with Database(sqlite_at(tmp_path / "jobs.db")) as database:
         jobs = WatchedJobs(database)
         jobs.failures = []
         await enqueued(jobs)

@@ -1,0 +1,35 @@
+"""SQLite files with all tables and nothing in them: the migrations run once in a process, and each file is a copy."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+from whispercore.database.session import Database
+
+
+async def upgraded(url: str) -> None:
+    """Bring a database to the newest schema."""
+    async with Database(url) as database:
+        await database.upgrade()
+
+
+@cache
+def _empty() -> bytes:
+    """Made in a thread: there may be an event loop in this one."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
+        path = Path(folder) / "template.db"
+        thread.submit(asyncio.run, upgraded(f"sqlite+aiosqlite:///{path}")).result()
+        return path.read_bytes()
+
+
+def sqlite_at(path: Path) -> str:
+    """Make one in a file, unless it is there, and give its address."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(_empty())
+    return f"sqlite+aiosqlite:///{path}"
