@@ -47,7 +47,7 @@ def samples(seed: str) -> Iterator[Sample]:
         response: Json = None
         status: int | None = None
         for kind, code, body in _SAMPLE.findall(section):
-            value = json.loads(body.replace("[...]", f'"{ANYTHING}"'))
+            value = _parsed(body)
             if kind == "Request":
                 request = value
             elif response is None:
@@ -79,9 +79,15 @@ def blocks(seed: str) -> Iterator[Block]:
         heading = [title for start, title in headings if start < found.start()][-1]
         event = _EVENT.match(found[2])
         if found[1] == "json":
-            yield Block(heading, None, json.loads(found[2]))
+            yield Block(heading, None, _parsed(found[2]))
         elif event is not None:
-            yield Block(heading, event[1], json.loads(event[2]))
+            yield Block(heading, event[1], _parsed(event[2]))
+
+
+def error(seed: str, error_code: str) -> dict[str, Json]:
+    """The error of this code that a seed shows."""
+    values = (block.value for block in blocks(seed))
+    return next(one for one in values if isinstance(one, dict) and one.get("error_code") == error_code)
 
 
 def code(seed: str, language: str, containing: str) -> str:
@@ -111,6 +117,11 @@ def differences(expected: Json, actual: Json, at: str = "$") -> list[str]:
             return [f"{at}: empty"]
         return [line for i, one in enumerate(actual) for line in differences(expected[0], one, f"{at}[{i}]")]
     return []
+
+
+def _parsed(text: str) -> Json:
+    value: Json = json.loads(text.replace("[...]", f'"{ANYTHING}"'))
+    return value
 
 
 def _kind(value: Json) -> str:

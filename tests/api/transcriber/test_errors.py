@@ -12,14 +12,13 @@ import requests
 from attrs import evolve, frozen
 
 from tests.api.conftest import MakeServer
-from tests.golden import Json, code, differences
+from tests.golden import differences, error
 from tests.live import Live
 from tests.visitor import Visitor, administrator, limited
 from whispercore.api.transcriber.dialect import TRANSCRIBER as DIALECT
 from whispercore.api.transcriber.dialect import TranscriberGroup
 from whispercore.contract.endpoint import Endpoint
 from whispercore.contract.group import Api, T_co
-from whispercore.contract.wire import loads
 from whispercore.people.caller import Caller
 from whispercore_server.plugin import Plugin, serves
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
@@ -58,8 +57,7 @@ def as_documented(answer: requests.Response, status: int, error_code: str) -> di
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/json"
     body: dict[str, Any] = answer.json()
-    shown: Json = loads(code("001", "json", "SPECIFIC_ERROR_CODE").encode())
-    assert differences(shown, body) == []
+    assert differences(error("001", "SPECIFIC_ERROR_CODE"), body) == []
     assert body["error_code"] == error_code
     assert body["request_id"] == answer.headers["X-Request-ID"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", body["timestamp"])

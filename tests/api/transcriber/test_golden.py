@@ -12,7 +12,7 @@ import requests
 from attrs import evolve
 
 from tests.api.conftest import MakeServer
-from tests.golden import Sample, code, differences, sample, samples
+from tests.golden import Sample, blocks, code, differences, error, sample, samples
 from tests.live import Live
 from tests.media_files import ENCODINGS, encode
 from tests.visitor import PASSWORD, Visitor, administrator, registered
@@ -52,6 +52,19 @@ def test_what_is_not_served_yet_is_known(nobody: Visitor) -> None:
         if nobody.send(method, filled(path)).status_code in (404, 405):
             missing.add((seed, method, path))
     assert missing == NOT_YET
+
+
+def test_all_that_is_shown_is_of_an_endpoint_or_an_error() -> None:
+    """Answers of endpoints are compared below, errors where they happen."""
+    others = []
+    for seed in ("000", "001"):
+        compared = [value for one in samples(seed) for value in (one.request, one.response)]
+        others += [block.value for block in blocks(seed) if block.value not in compared]
+    assert others == [
+        error("000", "RATE_LIMIT_EXCEEDED"),  # in tests/api/test_limits.py
+        error("000", "VALIDATION_FAILED"),  # in test_screening.py
+        error("001", "SPECIFIC_ERROR_CODE"),  # in test_errors.py
+    ]
 
 
 # ---------------------------------------------------------------- each endpoint as documented

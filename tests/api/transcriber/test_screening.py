@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.both_clients import both
-from tests.golden import differences
+from tests.golden import differences, error
 from tests.live import Live, live, settings_for
 from tests.media_files import ENCODINGS, encode
 from tests.unit.screening.corpora import archive, attacks, honest
@@ -20,12 +20,7 @@ from tests.visitor import Visitor, administrator, registered
 from whispercore.errors import SuspiciousInput
 from whispercore.screening.requests import UNKNOWN
 
-SEED: dict[str, Any] = {
-    "detail": "Input validation failed",
-    "error_code": "VALIDATION_FAILED",
-    "validation_errors": ["XSS attempt detected"],
-    "risk_score": 8,
-}
+SEED = error("000", "VALIDATION_FAILED")
 XSS = "<img src=x onerror=alert(1)>"
 
 
