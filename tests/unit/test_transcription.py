@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
 import os
@@ -19,7 +18,7 @@ import pytest
 
 import whispercore
 from tests.media_files import ENCODINGS, encode
-from tests.processes import descendants, left
+from tests.processes import descendants, left, stop_soon
 from tests.sounds import Sound, music, noise, silence
 from tests.speech import samples, truth, word_errors, write_wav
 from whispercore.audio.readers import default_readers
@@ -242,24 +241,7 @@ async def test_a_cancelled_task_stops_the_work(audio: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.8)
-    assert _quiet()
-
-
-def _quiet() -> bool:
-    """Do all our children stand still?"""
-    children = psutil.Process().children(recursive=True)
-
-    def spent() -> float:
-        total = 0.0
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += child.cpu_times().user
-        return total
-
-    before = spent()
-    threading.Event().wait(0.4)
-    return spent() - before < 0.1
+    assert await asyncio.to_thread(stop_soon, descendants("whispercore."))
 
 
 def test_cancel_from_another_thread(audio: Path) -> None:
@@ -267,15 +249,13 @@ def test_cancel_from_another_thread(audio: Path) -> None:
     threading.Timer(0.8, running.cancel).start()
     with pytest.raises(whispercore.Cancelled):
         running.run()
-    threading.Event().wait(0.8)
-    assert _quiet()
+    assert stop_soon(descendants("whispercore."))
 
 
 def test_leaving_early_stops_the_work(audio: Path) -> None:
     for _ in whispercore.stream(audio / "talk.wav", model="micro"):
         break
-    threading.Event().wait(0.8)
-    assert _quiet()
+    assert stop_soon(descendants("whispercore."))
 
 
 def test_an_exception_in_a_callback_is_the_callers(audio: Path) -> None:
@@ -470,13 +450,9 @@ asyncio.run(cell())
 def test_kill_9_of_the_caller_leaves_nobody(audio: Path) -> None:
     script = f"import whispercore; whispercore.transcribe({str(audio / 'talk.wav')!r}, model='micro')"
     caller = subprocess.Popen([sys.executable, "-c", script])
-    children: list[psutil.Process] = []
-    for _ in range(200):
-        children = psutil.Process(caller.pid).children(recursive=True)
-        if len(children) >= 2:
-            break
+    while len(psutil.Process(caller.pid).children(recursive=True)) < 2:
+        assert caller.poll() is None, "it ended by itself"
         threading.Event().wait(0.05)
-    assert len(children) >= 2
     threading.Event().wait(0.5)
     children = psutil.Process(caller.pid).children(recursive=True)
     os.kill(caller.pid, signal.SIGKILL)

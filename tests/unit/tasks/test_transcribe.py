@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import threading
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
-import psutil
 import pytest
 from attrs import evolve
 
 import whispercore
 from tests.installation import EVE, Installation, installation
+from tests.processes import descendants, stop_soon
 from tests.speech import truth, write_wav
 from tests.voices import conversation, tone_models
 from whispercore.engines.engine import Control, Window
@@ -74,24 +73,13 @@ async def test_cancelling_stops_the_computation(
     async with here.working(pool):
         await here.when(job, lambda found: found.windows_done >= 2)
         await here.jobs.cancel(job.id, EVE)
-        await asyncio.sleep(1.0)
-        before = _computed_s()
-        await asyncio.sleep(0.5)
-        assert _computed_s() - before < 0.1
+        assert await asyncio.to_thread(stop_soon, descendants("whispercore."))
         job = await here.over(job)
         assert job.state is State.CANCELLED
         kept = job.windows_done
         again = await here.submit(audio / "clip01-en.wav")
         assert (await here.over(again)).state is State.COMPLETED, "the worker is free for others"
     assert 2 <= kept < 36
-
-
-def _computed_s() -> float:
-    total = 0.0
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += child.cpu_times().user
-    return total
 
 
 async def test_the_event_loop_is_free(here: Installation, audio: Path, pool: EnginePool) -> None:
