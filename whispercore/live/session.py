@@ -40,9 +40,10 @@ _BACKLOG_S: Final = 60.0
 """When so much speech waits for the engine, no more is taken in."""
 _PASS_S: Final = 0.6
 """A pass over an utterance begins when so much of it is new."""
+_PASS_COSTS_S: Final = 1.0
+"""Speech that is shorter keeps the engine busy for as long as if it were not."""
 _LEAST_S: Final = 0.4
 """What is shorter says nothing yet."""
-
 _T = TypeVar("_T")
 
 
@@ -193,8 +194,8 @@ class LiveSession:
 
     @property
     def backlog_s(self) -> float:
-        """Length of the speech that waits for the engine."""
-        return sum(one.end_s - one.start_s for one in self._ended)
+        """Length of the speech that waits for the engine, where each utterance counts as a second at least."""
+        return sum(max(one.end_s - one.start_s, _PASS_COSTS_S) for one in self._ended)
 
     @property
     def segments(self) -> tuple[Segment, ...]:

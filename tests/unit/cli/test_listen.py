@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import io
 import json
+import struct
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +19,7 @@ from tests.opus import encoded
 from tests.speech import distance, samples, truth, words
 from whispercore.live import FinalSegment, LiveEvent
 from whispercore_server.cli.exits import ExitCode
-from whispercore_server.cli.listen.sources import Source, microphone
+from whispercore_server.cli.listen.sources import Source, from_stdin, microphone
 from whispercore_server.cli.listen.there import events_there
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
@@ -38,6 +40,20 @@ def test_a_pipe_is_written_line_by_line(run: Run, sound: bytes) -> None:
     assert done.returncode == 0, done.stderr
     assert is_said(done.stdout.decode())
     assert b"\r" not in done.stdout
+
+
+@pytest.mark.parametrize("is_endless", [False, True])
+async def test_what_is_behind_the_samples_of_a_wav_is_no_sound(
+    monkeypatch: pytest.MonkeyPatch, is_endless: bool
+) -> None:
+    """Where it says how many there are."""
+    tags = b"LIST" + struct.pack("<I", 20_000) + b"words" * 4000
+    size = b"\xff" * 4 if is_endless else struct.pack("<I", len(CLIP) - 44)
+    pipe = io.BufferedReader(io.BytesIO(CLIP[:40] + size + CLIP[44:] + tags))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=pipe))
+    source = await from_stdin(8000)
+    heard = b"".join([frame async for frame in source.frames])
+    assert (source.sample_rate, heard) == (16_000, CLIP[44:] + tags if is_endless else CLIP[44:])
 
 
 def test_events_as_json(run: Run) -> None:

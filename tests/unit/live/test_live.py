@@ -258,6 +258,40 @@ async def test_an_engine_that_is_behind_holds_the_sound_back() -> None:
         await listening.close()
 
 
+async def test_who_ends_each_utterance_at_once_is_held_back_too() -> None:
+    """However short they are, each takes a pass."""
+    gate = threading.Event()
+    engine = ScriptedEngine(lambda _: "word" if gate.wait(60) else "")
+    with scripted(engine) as pool:
+        listening = await start(
+            "micro",
+            sound=Pcm16(),
+            activity=None,  # all is speech
+            options=LiveOptions(decoding=Options(language="en"), partials=False),
+            settings=Settings.from_environment(),
+            pool=pool,
+        )
+        sound, ended = pcm(samples("talk.wav")[:3200]), 0
+
+        async def send() -> None:
+            nonlocal ended
+            for _ in range(100):
+                await listening.feed(sound)
+                ended += await listening.flush()
+
+        sending = asyncio.create_task(send())
+        await until(lambda: sending.done() or listening.backlog_s > 60)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not sending.done()
+        assert 60 <= ended <= 62
+        gate.set()
+        await sending
+        await listening.finish()
+        assert len(listening.segments) == ended == 100
+        await listening.close()
+
+
 async def test_what_goes_wrong_in_the_engine_reaches_all_who_are_there() -> None:
     engine = ScriptedEngine(lambda _: EngineFailed("the script says so"))
     with scripted(engine) as pool:

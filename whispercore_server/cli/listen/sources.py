@@ -22,6 +22,8 @@ _FRAME_BYTES: Final = 6400
 _WAITING: Final = 300
 """Pieces of sound that may wait: a minute of a microphone."""
 _PCM: Final = (1, 0xFFFE)
+_ENDS: Final = range(1, 0x7FFF_F000)
+"""Bytes of samples that a WAV can announce. What writes one into a pipe announces nothing, or the most there can be."""
 _STREAMS: Final = (b"OggS", b"\x1a\x45\xdf\xa3")
 """How Ogg and WebM begin."""
 _INSTEAD: Final = "ffmpeg -i FILE -f s16le -ar 16000 -ac 1 - makes of it what this command takes"
@@ -49,8 +51,9 @@ async def from_stdin(sample_rate: int) -> Source:
     pipe = cast("BufferedReader", sys.stdin.buffer)
     head = await asyncio.to_thread(pipe.read, 12)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        rate, channels = await asyncio.to_thread(_wav, pipe)
-        return Source(rate, _mixed(_pieces(pipe, b""), channels))
+        rate, channels, size_bytes = await asyncio.to_thread(_wav, pipe)
+        frames = _pieces(pipe, b"")
+        return Source(rate, _mixed(_first(frames, size_bytes) if size_bytes in _ENDS else frames, channels))
     if head.startswith(_STREAMS):
         return Source(sample_rate, _pieces(pipe, head), "opus")
     kind = media_kind(head)
@@ -102,15 +105,15 @@ def microphone(until: asyncio.Event) -> Source:
     return Source(SAMPLE_RATE, frames())
 
 
-def _wav(pipe: BufferedReader) -> tuple[int, int]:
-    """Reads the head of a WAV up to its samples, and gives their rate and the number of channels."""
+def _wav(pipe: BufferedReader) -> tuple[int, int, int]:
+    """Reads the head of a WAV up to its samples, and gives their rate, the number of channels, and their bytes."""
     rate = channels = 0
     while len(chunk := pipe.read(8)) == 8:
         name, size = struct.unpack("<4sI", chunk)
         if name == b"data":
             if not rate:
                 break
-            return rate, channels
+            return rate, channels, size
         body = pipe.read(size + size % 2)
         if name == b"fmt " and len(body) >= 16:
             form, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
@@ -137,6 +140,14 @@ async def _pieces(pipe: BufferedReader, head: bytes) -> AsyncIterator[bytes]:
     threading.Thread(target=read, name="whispercore-stdin", daemon=True).start()
     while data := await waiting.get():
         yield data
+
+
+async def _first(frames: AsyncIterator[bytes], size_bytes: int) -> AsyncIterator[bytes]:
+    """So much of what comes. The rest is read, so that whoever writes it is not broken off, and is no sound."""
+    async for frame in frames:
+        if size_bytes > 0:
+            yield frame[:size_bytes]
+        size_bytes -= len(frame)
 
 
 async def _mixed(frames: AsyncIterator[bytes], channels: int) -> AsyncIterator[bytes]:
