@@ -15,6 +15,7 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -29,7 +30,7 @@ from whispercore.backup.pins import Pins
 from whispercore.backup.snapshot import Snapshot, StoredPart
 from whispercore.backup.source import source_of
 from whispercore.database.session import Database
-from whispercore.errors import StorageFull
+from whispercore.errors import StorageFull, Unavailable
 from whispercore.files.blobs import Blobs
 from whispercore.files.checksums import matches
 from whispercore.tasks.own_thread import in_own_thread
@@ -97,7 +98,8 @@ class Making:
                 await moment.copy(copy)
             return await self._write(pins, copy, moment.at)
         finally:
-            await pins.release()
+            with suppress(Unavailable):  # the next backup lets them go
+                await pins.release()
             _remove(copy)
 
     async def check_room(self) -> None:

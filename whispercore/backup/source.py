@@ -157,6 +157,8 @@ class RowsSource:
                 await lock.execute(text("LOCK TABLE files IN SHARE MODE"))
                 at = self.database.now()
                 tx = await stack.enter_async_context(self.database.read())
+                # While a large table is compared in the copy, nothing is read here.
+                await tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 await _hold_kept(pins, partial(_rows, tx))
             yield _Rows(at, tx)
 

@@ -24,11 +24,11 @@ from tests.unit.files.bytes_of_files import keys_of, stored
 from tests.waiting import until
 from whispercore.backup.backups import Backups
 from whispercore.backup.making import Making
-from whispercore.backup.pins import PINNED
+from whispercore.backup.pins import PINNED, Pins
 from whispercore.backup.record import Record
 from whispercore.backup.snapshot import Snapshot
 from whispercore.database.session import Database
-from whispercore.errors import ClaimLost, Conflict, InvalidOption, NotFound, StorageFull
+from whispercore.errors import ClaimLost, Conflict, InvalidOption, NotFound, StorageFull, Unavailable
 from whispercore.files.parts import PART_BYTES
 from whispercore.files.sweep import sweep
 from whispercore.jobs.job import Job
@@ -212,6 +212,23 @@ async def test_one_is_made_at_a_time_also_by_several_processes(here: House, monk
     go_on.set()
     await here.backups._tasks[first.id]
     assert (await elsewhere.get(first.id)).status == "completed"
+
+
+async def test_one_that_is_made_counts_whether_it_can_let_go_or_not(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the store is away at the end. The next one lets go of all."""
+    await here.job(noise(1000, 1))
+
+    async def away(_: Pins) -> None:
+        raise Unavailable("the store is away", 1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pins, "release", away)
+        await made(here)
+    assert len(await keys_of(here.blobs, PINNED)) == 1
+    await made(here)
+    assert await keys_of(here.blobs, PINNED) == set()
 
 
 async def test_one_that_is_broken_off_leaves_nothing(here: House, monkeypatch: pytest.MonkeyPatch) -> None:

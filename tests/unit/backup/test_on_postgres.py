@@ -176,6 +176,16 @@ async def test_one_that_cannot_be_sure_of_what_it_holds_fails(
     await made(here)
 
 
+async def test_the_moment_lasts_for_as_long_as_it_is_copied(here: House) -> None:
+    """However long nothing is read of it, as while what was copied is compared."""
+    pins = Pins(here.blobs, "lasting")
+    async with source.RowsSource(here.database).held(pins) as moment:
+        assert isinstance(moment, source._Rows)
+        allowed = await moment.tx.execute(text("SHOW idle_in_transaction_session_timeout"))
+        assert allowed.scalar_one() == "0"
+    await pins.release()
+
+
 async def test_a_disk_that_is_full_is_told_before_anything_is_written(here: House) -> None:
     here.backups._reserve_bytes = 1 << 62
     with pytest.raises(StorageFull):
