@@ -158,7 +158,7 @@ class JobTranscript:
     languages: list[SpokenLanguage] = field(factory=list)
     """Those that are spoken, the longest first; empty unless ``code_switching`` was asked for."""
     confidence: float | None = None
-    """Mean probability of the tokens, 0 to 1."""
+    """Mean probability of what was said, 0 to 1: that of the segments, each counted by its words."""
     duration_s: float
     no_speech: bool = False
     """True where nobody says anything; there are no segments then."""
