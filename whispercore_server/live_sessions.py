@@ -15,7 +15,7 @@ from whispercore.clock import Clock
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import Conflict, NotFound, Unavailable, WhispercoreError
 from whispercore.ids import Ids
-from whispercore.live.activity import Activity, Loudness
+from whispercore.live.activity import detector
 from whispercore.live.opening import start
 from whispercore.live.options import LiveOptions
 from whispercore.live.session import LiveSession
@@ -217,13 +217,12 @@ class LiveSessions:
         recording: LiveRecording | None = None
         if new.store:
             sound = recording = await self._recordings.record(sound, began_at=self._clock.now())
-        activity: Activity | None = Loudness() if new.pauses is not None else None
         pauses = new.pauses if new.pauses is not None else Pauses()
         try:
             session = await start(
                 new.options.model,
                 sound=sound,
-                activity=activity,
+                activity=await asyncio.to_thread(detector) if new.pauses is not None else None,
                 options=LiveOptions(decoding=new.options.decoding, partials=new.partials, pauses=pauses),
                 engine=new.options.engine,
                 settings=self._settings.for_jobs,

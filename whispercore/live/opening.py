@@ -12,7 +12,7 @@ from whispercore.database.undisturbed import undisturbed
 from whispercore.engines.calibration import chosen_threads
 from whispercore.engines.engine import SAMPLE_RATE, Options
 from whispercore.engines.pool import EnginePool, Lease, default_pool
-from whispercore.live.activity import Activity, Loudness
+from whispercore.live.activity import Activity, detector
 from whispercore.live.contained import sound_of
 from whispercore.live.events import LiveEvent
 from whispercore.live.options import LiveOptions
@@ -67,7 +67,7 @@ async def live(
     session = await start(
         model if model is not None else settings.default_model,
         sound=sound_of(encoding, sample_rate),
-        activity=Loudness(),
+        activity=await asyncio.to_thread(detector),
         options=LiveOptions(
             decoding=Options(language=language, translate=translate, prompt=prompt, words=words), partials=partials
         ),

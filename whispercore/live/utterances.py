@@ -17,8 +17,8 @@ from whispercore.transcript import Segment, Word
 BREATH_S: Final = 0.25
 """After such a silence a pass begins at once: when the utterance ends there, its text is known already."""
 _FRAME_S: Final = FRAME / SAMPLE_RATE
-_BEFORE_S: Final = 0.3
-"""Sound before the first loud frame that belongs to an utterance: consonants begin quietly."""
+_BEFORE_S: Final = 0.5
+"""Sound before the first frame of speech that belongs to an utterance: it begins quietly, and voices are told late."""
 _ONSET: Final = 3
 """Frames of speech, among the last ``_AMONG``, with which an utterance begins: a click is none."""
 _AMONG: Final = 5

@@ -50,7 +50,7 @@ def found(
 
 def test_they_are_where_it_is_loud() -> None:
     one, two = found(np.concatenate((silence(2), tone(1), silence(2), tone(1.5), silence(1))))
-    assert [one.start_s, two.start_s] == pytest.approx([1.7, 4.7], abs=0.1)
+    assert [one.start_s, two.start_s] == pytest.approx([1.5, 4.5], abs=0.1)
     assert [one.end_s, two.end_s] == pytest.approx([3.6, 7.1], abs=0.05)
 
 
