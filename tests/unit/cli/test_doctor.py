@@ -9,7 +9,7 @@ from whispercore.errors import EngineCrashed
 from whispercore_server.cli import app
 from whispercore_server.cli.doctor import machine, trial
 from whispercore_server.cli.doctor.advice import advise
-from whispercore_server.cli.doctor.findings import Engine, Machine, Package, Report, Tools
+from whispercore_server.cli.doctor.findings import CTranslate2, Engine, Machine, Package, Problem, Report, Tools
 
 ENGINE = Engine(
     library="whisper-cpp 1.8.5",
@@ -35,8 +35,10 @@ REPORT = Report(
         cgroup_memory_bytes=None,
     ),
     engine=ENGINE,
+    ctranslate2=CTranslate2(version="4.8.5", cards=1, compute_types=("float16",)),
     decoder=None,
     nvidia=(),
+    other_cards=(),
     tools=Tools(compiler="/usr/bin/c++", nvcc="/usr/bin/nvcc"),
     settings=None,
     models=None,
@@ -70,6 +72,8 @@ def test_everything_is_looked_at() -> None:
     } == {one["name"] for one in report["extras"]}
     assert report["engine"]["library"].startswith("whisper-cpp ")
     assert report["engine"]["device"] in {"cpu", "cuda", "vulkan", "metal"}
+    assert report["ctranslate2"]["version"].startswith("4.")
+    assert report["ctranslate2"]["compute_types"]
     assert report["decoder"]["codec"] == "pcm_s16le"
     assert [one["name"] for one in report["models"]] == ["micro"]
     given = {one["variable"]: one["given"] for one in report["settings"]}
@@ -85,11 +89,13 @@ def test_what_does_not_work_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("av cannot be imported: ImportError: [nothing]")
 
     monkeypatch.setattr(trial, "engine", dies)
+    monkeypatch.setattr(trial, "_CTRANSLATE2", "raise OSError('libcudart.so.12')")
     monkeypatch.setattr(trial, "decoder", lacks)
     monkeypatch.setenv("WHISPERCORE_THREADS", "many")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert "problem: engine: the engine's process died: signal 4 (SIGILL)." in result.stdout
+    assert "problem: ctranslate2: ctranslate2 cannot be imported: OSError: libcudart.so.12" in result.stdout
     assert "problem: decoder: av cannot be imported: ImportError: [nothing]" in result.stdout
     assert "problem: settings: WHISPERCORE_THREADS: 'many' is not" in result.stdout
     assert "work." not in result.stdout
@@ -116,10 +122,52 @@ def test_advice() -> None:
     assert [(one.command, one.missing) for one in advise(slow)] == [(f"GGML_LLAMAFILE=ON GGML_NATIVE=ON {BUILD}", None)]
     assert advise(evolve(slow, engine=None)) == ()
     assert advise(evolve(slow, engine=evolve(ENGINE, device="cuda", features=()))) == ()
-    assert advise(evolve(slow, machine=evolve(REPORT.machine, system="Darwin 24 arm64"))) == ()
+    assert advise(evolve(slow, machine=evolve(REPORT.machine, system="Windows 11 AMD64"))) == ()
 
 
-def test_advice_for_a_card() -> None:
+def test_advice_for_metal() -> None:
+    mac = evolve(
+        REPORT, machine=evolve(REPORT.machine, system="Darwin 24 arm64"), tools=Tools(compiler=None, nvcc=None)
+    )
+    (one,) = advise(mac)
+    assert one.command == f"GGML_METAL=ON {BUILD.replace('$ORIGIN', '@loader_path')}"
+    assert one.missing is not None
+    assert advise(evolve(mac, engine=evolve(ENGINE, device="metal"))) == ()
+
+
+def test_advice_for_vulkan() -> None:
+    card = evolve(REPORT, other_cards=("AMD", "Intel"))
+    (one,) = advise(card)
+    assert one.command == f"GGML_VULKAN=1 {BUILD}"
+    assert one.missing is not None
+    assert one.missing.startswith("glslc")
+    assert "card of AMD" in one.reason
+    (one,) = advise(evolve(card, tools=evolve(REPORT.tools, glslc="/usr/bin/glslc")))
+    assert one.missing is None
+    assert advise(evolve(card, engine=evolve(ENGINE, device="vulkan"))) == ()
+
+
+def test_advice_for_ctranslate2() -> None:
+    card = evolve(REPORT, nvidia=("NVIDIA T4",), engine=evolve(ENGINE, device="cuda"))
+    assert advise(card) == ()
+    (one,) = advise(evolve(card, ctranslate2=None))
+    assert one.command == "pip install 'whispercore[cuda]'"
+    (one,) = advise(evolve(card, ctranslate2=CTranslate2(version="4.8.5", cards=0, compute_types=("int8",))))
+    assert one.command == "pip install nvidia-cublas-cu12 nvidia-cudnn-cu12"
+    broken = Problem(what="ctranslate2", reason="ctranslate2 cannot be imported")
+    assert advise(evolve(card, ctranslate2=None, problems=(broken,))) == ()
+
+
+def test_other_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "_DRM", tmp_path)
+    assert machine.other_cards() == ()
+    for number, vendor in ((128, "0x1002"), (129, "0x10de"), (130, "0x8086")):
+        (tmp_path / f"renderD{number}" / "device").mkdir(parents=True)
+        (tmp_path / f"renderD{number}" / "device" / "vendor").write_text(f"{vendor}\n")
+    assert machine.other_cards() == ("AMD", "Intel")
+
+
+def test_advice_for_cuda() -> None:
     card = evolve(REPORT, nvidia=("NVIDIA T4, 15360 MiB, 550",), tools=Tools(compiler="c++", nvcc=None))
     (one,) = advise(card)
     assert one.command == f"GGML_CUDA=1 {BUILD}"

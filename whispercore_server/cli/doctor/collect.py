@@ -25,7 +25,9 @@ def collect() -> Report:
     """Look at everything."""
     problems: list[Problem] = []
 
-    def tried(what: Literal["engine", "decoder", "settings", "models"], find: Callable[[], _T]) -> _T | None:
+    def tried(
+        what: Literal["engine", "ctranslate2", "decoder", "settings", "models"], find: Callable[[], _T]
+    ) -> _T | None:
         try:
             return find()
         except (WhispercoreError, OSError, RuntimeError) as error:
@@ -33,6 +35,7 @@ def collect() -> Report:
             return None
 
     engine = tried("engine", trial.engine)
+    ctranslate2 = tried("ctranslate2", trial.ctranslate2)
     decoder = tried("decoder", trial.decoder)
     loaded = tried("settings", lambda: load(Settings, table=TABLE))
     models = tried("models", lambda: _models(loaded.settings)) if loaded is not None else None
@@ -41,8 +44,10 @@ def collect() -> Report:
         extras=_extras(),
         machine=machine.look(),
         engine=engine,
+        ctranslate2=ctranslate2,
         decoder=decoder,
         nvidia=machine.nvidia_cards() if engine is None or engine.device == "cpu" else None,
+        other_cards=machine.other_cards(),
         tools=machine.tools(),
         settings=_listed(loaded.values) if loaded is not None else None,
         models=models,

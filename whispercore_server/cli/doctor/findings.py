@@ -67,6 +67,17 @@ class Engine:
 
 
 @frozen(kw_only=True)
+class CTranslate2:
+    """The library of the engine faster-whisper, as it was asked in a child process."""
+
+    version: str
+    cards: int
+    """NVIDIA cards that it can compute on."""
+    compute_types: tuple[str, ...]
+    """What it can compute with on these cards, or on the processor where there are none."""
+
+
+@frozen(kw_only=True)
 class Decoder:
     """The decoder of recordings, from a file that it read in a child process."""
 
@@ -99,7 +110,7 @@ class Setting:
 class Problem:
     """Something that does not work."""
 
-    what: Literal["engine", "decoder", "settings", "models"]
+    what: Literal["engine", "ctranslate2", "decoder", "settings", "models"]
     reason: str
 
 
@@ -109,6 +120,8 @@ class Tools:
 
     compiler: str | None
     nvcc: str | None
+    glslc: str | None = None
+    """The compiler for Vulkan's shaders."""
 
 
 @frozen(kw_only=True)
@@ -119,9 +132,13 @@ class Report:
     extras: tuple[Extra, ...]
     machine: Machine
     engine: Engine | None
+    ctranslate2: CTranslate2 | None
+    """None where the extra is not installed."""
     decoder: Decoder | None
     nvidia: tuple[str, ...] | None
     """NVIDIA cards; None when not checked, since the engine computes on a card already."""
+    other_cards: tuple[str, ...]
+    """Makers of the other graphics cards, as far as Linux knows them."""
     tools: Tools
     settings: tuple[Setting, ...] | None
     models: tuple[Model, ...] | None

@@ -14,6 +14,8 @@ from whispercore_server.cli.doctor.findings import Machine, Tools
 _CGROUP = Path("/sys/fs/cgroup")
 _CGROUP_1_MEMORY = _CGROUP / "memory/memory.limit_in_bytes"
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
+_DRM = Path("/sys/class/drm")
+_MAKERS = {"0x1002": "AMD", "0x8086": "Intel"}
 _COMPILERS = ("c++", "g++", "clang++")
 _UNLIMITED_BYTES = 1 << 60
 """Version 1 of control groups writes a number above this for no limit."""
@@ -37,7 +39,7 @@ def look() -> Machine:
 def tools() -> Tools:
     """The compilers on the path."""
     compilers = (shutil.which(name) for name in _COMPILERS)
-    return Tools(compiler=next(filter(None, compilers), None), nvcc=shutil.which("nvcc"))
+    return Tools(compiler=next(filter(None, compilers), None), nvcc=shutil.which("nvcc"), glslc=shutil.which("glslc"))
 
 
 def nvidia_cards() -> tuple[str, ...]:
@@ -56,6 +58,12 @@ def nvidia_cards() -> tuple[str, ...]:
         except (OSError, subprocess.SubprocessError):
             pass  # a driver that does not answer; its files may still say what is there
     return tuple(filter(None, (_model(path) for path in sorted(_NVIDIA.glob("*/information")))))
+
+
+def other_cards() -> tuple[str, ...]:
+    """Makers of the graphics cards that compute through Vulkan, by the kernel's list of those that can."""
+    vendors = (_text(path) for path in sorted(_DRM.glob("renderD*/device/vendor")))
+    return tuple(_MAKERS[vendor] for vendor in vendors if vendor in _MAKERS)
 
 
 def _model(information: Path) -> str | None:

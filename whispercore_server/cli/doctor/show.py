@@ -55,6 +55,7 @@ def _sections(report: Report) -> Iterator[tuple[str, list[Row]]]:
     yield "Optional parts", [(one.name, _extra(one)) for one in report.extras]
     yield "Machine", _machine(report)
     yield "Engine", _engine(report.engine)
+    yield "CTranslate2", _ctranslate2(report)
     yield "Decoder", _decoder(report)
     yield "Models", _models(report)
     yield "Settings", _settings(report)
@@ -87,8 +88,10 @@ def _machine(report: Report) -> list[Row]:
         ("memory", _size(it.memory_bytes) if it.memory_bytes is not None else "unknown"),
         ("container", f"processor: {limit}, memory: {memory_limit}"),
         ("NVIDIA cards", nvidia),
+        ("other cards", ", ".join(report.other_cards) or "none found"),
         ("C++ compiler", report.tools.compiler or "none found"),
         ("nvcc", report.tools.nvcc or "none found"),
+        ("glslc", report.tools.glslc or "none found"),
     ]
 
 
@@ -103,6 +106,18 @@ def _engine(engine: Engine | None) -> list[Row]:
         ("computes on", engine.device),
         ("features", ", ".join(engine.features)),
         ("trial", f"loaded in {engine.load_s:.2f} s, 1 s of silence decoded in {engine.decode_s:.2f} s (model micro)"),
+    ]
+
+
+def _ctranslate2(report: Report) -> list[Row]:
+    it = report.ctranslate2
+    if it is None:
+        broken = any(problem.what == "ctranslate2" for problem in report.problems)
+        return [("", "does not work: see below" if broken else "not installed")]
+    return [
+        ("version", it.version),
+        ("computes on", f"cuda, {it.cards} cards" if it.cards else "cpu"),
+        ("types", ", ".join(it.compute_types)),
     ]
 
 

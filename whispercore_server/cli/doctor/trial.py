@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import wave
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +19,15 @@ from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.models.catalogue import MICRO
 from whispercore.models.store import ModelStore
 from whispercore.settings import Settings
-from whispercore_server.cli.doctor.findings import Decoder, Engine
+from whispercore_server.cli.doctor.findings import CTranslate2, Decoder, Engine
 
 _ON = re.compile(r"([A-Z0-9_]+) = 1")
 _VERSIONS: Final = "import av, json; print(json.dumps([av.__version__, av.ffmpeg_version_info, av.library_versions]))"
-_VERSIONS_LIMIT_S = 60.0
+_CTRANSLATE2: Final = (
+    "import ctranslate2 as c, json; n = c.get_cuda_device_count(); "
+    "print(json.dumps([c.__version__, n, sorted(c.get_supported_compute_types('cuda' if n else 'cpu'))]))"
+)
+_IMPORT_LIMIT_S = 60.0
 
 
 def engine() -> Engine:
@@ -55,6 +60,18 @@ def engine() -> Engine:
         one.unload()
 
 
+def ctranslate2() -> CTranslate2 | None:
+    """What CTranslate2 can compute on; None where it is not installed.
+
+    Raises:
+        RuntimeError: It cannot be loaded.
+    """
+    if find_spec("ctranslate2") is None:
+        return None
+    answer = _asked("ctranslate2", _CTRANSLATE2)
+    return CTranslate2(version=str(answer[0]), cards=int(answer[1]), compute_types=tuple(answer[2]))
+
+
 def decoder() -> Decoder:
     """Read a second of silence from a file.
 
@@ -80,17 +97,22 @@ def decoder() -> Decoder:
 
 
 def _versions() -> tuple[str, str, dict[str, list[int]]]:
+    answer = _asked("av", _VERSIONS)
+    return str(answer[0]), str(answer[1]), dict(answer[2])
+
+
+def _asked(module: str, program: str) -> Any:
+    """What a program prints that imports a module, from JSON."""
     try:
         asked = subprocess.run(
-            [sys.executable, "-c", _VERSIONS], capture_output=True, text=True, timeout=_VERSIONS_LIMIT_S, check=False
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=_IMPORT_LIMIT_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"importing av took more than {_VERSIONS_LIMIT_S:.0f} s") from None
+        raise RuntimeError(f"importing {module} took more than {_IMPORT_LIMIT_S:.0f} s") from None
     if asked.returncode:
         last = asked.stderr.strip().splitlines()[-1:] or [f"exit code {asked.returncode}"]
-        raise RuntimeError(f"av cannot be imported: {last[0]}")
-    answer: Any = json.loads(asked.stdout)
-    return str(answer[0]), str(answer[1]), dict(answer[2])
+        raise RuntimeError(f"{module} cannot be imported: {last[0]}")
+    return json.loads(asked.stdout)
 
 
 def _write_silence(path: Path) -> None:
