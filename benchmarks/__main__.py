@@ -40,7 +40,8 @@ from benchmarks import (
     words,
 )
 from benchmarks.machine import this_machine
-from benchmarks.place import Place, default_cache, like_an_installation
+from benchmarks.peers import address, cli, faster_whisper, server
+from benchmarks.place import Peer, Place, default_cache, like_an_installation
 from benchmarks.processes import busy_cores
 from benchmarks.results import NotMeasured, Result, as_json, as_markdown
 
@@ -71,6 +72,10 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "chaos": chaos.run,
     "search": search.run,
     "live": live.run,
+    "whisper-cli": cli.run,
+    "whisper-server": server.run,
+    "faster-whisper": faster_whisper.run,
+    "peers": address.run,
 }
 
 
@@ -81,7 +86,8 @@ def main() -> None:
     results: list[Result] = []
     table = ""
     with tempfile.TemporaryDirectory(prefix="whispercore-benchmarks-") as folder:
-        place = Place(folder=Path(folder), cache=arguments.cache, quick=arguments.quick)
+        peers = tuple(Peer(*words) for words in arguments.peer)
+        place = Place(folder=Path(folder), cache=arguments.cache, quick=arguments.quick, peers=peers)
         like_an_installation()
         for name in arguments.only or BENCHMARKS:
             _say(f"{name} …")
@@ -125,6 +131,15 @@ def _arguments() -> argparse.Namespace:
         default=default_cache(),
         metavar="DIR",
         help="where models that were made are kept (tiny and small: 0.6 GB)",
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        nargs=3,
+        default=[],
+        metavar=("URL", "THEIR_MODEL", "OUR_MODEL"),
+        help="a server with OpenAI's API (speaches and others) or whisper-asr-webservice, for `peers`; may be given "
+        f"several times. Its key, if it wants one, is taken from {address.KEY}",
     )
     return parser.parse_args()
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 import wave
 from collections.abc import AsyncIterator
-from difflib import SequenceMatcher
 from statistics import median
 
 from benchmarks.place import Place
 from benchmarks.results import Figure, Result
+from benchmarks.texts import unlike
 from whispercore import transcribe
 from whispercore.engines.pool import EnginePool
 from whispercore.live import FinalSegment, SpeechEnded, UtteranceEnded, live
@@ -42,7 +41,7 @@ def run(place: Place) -> Result:
         figures=(
             Figure(what="until the text is final, longest", value=max(delays), unit="s", bar=1.5),
             Figure(what="median", value=median(delays), unit="s"),
-            Figure(what="words unlike the recording's transcript", value=_unlike(batch, heard), unit="%", bar=3.0),
+            Figure(what="words unlike the recording's transcript", value=unlike(batch, heard), unit="%", bar=3.0),
         ),
         samples={"delays_s": delays},
     )
@@ -70,11 +69,3 @@ async def _listen(sound: bytes, pool: EnginePool, *, paced: bool) -> tuple[list[
             case UtteranceEnded(utterance=utterance):
                 delays.append(time.monotonic() - began - ended_s[utterance])
     return delays, " ".join(texts)
-
-
-def _unlike(batch: str, heard: str) -> float:
-    """Words that are added, missing or others, in per cent of those of the batch."""
-    before, after = (re.findall(r"[\w']+", text.lower()) for text in (batch, heard))
-    edits = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    wrong = sum(max(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in edits if kind != "equal")
-    return 100 * wrong / max(1, len(before))

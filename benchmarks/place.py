@@ -20,6 +20,18 @@ _RATE = 16_000
 _QUICK_S = 12
 
 
+@frozen
+class Peer:
+    """A server to compare with."""
+
+    url: str
+    """With or without ``/v1``."""
+    model: str
+    """What it calls the model."""
+    ours: str
+    """The model for our side, as ``whispercore transcribe --model`` takes it."""
+
+
 @frozen(kw_only=True)
 class Place:
     """One run."""
@@ -29,6 +41,8 @@ class Place:
     cache: Path
     """For models that were made; they stay."""
     quick: bool
+    peers: tuple[Peer, ...] = ()
+    """Servers to compare with."""
 
     @property
     def threads(self) -> int:
@@ -72,6 +86,10 @@ class Place:
             for path in paths:
                 _write(path, [talk.readframes(self.clip_s * _RATE)])
         return paths
+
+    def sentences(self, count: int) -> list[Path]:
+        """Sentences in English of which micro knows the words."""
+        return sorted(_AUDIO.glob("clip*-en.wav"))[:count]
 
 
 def duration_s(path: Path) -> float:

@@ -52,9 +52,17 @@ class Result:
     """Cores that other processes of the machine kept busy, as seen shortly before and after."""
 
 
-def ratio(name: str, ours: Sequence[float], theirs: Sequence[float], *, bar: float, aim: float | None = None) -> Figure:
+def ratio(
+    name: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    bar: float | None = None,
+    aim: float | None = None,
+    digits: int = 2,
+) -> Figure:
     """The ratio of two medians."""
-    return Figure(what=name, value=median(ours) / median(theirs), unit="x", bar=bar, aim=aim)
+    return Figure(what=name, value=median(ours) / median(theirs), unit="x", digits=digits, bar=bar, aim=aim)
 
 
 def spread(ours: Sequence[float], theirs: Sequence[float]) -> str:

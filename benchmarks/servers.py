@@ -131,7 +131,7 @@ def _process(command: Sequence[str], environment: dict[str, str], *, stderr: boo
     assert told is not None
     reading = threading.Thread(target=_read_on, args=(told,))
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and (line := told.readline()):
             if found := _ADDRESS.search(line):
                 reading.start()

@@ -38,6 +38,7 @@ NAMES = (
     "chaos",
     "search",
     "live",
+    "faster-whisper",
 )
 RIGHT = ("chaos",)
 """Those whose bars are about what is right, and not about how fast it is."""
