@@ -66,6 +66,15 @@ class Settings:
             "WHISPERCORE_THREADS", "Threads to compute with; as many as fit when not set.", parsers.whole(1, 1024)
         ),
     )
+    devices: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "WHISPERCORE_DEVICES",
+            "Graphics cards to compute on, by number or UUID, with commas between: one process for each.",
+            parsers.words,
+            show=parsers.listed,
+        ),
+    )
     throughput: bool = field(
         default=False,
         metadata=setting(

@@ -11,6 +11,7 @@ from tests.live import Live, live, settings_for
 from tests.speech import samples
 from tests.speech_server import speech_server
 from whispercore.children.supervisor import Isolation
+from whispercore.engines.devices import OnDevices
 from whispercore.engines.fasterwhisper.engine import FasterWhisper
 from whispercore.engines.openai.engine import OpenAI
 from whispercore.engines.whispercpp import engine as whispercpp
@@ -22,6 +23,16 @@ class TestScripted(EngineContract):
     @pytest.fixture
     def engine(self) -> ScriptedEngine:
         return ScriptedEngine(seconds=0.05)
+
+
+class TestOnDevices(EngineContract):
+    @pytest.fixture
+    def engine(self) -> OnDevices:
+        def make(model: Path, *, sha256: str, threads: int | None = None, device: str | None = None) -> ScriptedEngine:
+            assert device in {"0", "1"}
+            return ScriptedEngine(seconds=0.05)(model, sha256=sha256, threads=threads)
+
+        return OnDevices(make, ("0", "1"), Path("model"), sha256="0" * 64)
 
 
 class TestWhisperCpp(EngineContract):

@@ -24,6 +24,7 @@ def test_everything_set() -> None:
             "WHISPERCORE_HUB": "http://mirror:8080/models/",
             "WHISPERCORE_MODEL": "tiny",
             "WHISPERCORE_THREADS": "4",
+            "WHISPERCORE_DEVICES": "0, GPU-8f3a",
             "WHISPERCORE_SHORT_AUDIO_CONTEXT": "1",
             "WHISPERCORE_KEEP_ALIVE_S": "1.5",
         }
@@ -34,6 +35,7 @@ def test_everything_set() -> None:
         hub="http://mirror:8080/models",
         default_model="tiny",
         threads=4,
+        devices=("0", "GPU-8f3a"),
         short_audio_context=True,
         keep_alive_s=1.5,
     )
@@ -57,6 +59,7 @@ def test_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WHISPERCORE_THREADS", "-1"),
         ("WHISPERCORE_THREADS", "2.5"),
         ("WHISPERCORE_THREADS", "99999"),
+        ("WHISPERCORE_DEVICES", ","),
         ("WHISPERCORE_KEEP_ALIVE_S", "-1"),
         ("WHISPERCORE_KEEP_ALIVE_S", "nan"),
         ("WHISPERCORE_KEEP_ALIVE_S", "inf"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from attrs import evolve
 
 from whispercore.children.supervisor import Isolation
+from whispercore.engines.devices import OnDevices
 from whispercore.engines.engine import Capabilities, MakeEngine
 from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import InvalidOption
@@ -25,6 +27,7 @@ class FasterWhisper(WhisperCpp):
         model: The folder.
         sha256: Its checksum, for the fingerprint.
         threads: Threads of the processor; None for this machine's best.
+        device: The only graphics card that it computes on; None for all of them.
         isolation: ``none`` computes in this process.
 
     Raises:
@@ -36,17 +39,22 @@ class FasterWhisper(WhisperCpp):
     slots = 8
 
     def __init__(
-        self, model: Path, *, sha256: str, threads: int | None = None, isolation: Isolation = "process"
+        self,
+        model: Path,
+        *,
+        sha256: str,
+        threads: int | None = None,
+        device: str | None = None,
+        isolation: Isolation = "process",
     ) -> None:
         if find_spec("faster_whisper") is None:
             raise InvalidOption("engine", "faster-whisper is missing: pip install 'whispercore[faster-whisper]'")
-        super().__init__(model, sha256=sha256, threads=threads, isolation=isolation)
+        super().__init__(model, sha256=sha256, threads=threads, device=device, isolation=isolation)
 
     @classmethod
     def configured(cls, settings: Settings) -> MakeEngine:
-        """The same whatever the settings are: its slots are its batch."""
-        del settings
-        return cls
+        """One child, or one for each graphics card that the settings name. Its slots are its batch."""
+        return partial(OnDevices, cls, settings.devices) if settings.devices else cls
 
     @property
     def capabilities(self) -> Capabilities:

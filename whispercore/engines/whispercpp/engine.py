@@ -19,6 +19,7 @@ from whispercore import tracing
 from whispercore.audio import MAX_WINDOW_S
 from whispercore.children import supervisor
 from whispercore.children.supervisor import Child, Exit, Isolation
+from whispercore.engines.devices import OnDevices, visible
 from whispercore.engines.engine import (
     Capabilities,
     Control,
@@ -42,17 +43,15 @@ from whispercore.engines.whispercpp.messages import (
     LoadFailed,
     Progress,
 )
-from whispercore.engines.whispercpp.running import Running
+from whispercore.engines.whispercpp.running import Running, death
 from whispercore.engines.whispercpp.short_context import audio_ctx, is_sure, may_be_short
 from whispercore.engines.whispercpp.words import shifted
 from whispercore.errors import (
     Cancelled,
-    EngineCrashed,
     EngineFailed,
     EngineStalled,
     InvalidOption,
     ModelDamaged,
-    Preempted,
 )
 from whispercore.languages import LANGUAGES
 from whispercore.machine import cores
@@ -92,6 +91,7 @@ class WhisperCpp:
         sha256: Its checksum, for the fingerprint.
         threads: Threads for each window, fixed, since they change the arithmetic; None for this machine's best.
         slots: Windows at once, at most; None for as many as usual.
+        device: The graphics card that it computes on, where it can; None for the first.
         isolation: ``none`` computes in this process.
     """
 
@@ -104,6 +104,7 @@ class WhisperCpp:
         sha256: str,
         threads: int | None = None,
         slots: int | None = None,
+        device: str | None = None,
         isolation: Isolation = "process",
     ) -> None:
         if threads is not None and not 1 <= threads <= 256:
@@ -112,6 +113,7 @@ class WhisperCpp:
         self._model = model
         self._sha256 = sha256
         self._threads = threads if threads is not None else min(cores(), MAX_THREADS)
+        self._variables = {**_ENVIRONMENT, **visible(device)}
         self._isolation: Isolation = isolation
         self._loaded: Loaded | None = None
         self._running: Running | None = None
@@ -124,7 +126,9 @@ class WhisperCpp:
 
     @classmethod
     def configured(cls, settings: Settings) -> MakeEngine:
-        """What makes it with the number of slots that was measured to be the best here, if it was."""
+        """One child with the number of slots that was measured to be the best here, or one for each graphics card."""
+        if settings.devices:
+            return functools.partial(OnDevices, cls, settings.devices)
         return functools.partial(_calibrated, cls, settings.models_dir)
 
     @property
@@ -277,7 +281,7 @@ class WhisperCpp:
                     raise EngineFailed(event.reason)
                 case Exit():
                     control.check()
-                    raise _death(event)
+                    raise death(event)
                 case _ if event is _CANCEL:
                     running.child.send(Abort(slot))
                     deadline = min(deadline, time.monotonic() + GRACE_S)
@@ -336,7 +340,7 @@ class WhisperCpp:
                 running.died(ended)
 
         child = Child(
-            self.service, CODEC, receive=receive, exited=exited, environment=_ENVIRONMENT, isolation=self._isolation
+            self.service, CODEC, receive=receive, exited=exited, environment=self._variables, isolation=self._isolation
         )
         running = Running(child)
         holder.append(running)
@@ -355,7 +359,7 @@ class WhisperCpp:
             child.close()
             raise ModelDamaged(str(self._model), answer.reason)
         if isinstance(answer, Exit):
-            raise _death(answer)
+            raise death(answer)
         assert isinstance(answer, Loaded)
         running.loaded = self._loaded = answer
         _log.info("loaded %s in process %d: %s %s", self._model, child.pid, self.name, answer.version)
@@ -383,10 +387,6 @@ def _calibrated(
 def start_early() -> None:
     """Have the next engine's child start now, for a program that will need one and still has to find its model."""
     supervisor.start_early(SERVICE, _ENVIRONMENT)
-
-
-def _death(ended: Exit) -> EngineCrashed | Preempted:
-    return Preempted() if ended.killed else EngineCrashed(ended.reason, ended.stderr, ended.signal)
 
 
 def _device(system: str) -> str:

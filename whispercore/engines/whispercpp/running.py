@@ -9,6 +9,7 @@ from attrs import define, field
 
 from whispercore.children.supervisor import Child, Exit
 from whispercore.engines.whispercpp.messages import Loaded
+from whispercore.errors import EngineCrashed, Preempted
 
 
 @define(eq=False)
@@ -37,3 +38,8 @@ class Running:
             waiting = list(self.waiting.values())
         for events in waiting:
             events.put(ended)
+
+
+def death(ended: Exit) -> EngineCrashed | Preempted:
+    """What a call hears whose child has ended."""
+    return Preempted() if ended.killed else EngineCrashed(ended.reason, ended.stderr, ended.signal)
