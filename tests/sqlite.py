@@ -26,6 +26,11 @@ def _empty() -> bytes:
         return path.read_bytes()
 
 
+def is_untouched(path: Path) -> bool:
+    """Whether nobody has used one since it was made."""
+    return path.read_bytes() == _empty() and [one.name for one in path.parent.glob(f"{path.name}*")] == [path.name]
+
+
 def sqlite_at(path: Path) -> str:
     """Make one in a file, unless it is there, and give its address."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

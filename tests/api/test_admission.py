@@ -124,6 +124,7 @@ def alices(server: Live, alice: Visitor, audio: Path) -> Mapping[str, str]:
             data={"model": "micro", "auto_start": "false"},
         ).json()["batch_id"],
         "share_id": "none",
+        "link_id": alice.post(f"/api/v1/files/{file['id']}/links", json={}).json()["link"]["id"],
         "number": "1",
         "webhook_id": webhook_id,
         "delivery_id": alice.post(f"/api/webhooks/{webhook_id}/test").json()["delivery_id"],

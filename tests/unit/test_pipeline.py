@@ -17,7 +17,7 @@ from tests.speech import in_languages, samples, truth, write_wav
 from whispercore.audio.messages import Channels
 from whispercore.audio.vad import Vad
 from whispercore.checkpoints import FinishedWindow, Past
-from whispercore.engines.engine import Control, DetectedLanguage, Options, Window
+from whispercore.engines.engine import Control, Decode, DetectedLanguage, Options, Window
 from whispercore.engines.pool import EnginePool, Lane, Lease
 from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import Cancelled, TruncatedMedia
@@ -453,9 +453,11 @@ def test_the_lane_reaches_the_pool(audio: Path, scripted: EnginePool, monkeypatc
     lanes: list[Lane] = []
     decode, detect = Lease.decode, Lease.detect_language
 
-    def noted_decode(lease: Lease, window: Window, options: Options, control: Control, lane: Lane = "batch") -> object:
+    def noted_decode(
+        lease: Lease, window: Window, options: Options, control: Control, lane: Lane = "batch", *, how: Decode
+    ) -> object:
         lanes.append(lane)
-        return decode(lease, window, options, control, lane)
+        return decode(lease, window, options, control, lane, how=how)
 
     def noted_detect(lease: Lease, window: Window, control: Control, lane: Lane = "batch") -> object:
         lanes.append(lane)

@@ -15,7 +15,6 @@ import numpy as np
 from whispercore.audio.loudness import Flags, Frames, Hop
 from whispercore.audio.vad import FRAME
 from whispercore.engines.whispercpp.library import UnknownLibrary, open_library
-from whispercore.engines.whispercpp.structures import LOG
 from whispercore.models.catalogue import SILERO_PATH
 
 _STANDS_OUT_DB = 3.0
@@ -127,7 +126,6 @@ def _library() -> C.CDLL:
             function.restype, function.argtypes = result, arguments
     except AttributeError as error:
         raise UnknownLibrary(str(error)) from error
-    library.whisper_log_set(_quiet, None)
     return library
 
 
@@ -154,6 +152,3 @@ def _opened(library: C.CDLL) -> int:
     if not context:
         raise UnknownLibrary("it cannot read Silero's model")
     return context
-
-
-_quiet = LOG(lambda _level, _text, _data: None)

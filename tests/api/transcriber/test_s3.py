@@ -22,6 +22,7 @@ from tests.api.transcriber.test_backups import made
 from tests.cutting_proxy import cutting_proxy
 from tests.live import Live, live, settings_for
 from tests.s3_server import SECRET_KEY, s3_server
+from tests.sqlite import is_untouched
 from tests.visitor import Visitor, administrator, registered
 from whispercore.errors import InvalidOption
 from whispercore.files.bucket import Bucket
@@ -236,7 +237,7 @@ def refusal(tmp_path: Path, bucket: Bucket) -> InvalidOption:
     with pytest.raises(InvalidOption) as refused, live(settings_for(tmp_path, **options(bucket))):
         pass
     assert SECRET_KEY not in f"{refused.value!r} {refused.value}"
-    assert not (tmp_path / "whispercore.db").exists()
+    assert is_untouched(tmp_path / "whispercore.db")
     return refused.value
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import groupby
 
 import av
 from attrs import evolve
@@ -76,7 +77,13 @@ def test_awkward_text_stays_in_its_line(silence: Transcript, awkward: str) -> No
 def test_readers_find_what_was_written(transcript: Transcript) -> None:
     written = write(transcript, USUAL)
     assert [(time, plain(text)) for time, text in parsed_by_hand(written)] == expected(transcript)
-    assert [(time, plain(text)) for time, text in parsed_by_ffmpeg(written)] == expected(transcript)
+    found = [(time, plain(text)) for time, text in parsed_by_ffmpeg(written)]
+    assert once(found) == once(expected(transcript))
+
+
+def once(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """What FFmpeg leaves: it drops a line that is the same as the one before, at the same time."""
+    return [line for line, _ in groupby(lines)]
 
 
 @given(st.from_type(Transcript))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ctypes as C  # noqa: N812
 import os
+from collections import deque
 from pathlib import Path
+from typing import Final
 
 from whispercore.engines.whispercpp.structures import LOG, ContextParams, FullParams, TokenData, matches
 
@@ -42,6 +44,17 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
 }
 
 
+_logged: Final[deque[str]] = deque(maxlen=10)
+
+
+@LOG
+def _log(_level: int, text: bytes | None, _data: object) -> None:
+    """C keeps this function for the rest of the process, so it must never go away. There is one log for everybody."""
+    line = (text or b"").decode(errors="replace").strip()
+    if line:
+        _logged.append(line)
+
+
 class UnknownLibrary(Exception):
     """This libwhisper is not one whose structures are known."""
 
@@ -65,7 +78,13 @@ def open_library() -> C.CDLL:
     greedy = library.whisper_full_default_params(_GREEDY)
     if not matches(library.whisper_version().decode(), greedy, library.whisper_full_default_params(_BEAM)):
         raise UnknownLibrary(f"libwhisper {library.whisper_version().decode()}")
+    library.whisper_log_set(_log, None)
     return library
+
+
+def last_words() -> str:
+    """The last line that C logged in this process."""
+    return _logged[-1] if _logged else ""
 
 
 def _path() -> Path:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from whispercore.engines.engine import SAMPLE_RATE, Scalar
-from whispercore.engines.whispercpp.library import open_library
+from whispercore.engines.whispercpp.library import last_words, open_library
 from whispercore.engines.whispercpp.messages import Decode
-from whispercore.engines.whispercpp.structures import ENCODER_BEGIN, LOG, PROGRESS, FullParams
+from whispercore.engines.whispercpp.structures import ENCODER_BEGIN, PROGRESS, FullParams
 from whispercore.engines.whispercpp.words import Token, segment
 from whispercore.transcript import Segment
 
@@ -62,14 +62,11 @@ class States:
 
     def __init__(self, path: str, threads: int) -> None:
         self._c = open_library()
-        self._log: list[str] = []
-        self._keep_log = LOG(lambda _level, text, _data: self._note(text))
-        self._c.whisper_log_set(self._keep_log, None)
         self._threads = threads
         params = self._c.whisper_context_default_params()
         self._context = self._c.whisper_init_from_file_with_params_no_state(path.encode(), params)
         if not self._context:
-            raise LibraryError(self.last_words or "whisper.cpp cannot read the model")
+            raise LibraryError(last_words() or "whisper.cpp cannot read the model")
         self._end_of_text = self._c.whisper_token_eot(self._context)
         self._audio_ctx = self._c.whisper_n_audio_ctx(self._context)
 
@@ -88,11 +85,6 @@ class States:
         """Whether it knows more than English."""
         return bool(self._c.whisper_is_multilingual(self._context))
 
-    @property
-    def last_words(self) -> str:
-        """The last line that C logged."""
-        return self._log[-1] if self._log else ""
-
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
         """The probability of each language.
 
@@ -104,12 +96,12 @@ class States:
         probabilities = (C.c_float * (self._c.whisper_lang_max_id() + 1))()
         with self._state() as state:
             if self._c.whisper_pcm_to_mel_with_state(self._context, state, audio, n_samples, self._threads) != 0:
-                raise LibraryError(f"no spectrogram: {self.last_words}")
+                raise LibraryError(f"no spectrogram: {last_words()}")
             found = self._c.whisper_lang_auto_detect_with_state(self._context, state, 0, self._threads, probabilities)
         if abort.is_set:
             raise Aborted
         if found < 0:
-            raise LibraryError(f"no language: {self.last_words}")
+            raise LibraryError(f"no language: {last_words()}")
         return {self._c.whisper_lang_str(i).decode(): float(value) for i, value in enumerate(probabilities)}
 
     def decode(
@@ -132,7 +124,7 @@ class States:
             if abort.is_set:
                 raise Aborted
             if code != 0:
-                raise LibraryError(f"whisper_full returned {code}: {self.last_words}")
+                raise LibraryError(f"whisper_full returned {code}: {last_words()}")
             limit_s = len(samples) / 4 / SAMPLE_RATE
             return tuple(self._segments(state, limit_s, words=request.words)), _read_back(params)
 
@@ -188,16 +180,11 @@ class States:
     def _state(self) -> Iterator[int]:
         state = self._c.whisper_init_state(self._context)
         if not state:
-            raise LibraryError(f"no memory for a state: {self.last_words}")
+            raise LibraryError(f"no memory for a state: {last_words()}")
         try:
             yield state
         finally:
             self._c.whisper_free_state(state)
-
-    def _note(self, text: bytes) -> None:
-        line = text.decode(errors="replace").strip()
-        if line:
-            self._log[:] = [*self._log[-9:], line]
 
 
 def _audio(samples: bytes) -> tuple[C.Array[C.c_char], int]:
