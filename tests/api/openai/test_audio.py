@@ -233,7 +233,9 @@ async def test_who_goes_away_stops_the_engine(
         asking = asyncio.ensure_future(session.post(f"{owner.server.url}/v1/audio/transcriptions", data=form))
         await until(engine.holds.is_set)
         if stream:
-            assert (await (await asking).content.readline()).startswith(b"event: transcript.text.delta")
+            answer = await asking
+            assert (await answer.content.readline()).startswith(b"event: transcript.text.delta")
+            answer.close()
         asking.cancel()
     await until(engine.was_stopped.is_set)
     await until(lambda: kept(owner) == (0, 0))

@@ -47,7 +47,7 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
 _logged: Final[deque[str]] = deque(maxlen=10)
 
 
-@LOG
+@LOG  # type: ignore[untyped-decorator]
 def _log(_level: int, text: bytes | None, _data: object) -> None:
     """C keeps this function for the rest of the process, so it must never go away. There is one log for everybody."""
     line = (text or b"").decode(errors="replace").strip()
