@@ -39,20 +39,13 @@ def stop_soon(processes: Sequence[psutil.Process]) -> bool:
 def left(processes: Sequence[psutil.Process], within_s: float = 2.0) -> list[psutil.Process]:
     """Those that still live after a while; as soon as none does, it returns.
 
-    Who gets on slowly on a busy machine has the while as processor time, who does nothing has it by the clock. Who has
-    ended and was not buried yet does not live: orphans are buried by the first process of the machine, which may take
-    its time.
+    Who has ended and was not buried yet does not live: orphans are buried by the first process of the machine, which
+    may take its time.
     """
-    first = last = _spent_s(processes)
-    since = time.monotonic()
-    while alive := [process for process in processes if lives(process)]:
-        now = _spent_s(processes)
-        if now != last:
-            last, since = now, time.monotonic()
-        if time.monotonic() - since > within_s or any(now[pid] - first.get(pid, 0.0) > within_s for pid in now):
-            return alive
+    deadline = time.monotonic() + within_s
+    while (alive := [process for process in processes if lives(process)]) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return []
+    return alive
 
 
 def _spent_s(processes: Sequence[psutil.Process]) -> dict[int, float]:
