@@ -28,7 +28,7 @@ BLOCK = re.compile(r"^```(sh|python|toml)[^\n]*\n(.*?)^```", re.MULTILINE | re.D
 SHELL = r"""
 set -euo pipefail
 pip() { "$PYTHON" -m pip "$@" --help > /dev/null; }
-curl() { command curl --retry 0 --max-time 60 "$@"; }
+curl() { command curl --retry 5 --max-time 60 "$@"; }
 python3() { [ "$1 ${2-}" = "-m venv" ] || "$PYTHON" "$@"; }
 whispercore() {
     [ "$1 ${2-}" != "models add" ] || export WHISPERCORE_MODELS=$PWD/another-machine

@@ -106,5 +106,8 @@ class Hub:
 
 
 def leftovers(folder: Path) -> set[str]:
-    """What lies in a folder but for locks."""
-    return {path.name for path in folder.iterdir() if not path.name.endswith(".lock")}
+    """What lies in a folder but for locks, and for the checksums of large files that are kept for the next program.
+
+    Those are kept only of files that have not changed for two seconds: a matter of how quick the machine is.
+    """
+    return {path.name for path in folder.iterdir() if not path.name.endswith(".lock")} - {"seen"}

@@ -25,11 +25,6 @@ class Usage(NamedTuple):
     free: int
 
 
-def lying(settings: Settings) -> set[str]:
-    """What is in the store, but for the checksums of large files that are kept for the next program."""
-    return leftovers(settings.models_dir) - {"seen"}
-
-
 def altered(path: Path) -> None:
     """Another last byte, in a file that looks the same."""
     status = path.stat()
@@ -54,7 +49,7 @@ def test_add_verify_remove(store: ModelStore, settings: Settings, ct2_micro: Pat
         store.verify("mine")
     assert store.add("mine", source, replace=True) == store.verify("mine") == model
     store.remove("mine")
-    assert lying(settings) == set()
+    assert leftovers(settings.models_dir) == set()
     with pytest.raises(UnknownModel):
         store.remove("mine")
     with pytest.raises(UnknownModel):
@@ -76,11 +71,11 @@ def test_files_and_folders_replace_each_other(
         store.add("demo", model_path)
     file = store.add("demo", model_path, replace=True)
     assert (file.engine, store.verify("demo")) == ("whisper-cpp", file)
-    assert lying(settings) == {"demo.bin", "demo.json"}
+    assert leftovers(settings.models_dir) == {"demo.bin", "demo.json"}
     with pytest.raises(InvalidOption, match="already here"):
         store.add("demo", ct2_micro)
     model = store.add("demo", ct2_micro, replace=True)
-    assert lying(settings) == {"demo", "demo.json"}
+    assert leftovers(settings.models_dir) == {"demo", "demo.json"}
     assert store.pull("demo") == store.verify("demo") == model
     assert hub.asked == []
 
@@ -92,7 +87,7 @@ def test_one_that_was_put_there(store: ModelStore, settings: Settings, ct2_micro
     with pytest.raises(ModelDamaged, match="has changed"):
         store.verify("found")
     store.remove("found")
-    assert lying(settings) == set()
+    assert leftovers(settings.models_dir) == set()
 
 
 def test_what_is_refused(
@@ -112,7 +107,7 @@ def test_what_is_refused(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10, 9, 1))
     with pytest.raises(NoSpace):
         store.add("mine", ct2_micro)
-    assert lying(settings) == set()
+    assert leftovers(settings.models_dir) == set()
 
 
 def test_the_command(folder: Path, ct2_micro: Path) -> None:
