@@ -25,6 +25,8 @@ COMPRESSIBLE = 2.4
 LOOPS = 4
 """Words that follow each other so often are a loop where they are half of the text: people say something thrice."""
 HALF = 0.5
+LONGEST_PERIOD = 224
+"""Words that a loop repeats, at most: a window has 448 tokens. Unbounded, looking takes the square of the text."""
 _WORD = re.compile(r"\S+")
 
 
@@ -124,7 +126,7 @@ def placed_units(text: str) -> list[Unit]:
 def longest_loop(said: list[str]) -> Loop | None:
     """The longest stretch that says the same at least twice; None where nothing does."""
     best: Loop | None = None
-    for period in range(1, len(said) // 2 + 1):
+    for period in range(1, min(len(said) // 2, LONGEST_PERIOD) + 1):
         run = 0
         for at in range(period, len(said)):
             run = run + 1 if said[at] == said[at - period] else 0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whispercore.quality import judged, longest_loop, units
+from whispercore.quality import LONGEST_PERIOD, Loop, judged, longest_loop, units
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_what_repeats() -> None:
     assert loop is not None
     assert (loop.begin, loop.period, loop.length, loop.times) == (1, 2, 6, 3)
     assert longest_loop(units("all of them differ")) is None
+
+
+def test_loops_have_an_end() -> None:
+    """What a server says in place of a window may be long, and is compared with itself no more often for that."""
+    said = [str(number) for number in range(LONGEST_PERIOD + 1)]
+    assert longest_loop(said[:-1] * 2) == Loop(0, LONGEST_PERIOD, 2 * LONGEST_PERIOD)
+    assert longest_loop(said * 2) is None
 
 
 @given(st.text(max_size=60))

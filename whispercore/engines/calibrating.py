@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -21,7 +21,7 @@ OnTrial = Callable[[Trial], None]
 
 def calibrate(
     model: ModelFile,
-    windows: Sequence[Window],
+    windows: Iterable[Window],
     *,
     rounds: int = 2,
     on_trial: OnTrial | None = None,
@@ -31,7 +31,7 @@ def calibrate(
 
     Args:
         model: One of whisper.cpp.
-        windows: Speech as it usually is; the same for each split.
+        windows: Speech as it usually is; the same for each split. Not taken before it is known that the model will do.
         rounds: How often all slots are filled, and how many windows are decoded one by one.
         on_trial: Called with each one that is measured.
         make: Makes an engine with so many ``slots``.
@@ -43,15 +43,16 @@ def calibrate(
     """
     if model.engine != ENGINE or model.info is None:
         raise InvalidOption("model", f"{model.name} is for the engine {model.engine!r}, which shares no processor here")
-    if not windows:
-        raise InvalidOption("recording", "nobody speaks in it")
     subject = subject_of(model.info)
     if subject is None:
         raise InvalidOption("engine", "pywhispercpp is not installed as a package, so its build is not known")
+    heard = tuple(windows)
+    if not heard:
+        raise InvalidOption("recording", "nobody speaks in it")
     make = make if make is not None else _whisper_cpp
     trials: dict[Split, Trial] = {}
     for split in splits(cores()):
-        trial = _tried(make(slots=split.slots), model, split.threads, windows, rounds)
+        trial = _tried(make(slots=split.slots), model, split.threads, heard, rounds)
         real = Split(slots=trial.slots, threads=trial.threads)
         if real in trials:  # a plain binding has one slot, however many are asked for
             continue

@@ -143,7 +143,7 @@ class LiveSession:
         async with self._taking:
             if not self._over:
                 with self._failing():
-                    self._hear(await self._sound.rest())
+                    await self._hear(await self._sound.rest())
                 self._end_open()
                 self._over = True
                 self._moved.set()
@@ -241,8 +241,7 @@ class LiveSession:
 
     async def _take(self, piece: bytes) -> None:
         with self._failing(InvalidRequest, MediaError):  # what was heard before is still told
-            samples = await self._sound.samples(piece)
-        self._hear(samples)
+            await self._hear(await self._sound.samples(piece))
         self.received_bytes += len(piece)
 
     @contextmanager
@@ -258,8 +257,10 @@ class LiveSession:
             self._work.cancel()
             raise
 
-    def _hear(self, samples: Samples) -> None:
-        for utterance in self._utterances.push(samples):
+    async def _hear(self, samples: Samples) -> None:
+        # A few kilobytes of Opus are half a minute of sound, which a detector takes a third of a second for.
+        frames = await asyncio.to_thread(self._utterances.judged, samples)
+        for utterance in self._utterances.push(frames):
             if utterance.ended:
                 self._queue(utterance, "length" if utterance.continued else "pause")
             else:

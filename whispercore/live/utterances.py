@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -108,17 +108,23 @@ class Utterances:
         """How long nothing has been said in the open utterance."""
         return self.heard_s - self.open.spoken_s if self.open is not None else 0.0
 
-    def push(self, samples: Samples) -> Iterator[Utterance]:
-        """Take sound in. Gives an utterance when it begins, and once more when it has ended."""
+    def judged(self, samples: Samples) -> list[tuple[Samples, bool]]:
+        """The frames of sound that comes in, each with whether there is speech in it, for ``push``.
+
+        Much sound keeps a detector busy for long, so this may run in another thread; one piece after the other.
+        """
         sound = np.concatenate((self._rest, samples))
         whole = sound.size - sound.size % FRAME
         self._rest = sound[whole:]
-        sound = sound[:whole]
-        if not whole:
-            return
-        speech = self._activity.speech(sound) if self._activity is not None else [True] * (whole // FRAME)
-        for place, is_speech in enumerate(speech):
-            yield from self._frame(sound[place * FRAME : (place + 1) * FRAME], is_speech=is_speech)
+        frames = list(sound[:whole].reshape(-1, FRAME))
+        if self._activity is None or not frames:
+            return [(frame, True) for frame in frames]
+        return list(zip(frames, self._activity.speech(sound[:whole]), strict=True))
+
+    def push(self, frames: Iterable[tuple[Samples, bool]]) -> Iterator[Utterance]:
+        """Take sound in. Gives an utterance when it begins, and once more when it has ended."""
+        for frame, is_speech in frames:
+            yield from self._frame(frame, is_speech=is_speech)
 
     def end(self) -> Utterance | None:
         """End the open utterance, as it is asked for or nothing follows."""

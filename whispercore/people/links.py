@@ -176,14 +176,15 @@ class Links(Generic[L]):
         """
         this = (self._kind.target == target_id, self._table.c.id == link_id)
         async with self._database.write() as tx:
+            ended = update(self._table).where(*this, self._table.c.withdrawn_at.is_(None)).returning(self._table.c.id)
+            is_mine = (await tx.execute(ended.values(withdrawn_at=self._database.now()))).first() is not None
             row = (await tx.execute(select(*self._columns).where(*this))).one_or_none()
             if row is None:
                 raise NotFound(self._kind.name, link_id)
-            if row.withdrawn_at is None:
-                await tx.execute(update(self._table).where(*this).values(withdrawn_at=self._database.now()))
-                action = f"withdraw a link to a {self._kind.noun}"
-                await self._note(tx, caller, self._kind.withdrawn, action, self._link(row))
-            return self._link((await tx.execute(select(*self._columns).where(*this))).one())
+            link = self._link(row)
+            if is_mine:  # of two at the same moment one has ended it
+                await self._note(tx, caller, self._kind.withdrawn, f"withdraw a link to a {self._kind.noun}", link)
+            return link
 
     async def opened(self, token: str, caller: Caller, *columns: ColumnElement[Any]) -> tuple[L, Row[Any]]:
         """A link that leads somewhere, and a row of what it leads to. It is counted.

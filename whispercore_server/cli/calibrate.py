@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -46,8 +47,8 @@ def calibrate(
 
     settings = Settings.from_environment()
     found = ModelStore(settings).get(model or settings.default_model)
-    heard = _windows(recording, found.window_s)
-    calibration = measured(found, heard, rounds=rounds, on_trial=None if as_json else _tell)
+    windows = _windows(recording, found.window_s)
+    calibration = measured(found, windows, rounds=rounds, on_trial=None if as_json else _tell)
     path = keep(settings.models_dir, calibration)
     if as_json:
         import json  # noqa: PLC0415 - as above
@@ -62,14 +63,14 @@ def calibrate(
     typer.echo(f"kept in {path}")
 
 
-def _windows(recording: Path, window_s: float) -> list[Window]:
+def _windows(recording: Path, window_s: float) -> Iterator[Window]:
     from itertools import islice  # noqa: PLC0415 - as above
 
     from whispercore.audio.decoder import Decoder  # noqa: PLC0415 - as above
     from whispercore.audio.vad import Vad  # noqa: PLC0415 - as above
 
     with Decoder(recording, vad=Vad()) as decoder:
-        return list(islice(decoder.windows(window_s), _WINDOWS))
+        yield from islice(decoder.windows(window_s), _WINDOWS)
 
 
 def _tell(trial: Trial) -> None:

@@ -198,7 +198,9 @@ def test_an_address_of_the_bucket_ends_with_the_link(tmp_path: Path, audio: Path
         clock.advance(3600 - 60)
         path = f"/api/v1/links/{made['token']}"
         assert "X-Amz-Expires=60&" in stranger(server).get(path).headers["Location"]
-        clock.advance(60)
+        clock.advance(59.5)
+        assert stranger(server).get(path).content == (audio / "clip01-en.wav").read_bytes()
+        clock.advance(0.5)
         assert stranger(server).get(path).status_code == 404
 
 

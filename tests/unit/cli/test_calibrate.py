@@ -56,3 +56,14 @@ def test_what_cannot_be_measured(folder: Path) -> None:
     code, _, told = calibrate(AUDIO / "README.md")
     assert (code, "is not audio or video" in told) == (ExitCode.UNREADABLE, True)
     assert list(folder.glob("calibrations/*")) == []
+
+
+def test_a_model_of_another_engine_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    model = tmp_path / "of-ctranslate2"
+    model.mkdir()
+    (model / "model.bin").write_bytes(b"\6\0\0\0\x0c\0WhisperSpec\0")
+    for name in ("config.json", "tokenizer.json", "vocabulary.json"):
+        (model / name).write_text("{}")
+    code, _, told = calibrate(AUDIO / "clip01-en.wav", "-m", model)
+    assert code == ExitCode.USAGE
+    assert "is for the engine 'faster-whisper'" in told

@@ -19,6 +19,7 @@ from whispercore import transcribe
 from whispercore.audio.windows import Samples
 from whispercore.engines.engine import SAMPLE_RATE, DetectedLanguage, Options, Window
 from whispercore.engines.pool import EnginePool, Lease
+from whispercore.engines.whispercpp.library import UnknownLibrary
 from whispercore.errors import Conflict, EngineFailed, InvalidOption, Unavailable
 from whispercore.live import (
     Ended,
@@ -31,7 +32,7 @@ from whispercore.live import (
     UtteranceEnded,
     live,
 )
-from whispercore.live.activity import Loudness
+from whispercore.live.activity import Activity, Loudness
 from whispercore.live.opening import start
 from whispercore.live.options import LiveOptions
 from whispercore.live.session import LiveSession
@@ -60,12 +61,12 @@ def text(events: Sequence[LiveEvent]) -> str:
     return " ".join(one.segment.text.strip() for one in events if isinstance(one, FinalSegment))
 
 
-async def session(pool: EnginePool, **options: object) -> LiveSession:
+async def session(pool: EnginePool, activity: Activity | None = None, **options: object) -> LiveSession:
     decoding = Options(language="en")
     return await start(
         "micro",
         sound=Pcm16(),
-        activity=Loudness(),
+        activity=activity if activity is not None else Loudness(),
         options=LiveOptions(decoding=decoding, **options),  # type: ignore[arg-type]
         settings=Settings.from_environment(),
         pool=pool,
@@ -119,6 +120,44 @@ def pcm_wav(sound: Samples) -> bytes:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
         file.writeframes(pcm(sound))
     return out.getvalue()
+
+
+class Watched(Loudness):
+    """Says in which threads it computes, and fails where it is told to."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+        self.fault = fault
+
+    def speech(self, samples: Samples) -> list[bool]:
+        self.threads.add(threading.get_ident())
+        if self.fault is not None:
+            raise self.fault
+        return super().speech(samples)
+
+
+async def test_speech_is_found_outside_of_the_event_loop() -> None:
+    activity = Watched()
+    with scripted(ScriptedEngine()) as pool:
+        listening = await session(pool, activity)
+        await listening.feed(pcm(SILENCE))
+        await listening.finish()
+        await listening.close()
+    assert activity.threads
+    assert threading.get_ident() not in activity.threads
+
+
+async def test_a_detector_that_fails_ends_the_session() -> None:
+    with scripted(ScriptedEngine()) as pool:
+        listening = await session(pool, Watched(UnknownLibrary("Silero does not answer")))
+        with pytest.raises(UnknownLibrary):
+            await listening.feed(pcm(SILENCE))
+        with pytest.raises(Conflict, match="over"):
+            await listening.feed(pcm(SILENCE))
+        with pytest.raises(UnknownLibrary):
+            await anext(listening.events())
+        await listening.close()
 
 
 async def test_silence_asks_the_engine_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from attrs import frozen
@@ -10,7 +12,7 @@ from tests.speech import samples
 from whispercore.audio.windows import Samples
 from whispercore.engines.engine import SAMPLE_RATE
 from whispercore.live.activity import FRAME, Activity, Loudness
-from whispercore.live.utterances import Pauses, Utterances
+from whispercore.live.utterances import Pauses, Utterance, Utterances
 
 
 def silence(seconds: float) -> Samples:
@@ -27,6 +29,10 @@ class Always:
         return [True] * (samples.size // FRAME)
 
 
+def taken(utterances: Utterances, sound: Samples) -> Iterator[Utterance]:
+    return utterances.push(utterances.judged(sound))
+
+
 @frozen
 class Found:
     start_s: float
@@ -41,7 +47,7 @@ def found(
     ended = [
         one
         for start in range(0, sound.size, piece)
-        for one in utterances.push(sound[start : start + piece])
+        for one in taken(utterances, sound[start : start + piece])
         if one.ended
     ]
     last = utterances.end()
@@ -90,7 +96,7 @@ def test_without_a_pause_it_is_cut_where_it_is_quietest() -> None:
 
 def test_only_their_sender_ends_them() -> None:
     utterances = Utterances(None, Pauses())
-    assert [one.number for one in utterances.push(silence(5))] == [0]
+    assert [one.number for one in taken(utterances, silence(5))] == [0]
     ended = utterances.end()
     assert ended is not None
     assert (ended.start_s, ended.end_s) == (0.0, 5.0)
@@ -99,14 +105,14 @@ def test_only_their_sender_ends_them() -> None:
 
 def test_what_is_forgotten_does_not_come_back() -> None:
     utterances = Utterances(Loudness(), Pauses())
-    list(utterances.push(tone(1)))
+    list(taken(utterances, tone(1)))
     assert utterances.clear() is not None
     assert utterances.end() is None
-    assert list(utterances.push(silence(3))) == []
-    assert [one.number for one in utterances.push(tone(1))] == [1]
+    assert list(taken(utterances, silence(3))) == []
+    assert [one.number for one in taken(utterances, tone(1))] == [1]
 
 
 def test_little_is_kept_of_silence() -> None:
     utterances = Utterances(Loudness(), Pauses())
-    list(utterances.push(silence(60)))
+    list(taken(utterances, silence(60)))
     assert sum(piece.size for piece in utterances._before) < SAMPLE_RATE

@@ -19,7 +19,7 @@ from whispercore.quality import Quality, judged
 from whispercore.transcript import Segment, Word
 
 _LONGEST: Final = 1 << 16
-"""Characters in one answer. Judging what repeats takes time that grows with the square of them."""
+"""Characters in one answer: nobody says as much in a window, and all of it is judged."""
 
 
 @frozen(kw_only=True)

@@ -28,6 +28,8 @@ from whispercore_server.ports import Ports
 
 _PRESIGNED_FOR: Final = timedelta(minutes=5)
 """An address of the bucket cannot be withdrawn, so it is good for one download to begin and no longer."""
+_SHORTEST: Final = timedelta(seconds=1)
+"""Buckets count in whole seconds."""
 
 
 @define
@@ -73,9 +75,9 @@ class LinksHandlers:
         )
 
     async def _presigned(self, found: LinkedFile) -> str | None:
-        if not self.ports.settings.presigned_links:
-            return None
         lasts = min(_PRESIGNED_FOR, found.link.expires_at - self.ports.clock.now())
+        if not self.ports.settings.presigned_links or lasts < _SHORTEST:
+            return None
         return await self.ports.files.presigned(found.file, lasts)
 
     def _shown(self, link: FileLink) -> FileLinkInfo:
