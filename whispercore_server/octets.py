@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from typing import Final
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Final, TypeVar
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
@@ -20,6 +19,7 @@ FORM: Final = "multipart/form-data"
 PATIENCE_S: Final = 60.0
 """How long nothing may come before a sender is taken to be gone."""
 _PIECE_BYTES: Final = 1 << 18
+_T = TypeVar("_T")
 AS_IT_IS: Final = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that change nothing. Others were never for forms (RFC 7578, 4.7)."""
 
@@ -45,46 +45,40 @@ class ArrivingOctets(Octets):
         """How many there are, if that is known."""
         return self.http.content_length if self.http.content_type == OCTETS else None
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    def pieces(self) -> AsyncGenerator[bytes, None]:
         """The bytes.
 
         Raises:
             InvalidRequest: They break off, or are not what the headers say.
         """
-        await ask_for_body(self.http)
-        found = _form(self.http, self.name) if self.http.content_type == FORM else _plain(self.http)
-        async with aclosing(found) as pieces, aclosing(patiently(pieces)) as waited:
-            async for piece in waited:
-                yield piece
+        return _form(self.http, self.name) if self.http.content_type == FORM else body_of(self.http)
 
 
-async def patiently(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The same pieces, each waited for only so long.
+async def body_of(http: web.Request) -> AsyncGenerator[bytes, None]:
+    """A body as it comes, asked for where the client waits for that.
 
     Raises:
-        InvalidRequest: One did not come.
+        InvalidRequest: It stops coming.
     """
-    while True:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                piece = await anext(pieces, None)
-        except TimeoutError:
-            raise InvalidRequest.one("", f"nothing more of the body came for {PATIENCE_S:.0f} s") from None
-        if piece is None:
-            return
+    await ask_for_body(http)
+    while piece := await _soon(http.content.readany()):
         yield piece
 
 
-async def _plain(http: web.Request) -> AsyncGenerator[bytes, None]:
-    async for piece in http.content.iter_any():
-        yield piece
+async def _soon(waiting: Awaitable[_T]) -> _T:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await waiting
+    except TimeoutError:
+        raise InvalidRequest.one("", f"nothing more of the body came for {PATIENCE_S:.0f} s") from None
 
 
 async def _form(http: web.Request, name: str) -> AsyncGenerator[bytes, None]:
+    await ask_for_body(http)
     found = 0
     try:
         reader = await http.multipart()
-        while (part := await reader.next()) is not None:
+        while (part := await _soon(reader.next())) is not None:
             if not isinstance(part, BodyPartReader):
                 raise InvalidRequest.one("", "the form has another one in it")
             if part.name != name:
@@ -92,7 +86,7 @@ async def _form(http: web.Request, name: str) -> AsyncGenerator[bytes, None]:
             if part.headers.get("Content-Transfer-Encoding", "binary").strip().lower() not in AS_IT_IS:
                 raise InvalidRequest.one(name, "it has a Content-Transfer-Encoding; send it as it is")
             found += 1
-            while piece := await part.read_chunk(_PIECE_BYTES):
+            while piece := await _soon(part.read_chunk(_PIECE_BYTES)):
                 yield piece
     except (ValueError, AssertionError, EOFError, HttpProcessingError) as error:
         raise InvalidRequest.one("", f"the form cannot be read: {str(error) or 'it breaks off'}") from error

@@ -24,7 +24,7 @@ from whispercore.people.caller import Caller
 from whispercore.uploads.finalizing import Wanted
 from whispercore.uploads.session import SAID, SAID_SEALED, NewUpload, Session, State
 from whispercore.uploads.sessions import check_active
-from whispercore_server.octets import patiently
+from whispercore_server.octets import body_of
 from whispercore_server.ordering import PRIORITIES, options_of
 from whispercore_server.plugin import serves
 from whispercore_server.plugins.transcriber.chunked_uploads import MAKES_JOBS, screen_of
@@ -215,7 +215,7 @@ def _checksum_wrong() -> web.Response:
 
 
 async def _watched(http: web.Request, checksum: Checksum | None) -> AsyncGenerator[bytes, None]:
-    async with aclosing(patiently(aiter(http.content.iter_any()))) as pieces:
+    async with aclosing(body_of(http)) as pieces:
         async for piece in pieces:
             if checksum is not None:
                 checksum.add(piece)
