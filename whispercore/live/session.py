@@ -259,8 +259,7 @@ class LiveSession:
 
     async def _hear(self, samples: Samples) -> None:
         # A few kilobytes of Opus are half a minute of sound, which a detector takes a third of a second for.
-        frames = await asyncio.to_thread(self._utterances.judged, samples)
-        for utterance in self._utterances.push(frames):
+        for utterance in self._utterances.push(await asyncio.to_thread(self._utterances.judged, samples)):
             if utterance.ended:
                 self._queue(utterance, "length" if utterance.continued else "pause")
             else:
