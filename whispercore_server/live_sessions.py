@@ -6,6 +6,7 @@ import asyncio
 import collections
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal
 
@@ -105,6 +106,7 @@ class LiveSessions:
         self._recordings = recordings
         self._clock = clock
         self._ids = ids
+        self._listening = ThreadPoolExecutor(1, "live activity")
         self._held: dict[str, Held] = {}
         self._opening: collections.Counter[str] = collections.Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -206,6 +208,7 @@ class LiveSessions:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._listening.shutdown(wait=False)  # nothing asks it any more
 
     # ------------------------------------------------------------ a session's life
 
@@ -227,6 +230,7 @@ class LiveSessions:
                 engine=new.options.engine,
                 settings=self._settings.for_jobs,
                 pool=self._engines,
+                threads=self._listening,
             )
         except BaseException:
             await sound.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
+from concurrent.futures import Executor
 from pathlib import Path
 
 from attrs import evolve
@@ -105,6 +106,7 @@ async def start(
     engine: str | None = None,
     settings: Settings,
     pool: EnginePool,
+    threads: Executor | None = None,
 ) -> LiveSession:
     """A session whose engine is loaded. Whoever starts it closes it.
 
@@ -116,6 +118,7 @@ async def start(
         engine: Name of the engine; None for the one that the model is for.
         settings: Where models are.
         pool: Which engines to use.
+        threads: Where ``activity`` is asked; those of the event loop if not given.
 
     Raises:
         ModelError: The model cannot be had.
@@ -142,4 +145,6 @@ async def start(
     longest_s = min(options.pauses.longest_s, file.window_s, can.max_window_s or options.pauses.longest_s)
     decoding = evolve(options.decoding, short_audio_context=settings.short_audio_context)
     options = evolve(options, decoding=decoding, pauses=evolve(options.pauses, longest_s=longest_s))
-    return LiveSession(leases[0], loaded, model=file.name, sound=sound, activity=activity, options=options)
+    return LiveSession(
+        leases[0], loaded, model=file.name, sound=sound, activity=activity, threads=threads, options=options
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Final, Literal, TypeVar
 
@@ -56,6 +56,7 @@ class LiveSession:
         model: Its name.
         sound: Makes samples of what comes in.
         activity: Tells where speech is; None when only ``flush`` ends an utterance.
+        threads: Where it is asked; None for those of the event loop.
         options: What is asked for.
     """
 
@@ -67,6 +68,7 @@ class LiveSession:
         model: str,
         sound: Sound,
         activity: Activity | None,
+        threads: Executor | None,
         options: LiveOptions,
     ) -> None:
         self.model = model
@@ -76,7 +78,7 @@ class LiveSession:
         self._can = engine.capabilities
         self._sound = sound
         self._options = options
-        self._utterances = Utterances(activity, options.pauses)
+        self._utterances = Utterances(activity, options.pauses, threads)
         self._search = LanguageSearch()
         self._ended: collections.deque[Utterance] = collections.deque()
         self._segments: list[Segment] = []
@@ -142,8 +144,7 @@ class LiveSession:
         """
         async with self._taking:
             if not self._over:
-                with self._failing():
-                    await self._hear(await self._sound.rest())
+                await undisturbed(self._take_rest())
                 self._end_open()
                 self._over = True
                 self._moved.set()
@@ -205,11 +206,10 @@ class LiveSession:
     @property
     def transcript(self) -> Transcript:
         """All that was said so far."""
-        language = self.language
         return Transcript(
             segments=self.segments,
             language=self.language_code,
-            language_probability=language.probability if language is not None else None,
+            language_probability=self.language.probability if self.language is not None else None,
             duration_s=_rounded(self.heard_s),
             model=self.model,
             fingerprint=self._fingerprint,
@@ -244,6 +244,10 @@ class LiveSession:
             await self._hear(await self._sound.samples(piece))
         self.received_bytes += len(piece)
 
+    async def _take_rest(self) -> None:
+        with self._failing():
+            await self._hear(await self._sound.rest())
+
     @contextmanager
     def _failing(self, *but: type[Exception]) -> Iterator[None]:
         """What goes wrong with the sound ends the session, or a part of it would be missing; but for these errors."""
@@ -258,8 +262,7 @@ class LiveSession:
             raise
 
     async def _hear(self, samples: Samples) -> None:
-        # A few kilobytes of Opus are half a minute of sound, which a detector takes a third of a second for.
-        for utterance in self._utterances.push(await asyncio.to_thread(self._utterances.judged, samples)):
+        async for utterance in self._utterances.push(samples):
             if utterance.ended:
                 self._queue(utterance, "length" if utterance.continued else "pause")
             else:
@@ -341,7 +344,7 @@ class LiveSession:
         """The final text of an utterance that has ended."""
         if not utterance.is_heard or utterance.continued:
             await self._pass(utterance)
-        segments = [self._shown(one) for one in self._final(utterance)]
+        segments = [one if self._options.decoding.words else evolve(one, words=()) for one in self._final(utterance)]
         for segment in segments:
             self.log.add(FinalSegment(utterance=utterance.number, position=len(self._segments), segment=segment))
             self._segments.append(segment)
@@ -385,9 +388,6 @@ class LiveSession:
             if task is not None and task.cancelling():
                 raise
             raise Unavailable("the engines were closed") from None
-
-    def _shown(self, segment: Segment) -> Segment:
-        return segment if self._options.decoding.words else evolve(segment, words=())
 
     def _joined(self, words: tuple[Word, ...]) -> str:
         return joined((word.text for word in words), self.language_code)

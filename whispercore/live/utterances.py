@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
 from typing import Final
 
 import numpy as np
@@ -16,6 +18,8 @@ from whispercore.transcript import Segment, Word
 
 BREATH_S: Final = 0.25
 """After such a silence a pass begins at once: when the utterance ends there, its text is known already."""
+_AT_ONCE: Final = SAMPLE_RATE
+"""Samples that are judged together: those of other sessions wait no longer for their turn."""
 _FRAME_S: Final = FRAME / SAMPLE_RATE
 _BEFORE_S: Final = 0.5
 """Sound before the first frame of speech that belongs to an utterance: it begins quietly, and voices are told late."""
@@ -85,10 +89,12 @@ class Utterances:
     Args:
         activity: Tells where speech is; None when only ``end`` ends an utterance.
         pauses: What else does.
+        threads: Where ``activity`` is asked, which takes a while; None for those of the event loop.
     """
 
-    def __init__(self, activity: Activity | None, pauses: Pauses) -> None:
+    def __init__(self, activity: Activity | None, pauses: Pauses, threads: Executor | None = None) -> None:
         self._activity = activity
+        self._threads = threads
         self._pauses = pauses
         self._count = 0
         self._rest: Samples = np.empty(0, np.float32)
@@ -108,23 +114,17 @@ class Utterances:
         """How long nothing has been said in the open utterance."""
         return self.heard_s - self.open.spoken_s if self.open is not None else 0.0
 
-    def judged(self, samples: Samples) -> list[tuple[Samples, bool]]:
-        """The frames of sound that comes in, each with whether there is speech in it, for ``push``.
+    async def push(self, samples: Samples) -> AsyncIterator[Utterance]:
+        """Take sound in: one piece at a time, and each to its end.
 
-        Much sound keeps a detector busy for long, so this may run in another thread; one piece after the other.
+        Yields:
+            An utterance when it begins, and once more when it has ended.
         """
-        sound = np.concatenate((self._rest, samples))
-        whole = sound.size - sound.size % FRAME
-        self._rest = sound[whole:]
-        frames = list(sound[:whole].reshape(-1, FRAME))
-        if self._activity is None or not frames:
-            return [(frame, True) for frame in frames]
-        return list(zip(frames, self._activity.speech(sound[:whole]), strict=True))
-
-    def push(self, frames: Iterable[tuple[Samples, bool]]) -> Iterator[Utterance]:
-        """Take sound in. Gives an utterance when it begins, and once more when it has ended."""
-        for frame, is_speech in frames:
-            yield from self._frame(frame, is_speech=is_speech)
+        for start in range(0, samples.size, _AT_ONCE):
+            frames = self._frames(samples[start : start + _AT_ONCE])
+            for place, is_speech in enumerate(await self._speech(frames)):
+                for utterance in self._frame(frames[place * FRAME : (place + 1) * FRAME], is_speech=is_speech):
+                    yield utterance
 
     def end(self) -> Utterance | None:
         """End the open utterance, as it is asked for or nothing follows."""
@@ -141,6 +141,18 @@ class Utterances:
         self._heard += self._rest.size
         self._rest = np.empty(0, np.float32)
         return forgotten
+
+    def _frames(self, samples: Samples) -> Samples:
+        """The whole frames that samples complete; what is behind them waits for the next ones."""
+        sound = np.concatenate((self._rest, samples))
+        whole = sound.size - sound.size % FRAME
+        self._rest = sound[whole:]
+        return sound[:whole]
+
+    async def _speech(self, frames: Samples) -> list[bool]:
+        if self._activity is None or not frames.size:
+            return [True] * (frames.size // FRAME)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._activity.speech, frames)
 
     def _frame(self, frame: Samples, *, is_speech: bool) -> Iterator[Utterance]:
         self._heard += FRAME

@@ -7,6 +7,7 @@ import io
 import threading
 import wave
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 
@@ -61,12 +62,20 @@ def text(events: Sequence[LiveEvent]) -> str:
     return " ".join(one.segment.text.strip() for one in events if isinstance(one, FinalSegment))
 
 
-async def session(pool: EnginePool, activity: Activity | None = None, **options: object) -> LiveSession:
+async def session(
+    pool: EnginePool,
+    activity: Activity | None = None,
+    *,
+    sound: Pcm16 | None = None,
+    threads: Executor | None = None,
+    **options: object,
+) -> LiveSession:
     decoding = Options(language="en")
     return await start(
         "micro",
-        sound=Pcm16(),
-        activity=activity if activity is not None else Loudness(),
+        sound=sound or Pcm16(),
+        activity=activity or Loudness(),
+        threads=threads,
         options=LiveOptions(decoding=decoding, **options),  # type: ignore[arg-type]
         settings=Settings.from_environment(),
         pool=pool,
@@ -390,3 +399,56 @@ async def test_halves_of_samples_wait_for_the_other_half(pool: EnginePool) -> No
     assert text(await heard(sound, pool, size=1601, language="en", partials=False)) == text(
         await heard(sound, pool, size=3200, language="en", partials=False)
     )
+
+
+class Attentive(Loudness):
+    """Listens when the test lets it, and remembers how long what it heard was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.gate = threading.Event(), threading.Event()
+        self.heard: list[int] = []
+
+    def speech(self, samples: Samples) -> list[bool]:
+        self.asked.set()
+        assert self.gate.wait(60)
+        self.heard.append(samples.size)
+        return super().speech(samples)
+
+
+async def test_what_listens_holds_nobody_else_up_and_is_left_when_it_is_done() -> None:
+    activity = Attentive()
+    with scripted(ScriptedEngine()) as pool, ThreadPoolExecutor(1) as threads:
+        live_session = await session(pool, activity=activity, threads=threads, partials=False)
+        one = asyncio.create_task(live_session.feed(pcm(SILENCE)))
+        await until(activity.asked.is_set)  # and the event loop goes on
+        other = asyncio.create_task(live_session.feed(pcm(SILENCE[:320])))
+        one.cancel()
+        closing = asyncio.create_task(live_session.close())
+        await until(lambda: live_session.log.failure is not None)
+        assert not any(task.done() for task in (one, other, closing))
+        activity.gate.set()
+        await asyncio.gather(closing, asyncio.wait((one, other)))
+    assert one.cancelled()
+    assert isinstance(other.exception(), Conflict)
+    assert activity.heard == [SAMPLE_RATE]
+    assert live_session.received_bytes == 2 * SAMPLE_RATE
+
+
+async def test_much_at_once_is_listened_to_in_turns() -> None:
+    activity = Attentive()
+    activity.gate.set()
+    with scripted(ScriptedEngine()) as pool:
+        live_session = await session(pool, activity=activity, sound=Much())
+        await live_session.feed(b"few bytes")
+        await live_session.close()
+    assert max(activity.heard) <= SAMPLE_RATE
+    assert sum(activity.heard) == 10 * SAMPLE_RATE
+
+
+class Much(Pcm16):
+    """A codec that packs silence well."""
+
+    async def samples(self, data: bytes) -> Samples:
+        del data
+        return np.zeros(10 * SAMPLE_RATE, np.float32)
