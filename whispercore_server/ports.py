@@ -366,7 +366,7 @@ class Ports:
 
 def _dispatch(database: Database) -> Dispatch:
     if database.dialect == "sqlite":
-        return LocalDispatch(database.clock)
+        return LocalDispatch(database)
     from whispercore.jobs.procrastinate import ProcrastinateDispatch  # noqa: PLC0415 - an extra
 
     return ProcrastinateDispatch(database)

@@ -1,4 +1,4 @@
-"""Dispatch within one process. Other processes on the same database find their work by looking."""
+"""Dispatch within one process. Of jobs that other processes queue, it sees that the database's file has changed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from whispercore.clock import Clock, SystemClock, happens
+from whispercore.clock import happens
 from whispercore.database.after_commit import after_commit
+from whispercore.database.session import Database
+from whispercore.database.write_ahead_log import last_write
 from whispercore.jobs.dispatch import Hands
 
 LOOK_S = 1.0
-"""How often a worker with nothing to do looks for jobs that nobody here announced."""
+"""How often a worker with nothing to do looks for jobs that nobody here announced, and whose turn has come."""
+GLANCE_S = 0.1
+"""How often it sees whether anybody has written: to look at the table each time would hold those up who write."""
 
 
 class LocalDispatch:
     """Wakes the workers of this event loop.
 
     Args:
-        clock: By whose time they look by themselves.
+        database: Where the jobs are. They look by its time.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock if clock is not None else SystemClock()
+    def __init__(self, database: Database) -> None:
+        self._clock = database.clock
+        self._path = database.path
         self._working: dict[Hands, asyncio.Event] = {}
 
     async def announce(self, tx: AsyncConnection, kind: str, due: datetime | None) -> None:  # noqa: ARG002 (the protocol)
@@ -56,11 +61,22 @@ class LocalDispatch:
                 while True:
                     _ = await free.acquire()
                     woken.clear()
+                    seen = self._last_write()
                     run = await hands.claim()
                     if run is not None:
                         group.create_task(do(run))
                         continue
                     free.release()
-                    await happens(woken, self._clock, LOOK_S)
+                    await self._something_new(woken, seen)
         finally:
             del self._working[hands]
+
+    async def _something_new(self, woken: asyncio.Event, seen: object) -> None:
+        """Wait until there may be something to do."""
+        look_at = self._clock.monotonic() + LOOK_S
+        while not await happens(woken, self._clock, GLANCE_S):
+            if self._last_write() != seen or self._clock.monotonic() >= look_at:
+                return
+
+    def _last_write(self) -> object:
+        return last_write(self._path) if self._path is not None else None

@@ -64,7 +64,7 @@ class Jobs:
         self._ports = JobPorts(
             database=database,
             ids=ids if ids is not None else Uuid7Ids(database.clock),
-            dispatch=dispatch if dispatch is not None else LocalDispatch(database.clock),
+            dispatch=dispatch if dispatch is not None else LocalDispatch(database),
             events=events if events is not None else LocalEvents(),
             machine=machine if machine is not None else platform.node(),
             audit=audit,
