@@ -16,7 +16,7 @@ from whispercore.clock import Clock
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import Conflict, NotFound, Unavailable, WhispercoreError
 from whispercore.ids import Ids
-from whispercore.live.activity import detector
+from whispercore.live.activity import THRESHOLD, detector
 from whispercore.live.opening import start
 from whispercore.live.options import LiveOptions
 from whispercore.live.session import LiveSession
@@ -46,6 +46,8 @@ class NewSession:
     partials: bool = True
     pauses: Pauses | None = field(factory=Pauses)
     """Which of them end utterances; None where only their sender does."""
+    threshold: float = THRESHOLD
+    """Probability from which it is a voice, 0 to 1."""
     store: bool = False
     """Whether it is kept as a job."""
 
@@ -225,7 +227,7 @@ class LiveSessions:
             session = await start(
                 new.options.model,
                 sound=sound,
-                activity=await asyncio.to_thread(detector) if new.pauses is not None else None,
+                activity=await asyncio.to_thread(detector, new.threshold) if new.pauses is not None else None,
                 options=LiveOptions(decoding=new.options.decoding, partials=new.partials, pauses=pauses),
                 engine=new.options.engine,
                 settings=self._settings.for_jobs,

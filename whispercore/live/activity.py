@@ -16,8 +16,8 @@ FRAME: Final = SAMPLE_RATE // 50
 """Samples that are judged at once: 20 ms."""
 _WITHIN_S: Final = 3.0
 """In which the quietest is the background."""
-_THRESHOLD: Final = 0.5
-"""Probability from which Silero's frames are speech."""
+THRESHOLD: Final = 0.5
+"""Probability from which Silero's frames are speech, if nobody gives another one."""
 _ABOVE_DB: Final = 8.0
 _QUIETEST_DB: Final = -55.0
 """What is quieter is no speech, however quiet the background."""
@@ -59,14 +59,17 @@ class Voice:
 
     It hears other frames, of 32 ms: what it says of one holds from its end on.
 
+    Args:
+        threshold: Probability from which one is speech, 0 to 1.
+
     Raises:
         UnknownLibrary: The model cannot run here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threshold: float = THRESHOLD) -> None:
         from whispercore.audio.silero import Silero  # noqa: PLC0415 (it loads the library)
 
-        self._silero = Silero(_THRESHOLD)
+        self._silero = Silero(threshold)
         self._background = _Background(HEARD)
         self._rest: Samples = np.empty(0, np.float32)
         self._before = False
@@ -86,10 +89,14 @@ class Voice:
         return [judged[end // HEARD] for end in range(first, sound.size + 1, FRAME)]
 
 
-def detector() -> Activity:
-    """Silero's model, or loudness where that cannot run. It may take a while: not in the event loop."""
+def detector(threshold: float = THRESHOLD) -> Activity:
+    """Silero's model, or loudness where that cannot run. It may take a while: not in the event loop.
+
+    Args:
+        threshold: Of the model.
+    """
     try:
-        return Voice()
+        return Voice(threshold)
     except UnknownLibrary:
         return Loudness()
 

@@ -57,9 +57,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield server
 
 
-def sound(*names: str, rate: int = 24_000) -> bytes:
-    """These recordings as 16-bit samples, with a second of silence behind each."""
-    pause = np.zeros(16_000, np.float32)
+def sound(*names: str, rate: int = 24_000, pause_s: float = 1.0) -> bytes:
+    """These recordings as 16-bit samples, with silence behind each."""
+    pause = np.zeros(round(pause_s * 16_000), np.float32)
     whole = np.concatenate([part for name in names for part in (samples(name), pause)])
     frame = AudioFrame.from_ndarray((whole * 32767).astype(np.int16).reshape(1, -1), format="s16", layout="mono")
     frame.sample_rate = 16_000
@@ -191,6 +191,31 @@ async def test_without_turn_detection_only_a_commit_ends_one(newcomer: Visitor) 
         assert error.type == "invalid_request_error"
 
 
+async def test_eagerness_is_the_length_of_a_pause(small: Live) -> None:
+    spoken = sound(CLIP, OTHER, pause_s=0.2)  # with their own quiet ends it is one second
+    async with connected(small, registered(small).token) as connection:
+        for eagerness, count in (("low", 1), ("high", 2)):
+            turns = {"type": "semantic_vad", "eagerness": eagerness}
+            await connection.session.update(session=said({"turn_detection": turns}))
+            updated = (await received(connection, "session.updated"))[-1].session.audio.input.turn_detection
+            assert (updated.type, updated.eagerness) == ("semantic_vad", eagerness)
+            await told(connection, spoken)
+            await connection.session.update(session=said(prompt=eagerness))  # which ends what is spoken
+            events = await received(connection, "session.updated")
+            while [one.type for one in events].count(COMPLETED) < [one.type for one in events].count(COMMITTED):
+                events += await received(connection, COMPLETED)
+            assert len({one.item_id for one in events if one.type == COMPLETED}) == count
+
+
+async def test_nobody_is_heard_by_who_wants_to_be_quite_sure(small: Live) -> None:
+    async with connected(small, registered(small).token) as connection:
+        turns = {"type": "server_vad", "threshold": 1.0}
+        await connection.session.update(session=said({"turn_detection": turns}))
+        await told(connection, sound(CLIP))
+        await connection.input_audio_buffer.commit()
+        assert (await received(connection, "error"))[-1].error.code == "input_audio_buffer_commit_empty"
+
+
 async def test_a_long_utterance_is_one_item(small: Live) -> None:
     """An engine hears 30 s at most; whoever commits knows nothing of it."""
     async with connected(small, registered(small).token) as connection:
@@ -287,7 +312,9 @@ async def test_a_wrong_event_is_told_and_the_session_goes_on(newcomer: Visitor, 
         ({"transcription": {"languages": ["en", "de"]}}, "validation_error"),
         ({"format": {"type": "audio/pcm", "rate": 7}}, "validation_error"),
         ({"format": {"type": "audio/pcma", "rate": 16_000}}, "validation_error"),
-        ({"turn_detection": {"type": "semantic_vad"}}, "validation_error"),
+        ({"turn_detection": {"type": "semantic_vad", "eagerness": "very"}}, "validation_error"),
+        ({"turn_detection": {"type": "telepathy"}}, "validation_error"),
+        ({"turn_detection": {"type": "server_vad", "threshold": 1.5}}, "validation_error"),
         ({"turn_detection": {"type": "server_vad", "silence_duration_ms": -1}}, "validation_error"),
     ],
 )

@@ -35,10 +35,20 @@ class TurnDetection:
         default=500, validator=between(100, 10_000), metadata=told("Length of the pause that ends it.")
     )
     prefix_padding_ms: int | None = field(
-        default=None, validator=between(0, 60_000), metadata=told("Changes nothing: 300 ms are always heard before.")
+        default=None, validator=between(0, 60_000), metadata=told("Changes nothing: 500 ms are always heard before.")
     )
     threshold: float | None = field(
-        default=None, validator=between(0, 1), metadata=told("Changes nothing: speech is what is above the background.")
+        default=None, validator=between(0, 1), metadata=told("Probability from which it is a voice; 0.5 if left out.")
+    )
+
+
+@frozen(kw_only=True)
+class SemanticTurnDetection:
+    """What ends an utterance: a pause too. What was said is not considered."""
+
+    type: Literal["semantic_vad"] = "semantic_vad"
+    eagerness: Literal["low", "medium", "high", "auto"] = field(
+        default="auto", metadata=told("How long it is: 1.6 s, 0.8 s or 0.4 s; ``auto`` is ``medium``.")
     )
 
 
@@ -74,7 +84,7 @@ class InputChange:
 
     format: SoundFormat | Unset | None = UNSET
     transcription: TranscriptionConfig | Unset | None = UNSET
-    turn_detection: TurnDetection | Unset | None = field(
+    turn_detection: TurnDetection | SemanticTurnDetection | Unset | None = field(
         default=UNSET, metadata=told("Null: only ``input_audio_buffer.commit`` ends an utterance.")
     )
     noise_reduction: NoiseReduction | Unset | None = UNSET
@@ -105,7 +115,7 @@ class Input:
 
     format: SoundFormat = field(factory=lambda: SoundFormat(rate=PCM_RATE))
     transcription: TranscriptionConfig = field(factory=TranscriptionConfig)
-    turn_detection: TurnDetection | None = field(factory=TurnDetection)
+    turn_detection: TurnDetection | SemanticTurnDetection | None = field(factory=TurnDetection)
     noise_reduction: NoiseReduction | None = None
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import evolve, frozen
 
 from whispercore.api.openai.realtime_session import (
     PCM_RATE,
     Included,
     Input,
+    SemanticTurnDetection,
     SessionChange,
     SoundFormat,
     TranscriptionConfig,
+    TurnDetection,
 )
 from whispercore.contract.fields import Unset
 from whispercore.errors import InvalidRequest
@@ -21,6 +25,9 @@ from whispercore.tasks.options import TranscribeOptions
 from whispercore_server.live_sessions import NewSession
 from whispercore_server.plugins.openai.models import model_of
 from whispercore_server.ports import Ports
+
+_PAUSE_S: Final = {"low": 1.6, "medium": 0.8, "high": 0.4, "auto": 0.8}
+"""By which an utterance ends, for who asks how eager to be."""
 
 
 @frozen(kw_only=True)
@@ -76,12 +83,19 @@ class Wanted:
 
     def new(self) -> NewSession:
         """A session of ours that does it."""
-        turns = self.input.turn_detection
-        pauses = None
-        if turns is not None:
-            usual, end_s = Pauses(), turns.silence_duration_ms / 1000
-            pauses = evolve(usual, end_s=end_s, hurried_end_s=min(end_s, usual.hurried_end_s))
-        return NewSession(options=self.options, sound=_sound(self.input.format), pauses=pauses)
+        new = NewSession(options=self.options, sound=_sound(self.input.format), pauses=None)
+        match self.input.turn_detection:
+            case TurnDetection(silence_duration_ms=end_ms, threshold=threshold):
+                new = evolve(new, pauses=_pauses(end_ms / 1000))
+                return new if threshold is None else evolve(new, threshold=threshold)
+            case SemanticTurnDetection(eagerness=eagerness):
+                return evolve(new, pauses=_pauses(_PAUSE_S[eagerness]))
+        return new
+
+
+def _pauses(end_s: float) -> Pauses:
+    usual = Pauses()
+    return evolve(usual, end_s=end_s, hurried_end_s=min(end_s, usual.hurried_end_s))
 
 
 def _format(asked: SoundFormat | None) -> SoundFormat:
