@@ -164,13 +164,12 @@ class LiveSession:
     async def _close(self) -> None:
         self._over = True
         self._work.cancel()  # a pass that runs goes on without us: ending it could cost others their engine
-        await self.wait()
-        if not self._work.cancelled():
-            self._work.exception()  # readers were told
+        await asyncio.gather(self._work, return_exceptions=True)  # readers were told
         self.log.end(Cancelled())
         self._lease.close()
-        async with self._taking:  # what is just being taken in needs the sound
+        async with self._taking:  # what is just being taken in needs them
             await self._sound.close()
+            self._utterances.close()
 
     # ------------------------------------------------------------ what comes out
 

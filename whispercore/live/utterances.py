@@ -142,6 +142,10 @@ class Utterances:
         self._rest = np.empty(0, np.float32)
         return forgotten
 
+    def close(self) -> None:
+        """Let the detector go: nothing is pushed any more."""
+        self._activity = None
+
     def _frames(self, samples: Samples) -> Samples:
         """The whole frames that samples complete; what is behind them waits for the next ones."""
         sound = np.concatenate((self._rest, samples))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import threading
 import wave
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
@@ -433,6 +435,21 @@ async def test_what_listens_holds_nobody_else_up_and_is_left_when_it_is_done() -
     assert isinstance(other.exception(), Conflict)
     assert activity.heard == [SAMPLE_RATE]
     assert live_session.received_bytes == 2 * SAMPLE_RATE
+
+
+async def test_what_is_over_holds_no_detector() -> None:
+    """Who comes back late is told what was said: sessions that are over stay for a while, and detectors are large."""
+    activity = Loudness()
+    known = weakref.ref(activity)
+    with scripted(ScriptedEngine()) as pool:
+        live_session = await session(pool, activity)
+        await live_session.feed(pcm(SILENCE))
+        await live_session.finish()
+        await live_session.close()
+        del activity
+        gc.collect()
+        assert known() is None
+    assert [type(one.event) async for one in live_session.events()] == [Ended]
 
 
 async def test_much_at_once_is_listened_to_in_turns() -> None:
