@@ -11,13 +11,14 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from sqlalchemy import func, select
 
 from tests.api.conftest import MakeServer
 from tests.both_clients import Both, both
 from tests.live import Live
 from tests.opus import encoded
 from tests.speech import distance, samples, truth, words
-from tests.visitor import Visitor
+from tests.visitor import Visitor, registered
 from tests.waiting import until
 from whispercore import stream
 from whispercore.api.transcriber.live import (
@@ -35,8 +36,17 @@ from whispercore.api.transcriber.live import (
     UtteranceEnded,
 )
 from whispercore.contract.transport import AsyncSocket
+from whispercore.database.file_tables import files
 from whispercore.database.tables import jobs
-from whispercore.errors import Conflict, InvalidRequest, ModelNotAvailable, NotFound, NotMedia, Unreachable
+from whispercore.errors import (
+    Conflict,
+    InvalidRequest,
+    ModelNotAvailable,
+    NotFound,
+    NotMedia,
+    QuotaExceeded,
+    Unreachable,
+)
 from whispercore_client import AsyncClient
 from whispercore_server import live_sessions
 
@@ -273,7 +283,7 @@ async def test_what_is_no_opus_ends_the_connection(newcomer: Visitor, hostile: b
         await socket.send(Sound(data=hostile))
         await socket.send(Sound(data=hostile))
         await socket.send(Finish())
-        with pytest.raises((NotMedia, Unreachable)) as refused:
+        with pytest.raises((NotMedia, QuotaExceeded, Unreachable)) as refused:
             [one async for one in socket]
     assert isinstance(refused.value, NotMedia)
     async with listening(newcomer.server, token=newcomer.token) as socket:  # and nothing else
@@ -320,6 +330,22 @@ async def test_a_session_that_nobody_comes_back_for_ends_and_is_kept(make_server
         await until(lambda: not list(server.ports.live))
         (job,) = (await client.jobs.list()).jobs
         assert is_said((await client.jobs.get(job.job_id)).transcript.text)  # type: ignore[union-attr]
+
+
+async def test_what_is_more_than_may_be_kept_is_not(make_server: MakeServer) -> None:
+    server = make_server(user_quota_mb=1, live_kb_per_s=1 << 20)
+    noise = np.random.default_rng(5).bytes(RATE * 2 * 40)  # it cannot be packed
+    user = registered(server)
+    async with AsyncClient(server.url, token=user.token) as client:
+        async with client.live.listen(model="micro", store=True) as socket:
+            for frame in frames(noise, 1 << 19):
+                await socket.send(frame)
+            await socket.send(Finish())
+            with pytest.raises(QuotaExceeded):
+                [one async for one in socket]
+        assert (await client.jobs.list()).jobs == []
+    async with server.ports.database.read() as tx:
+        assert (await tx.execute(select(func.count()).select_from(files))).scalar_one() == 0
 
 
 async def test_at_shutdown_what_was_said_is_told(make_server: MakeServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import os
+import signal
 import threading
 import wave
 import weakref
@@ -435,6 +437,24 @@ async def test_what_listens_holds_nobody_else_up_and_is_left_when_it_is_done() -
     assert isinstance(other.exception(), Conflict)
     assert activity.heard == [SAMPLE_RATE]
     assert live_session.received_bytes == 2 * SAMPLE_RATE
+
+
+async def test_an_engine_that_is_killed_in_between_costs_no_word() -> None:
+    with EnginePool() as pool:
+        live_session = await session(pool, partials=False)
+        heard = live_session.events()
+        await live_session.feed(pcm(np.concatenate((samples("clip01-en.wav"), SILENCE))))
+        seen = [(await anext(heard)).event]
+        while not isinstance(seen[-1], UtteranceEnded):
+            seen.append((await anext(heard)).event)
+        child = live_session._engine.pid  # type: ignore[attr-defined]
+        os.kill(child, signal.SIGKILL)
+        await live_session.feed(pcm(np.concatenate((samples("clip02-en.wav"), SILENCE))))
+        await live_session.finish()
+        seen += [one.event async for one in heard]
+        await live_session.close()
+    said = f"{truth()['clip01-en.wav']['text']} {truth()['clip02-en.wav']['text']}"
+    assert distance(words(said), words(text(seen))) <= 1
 
 
 async def test_what_is_over_holds_no_detector() -> None:
