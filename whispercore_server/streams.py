@@ -187,6 +187,7 @@ class ServerSocket:
                 yield self._octets(data=frame.data)  # type: ignore[call-arg]  # it derives from Octets
             else:
                 raise InvalidRequest.one("", "messages are JSON in text frames")
+            await asyncio.sleep(0)  # thousands of small ones may have come at once, and others have their turn
 
     def _read(self, text: str) -> Message:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Never
+from typing import Any, Never, cast
 
 import aiohttp
 import pytest
@@ -223,6 +223,26 @@ async def test_a_socket_whose_other_side_takes_nothing_is_given_up(monkeypatch: 
 
     async with serving(respond) as url, aiohttp.ClientSession() as session, session.get(url, headers=UPGRADE):
         assert "takes nothing" in str(await ended)
+
+
+async def test_many_small_messages_at_once_leave_others_their_turn() -> None:
+    async def flood() -> AsyncIterator[aiohttp.WSMessage]:
+        for _ in range(100):
+            yield aiohttp.WSMessage(aiohttp.WSMsgType.TEXT, '{"type": "shouted", "text": "!"}', None)
+
+    others = 0
+
+    async def other() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await asyncio.sleep(0)
+
+    going_on = asyncio.create_task(other())
+    socket = ServerSocket(cast("web.Request", None), cast("web.WebSocketResponse", flood()), Talked)
+    assert len([message async for message in socket]) == 100
+    going_on.cancel()
+    assert others >= 99
 
 
 # ---------------------------------------------------------------- files
