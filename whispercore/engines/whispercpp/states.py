@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from whispercore.engines.engine import SAMPLE_RATE, Scalar
 from whispercore.engines.whispercpp.library import last_words, open_library
 from whispercore.engines.whispercpp.messages import Decode
+from whispercore.engines.whispercpp.no_speech import NoSpeech
 from whispercore.engines.whispercpp.structures import ENCODER_BEGIN, PROGRESS, FullParams
 from whispercore.engines.whispercpp.words import Token, segment
 from whispercore.transcript import Segment
@@ -117,16 +118,24 @@ class States:
         params = self._params(request)
         params.abort_callback, params.abort_callback_user_data = _STRLEN, abort.address
         progress = PROGRESS(lambda _context, _state, percent, _data: on_progress(percent / 100))
-        begin = ENCODER_BEGIN(lambda _context, _state, _data: not abort.is_set)
-        params.progress_callback, params.encoder_begin_callback = progress, begin
         with self._state() as state:
+            silence = NoSpeech(self._c, self._context, state, self._threads)
+
+            def begin(_context: int, _state: int, _data: object) -> bool:
+                """Called before each stretch of the window, when the one before is still there."""
+                if not abort.is_set:
+                    silence.ask()
+                return not abort.is_set
+
+            params.progress_callback, params.encoder_begin_callback = progress, ENCODER_BEGIN(begin)
             code = self._c.whisper_full_with_state(self._context, state, params, audio, n_samples)
             if abort.is_set:
                 raise Aborted
             if code != 0:
                 raise LibraryError(f"whisper_full returned {code}: {last_words()}")
+            silence.ask()
             limit_s = len(samples) / 4 / SAMPLE_RATE
-            return tuple(self._segments(state, limit_s, words=request.words)), _read_back(params)
+            return tuple(self._segments(state, silence, limit_s, words=request.words)), _read_back(params)
 
     def _params(self, request: Decode) -> FullParams:
         beam = request.beam_size > 1
@@ -138,6 +147,7 @@ class States:
         params.temperature, params.temperature_inc = request.temperature, request.temperature_step
         params.beam_size = request.beam_size if beam else -1
         params.best_of = 5
+        params.no_speech_thold = 2.0  # which no probability is above: whisper.cpp's own is none, see ``no_speech``
         params.token_timestamps = request.words
         if request.audio_ctx < self._audio_ctx:  # from there on whisper.cpp gives nothing, and no error
             params.audio_ctx = request.audio_ctx
@@ -150,7 +160,7 @@ class States:
             params.n_max_text_ctx = min(needed + 1, _MAX_PROMPT_TOKENS)
         return params
 
-    def _segments(self, state: int, limit_s: float, *, words: bool) -> Iterator[Segment]:
+    def _segments(self, state: int, silence: NoSpeech, limit_s: float, *, words: bool) -> Iterator[Segment]:
         c = self._c
         for i in range(c.whisper_full_n_segments_from_state(state)):
             tokens = [
@@ -171,7 +181,7 @@ class States:
                 end_s,
                 limit_s=limit_s,
                 words=words,
-                no_speech_prob=c.whisper_full_get_segment_no_speech_prob_from_state(state, i),
+                no_speech_prob=silence.of(i),
             )
             if found is not None:
                 yield found
