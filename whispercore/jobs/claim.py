@@ -169,6 +169,7 @@ class Claim:
             await put_segments(tx, self.job, segments, first)
         self._tell()
 
+    @patient
     async def received(self, keep: Callable[[AsyncConnection], Awaitable[object]], file_id: str, name: str) -> None:
         """The job has got its recording.
 
@@ -181,8 +182,11 @@ class Claim:
             ClaimLost: The job is not this attempt's any more.
         """
         async with self._ports.database.write() as tx:
-            await keep(tx)
-            await self._set(tx, file_id=file_id, filename=encodable(name))
+            await self._set(tx)
+            has = (await tx.execute(select(jobs.c.file_id).where(jobs.c.id == self.job.id))).scalar_one()
+            if has != file_id:  # else it was committed, and that was not heard
+                await keep(tx)
+                await self._set(tx, file_id=file_id, filename=encodable(name))
         self._tell()
 
     @patient

@@ -31,6 +31,24 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
+async def patiently(clock: Clock, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Try something again for as long as the database, or the store, is away.
+
+    Args:
+        clock: By whose time.
+        work: What is tried; it may be done more than once.
+    """
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        _log.warning("a job goes on as soon as that is possible: %s", error)
+
+    trying = AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable), wait=wait_fixed(AGAIN_S), sleep=clock.sleep, before_sleep=tell
+    )
+    return await trying(work)
+
+
 def patient(
     method: Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _T]],
 ) -> Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _T]]:
@@ -42,16 +60,6 @@ def patient(
 
     @functools.wraps(method)
     async def insisting(self: _Self, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        def tell(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome is not None else None
-            _log.warning("what a job has done is written as soon as that is possible: %s", error)
-
-        trying = AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_fixed(AGAIN_S),
-            sleep=self.clock.sleep,
-            before_sleep=tell,
-        )
-        return await trying(method, self, *args, **kwargs)
+        return await patiently(self.clock, functools.partial(method, self, *args, **kwargs))
 
     return insisting

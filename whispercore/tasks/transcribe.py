@@ -25,6 +25,7 @@ from whispercore.engines.pool import EnginePool
 from whispercore.errors import Cancelled, ClaimLost, NotFound, StorageFull, Unavailable
 from whispercore.files.manifest import Staged
 from whispercore.jobs.claim import Claim
+from whispercore.jobs.patience import patiently
 from whispercore.jobs.reuse import POSTPONED_S, Reused
 from whispercore.jobs.worker import Running
 from whispercore.models.store import ModelFile, ModelStore
@@ -51,8 +52,8 @@ _log = logging.getLogger(__name__)
 class Recordings(Protocol):
     """Where recordings are; ``whispercore.files.files.Files`` is one."""
 
-    def local_copy(self, file: str, /) -> AbstractAsyncContextManager[PartFiles]:
-        """The file of this id on this machine's disk, in parts, for as long as the block lasts."""
+    def local_copy(self, file: Staged, /) -> AbstractAsyncContextManager[PartFiles]:
+        """A file on this machine's disk, in parts, for as long as the block lasts."""
         ...
 
     async def get(self, file_id: str, /) -> Staged:
@@ -139,9 +140,10 @@ class Transcribe:
     async def _do(self, running: Running, options: TranscribeOptions) -> None:
         job = running.job
         file_id = job.file_id if job.file_id is not None else await self._received(running.claim, options)
-        if self._reuse and await self._is_done_already(running.claim, options, file_id):
+        file = await patiently(running.claim.clock, functools.partial(self._files.get, file_id))
+        if self._reuse and await self._is_done_already(running.claim, options, file):
             return
-        async with self._files.local_copy(file_id) as parts:
+        async with self._files.local_copy(file) as parts:
             pipeline = Pipeline(
                 audio=parts,
                 name=job.filename or "the recording",
@@ -172,7 +174,7 @@ class Transcribe:
         """The recording of a job that came without one, fetched from where it was said to be."""
         if options.url is None or self._fetch is None:
             raise NotFound("file", f"of job {claim.job.id}")
-        await claim.report(stage="fetching")
+        await patiently(claim.clock, functools.partial(claim.report, stage="fetching"))
         staged = await self._fetch(options.url)
 
         async def keep(tx: AsyncConnection) -> None:
@@ -183,17 +185,18 @@ class Transcribe:
         try:
             await claim.received(keep, file_id=staged.id, name=staged.name)
         finally:
-            await self._files.discard(staged)  # unless it was kept
-        await self._files.publish(staged)
+            with contextlib.suppress(Unavailable):  # once the database is back, a sweep does it
+                await self._files.discard(staged)  # unless it was kept
+        await patiently(claim.clock, functools.partial(self._files.publish, staged))
         return staged.id
 
-    async def _is_done_already(self, claim: Claim, options: TranscribeOptions, file_id: str) -> bool:
+    async def _is_done_already(self, claim: Claim, options: TranscribeOptions, file: Staged) -> bool:
         """Whether an earlier job has done the work, or does it now; this one is completed or put off then."""
         models = await asyncio.to_thread(self._known, (options.model, *options.fallback))
         if not models or models[0].is_remote:
             return False
         model = models[0]
-        found = await claim.reuse(self._key_of(await self._files.get(file_id), models, options))
+        found = await claim.reuse(self._key_of(file, models, options))
         if isinstance(found, Reused):
             await claim.complete(evolve(found.transcript, model=model.name), reused=found.windows)
         elif found is not None:
