@@ -5,12 +5,48 @@ What only its server knows of its decoder (tokens, temperature) is not in it; wh
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from whispercore.formats.line import encodable
 from whispercore.formats.options import NoOptions
 from whispercore.languages import LANGUAGES
 from whispercore.transcript import Segment, Transcript, Word
+
+
+class _Word(TypedDict):
+    word: str
+    start: float
+    end: float
+    confidence: float | None
+
+
+class _Segment(TypedDict):
+    id: int
+    start: float
+    end: float
+    text: str
+    avg_logprob: float | None
+    compression_ratio: float | None
+    no_speech_prob: float | None
+    confidence: float | None
+    speaker: str | None
+    channel: int | None
+    language: NotRequired[str]
+
+
+class _Language(TypedDict):
+    language: str
+    share: float
+
+
+class _Document(TypedDict):
+    task: str
+    language: str
+    duration: float
+    text: str
+    segments: list[_Segment]
+    languages: NotRequired[list[_Language]]
+    words: NotRequired[list[_Word]]
 
 
 def write(transcript: Transcript, options: NoOptions) -> str:
@@ -21,7 +57,7 @@ def write(transcript: Transcript, options: NoOptions) -> str:
     import orjson  # noqa: PLC0415 (who only lists formats does not pay for it)
 
     del options
-    document: dict[str, Any] = {
+    document: _Document = {
         "task": "transcribe",
         "language": _named(transcript.language),
         "duration": transcript.duration_s,
@@ -39,10 +75,9 @@ def _named(code: str) -> str:
     return LANGUAGES.get(code, encodable(code))
 
 
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
+def _segment(number: int, segment: Segment) -> _Segment:
     quality = segment.quality
-    spoken = {} if segment.language is None else {"language": _named(segment.language)}
-    return {
+    written: _Segment = {
         "id": number,
         "start": segment.start_s,
         "end": segment.end_s,
@@ -53,11 +88,13 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "confidence": segment.confidence,
         "speaker": None if segment.speaker is None else encodable(segment.speaker),
         "channel": segment.channel,
-        **spoken,
     }
+    if segment.language is not None:
+        written["language"] = _named(segment.language)
+    return written
 
 
-def _word(word: Word) -> dict[str, Any]:
+def _word(word: Word) -> _Word:
     return {
         "word": encodable(word.text),
         "start": word.start_s,
