@@ -46,6 +46,8 @@ def _no_network_and_no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     patch.setenv("WHISPERCORE_OFFLINE", "1")
     patch.setenv("WHISPERCORE_DECODER_READY", "0")  # most servers here are asked for little, and end soon
     patch.delenv("WHISPERCORE_MODEL", raising=False)
+    # Bytecode is kept as installations keep it: hundreds of processes start here, and each would compile all of it.
+    patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     yield
     patch.undo()
 

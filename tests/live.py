@@ -111,5 +111,5 @@ def live(
             asyncio.run_coroutine_threadsafe(stop(runner), loop).result(60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()

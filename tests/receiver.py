@@ -44,7 +44,7 @@ class Receiver:
     most_in_hand: int = 0
     lock: Any = field(factory=threading.Lock)
 
-    def wait(self, enough: Callable[[list[Received]], bool], within_s: float = 30) -> list[Received]:
+    def wait(self, enough: Callable[[list[Received]], bool], within_s: float = 60) -> list[Received]:
         """What came, once it is enough."""
         deadline = time.monotonic() + within_s
         while not enough(self.received):

@@ -119,12 +119,12 @@ def speech_server() -> Iterator[SpeechServerStandIn]:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
     stand_in.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     try:
         yield stand_in
     finally:
-        asyncio.run_coroutine_threadsafe(stop(runner), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(runner), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()

@@ -100,7 +100,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
             happens(session)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
             reading.join()
         session.told.append(Told("the log", "".join(lines)))
         session.told.append(Told("what the server printed", process.stdout.read()))

@@ -71,7 +71,7 @@ def serving(data: Path, before: Sequence[str] = (), *, own_disk: bool = False) -
         yield Server(url, process.pid, inside / data.relative_to("/") if own_disk else data)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
         process.stderr.close()
 
 

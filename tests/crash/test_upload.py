@@ -54,7 +54,7 @@ class Server:
     def end(self, how: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(how)
-        self.process.wait(30)
+        self.process.wait(60)
         assert self.process.stderr is not None
         self.process.stderr.close()
 

@@ -44,7 +44,7 @@ class TestPostgres(EventsContract):
                     for _ in range(3):
                         events.publish("a")
                         elsewhere.publish("b")
-                        async with asyncio.timeout(10):
+                        async with asyncio.timeout(60):
                             await there.moved()
                             await here.moved()
 
@@ -54,7 +54,7 @@ class TestPostgres(EventsContract):
                 ending = PostgresEvents(database)
                 async with ending.opened():
                     ending.publish("a")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await here.moved()
 
     async def test_one_is_woken_once_by_what_he_hears_of_himself(self, events: PostgresEvents) -> None:
@@ -84,5 +84,5 @@ class TestPostgres(EventsContract):
         with events.subscribe("a") as here:
             with postgres.connect(str(next(iter(events._database.engines)).url.database)) as other:
                 other.execute("SELECT pg_notify('whispercore_moved', 'a')")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await here.moved()

@@ -23,12 +23,10 @@ from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
 def ended(admin: Visitor, backup_id: str) -> dict[str, Any]:
     """A backup, once it is over."""
-    for _ in range(3000):
-        seen: dict[str, Any] = admin.get(f"/admin/backup/{backup_id}").json()
-        if seen["status"] != "running":
-            return seen
+    seen: dict[str, Any]
+    while (seen := admin.get(f"/admin/backup/{backup_id}").json())["status"] == "running":
         time.sleep(0.01)
-    raise AssertionError("the backup did not end")
+    return seen
 
 
 def made(admin: Visitor) -> dict[str, Any]:

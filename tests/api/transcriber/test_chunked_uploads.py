@@ -451,7 +451,7 @@ async def test_parallel_chunks_are_bounded(make_server: MakeServer, recording: b
 
     def slowly() -> Any:
         yield b"x"
-        asyncio.run_coroutine_threadsafe(hold.wait(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(hold.wait(), loop).result(60)
         yield b"x" * (CHUNK_BYTES - 1)
 
     def send_slowly() -> int:

@@ -148,7 +148,7 @@ class SlowEngine:
         self.loaded = threading.Event()
 
     def load(self) -> None:
-        assert self.loaded.wait(30)
+        assert self.loaded.wait(60)
 
     def unload(self) -> None:
         self.loaded.set()
@@ -211,7 +211,7 @@ def held(server: Live) -> Iterator[None]:
             await done.wait()
 
     holding = asyncio.run_coroutine_threadsafe(hold(), server.loop)
-    assert is_held.wait(30)
+    assert is_held.wait(60)
     assert readers
     for engine in readers:
         event.listen(engine, "before_cursor_execute", wait)
@@ -222,7 +222,7 @@ def held(server: Live) -> Iterator[None]:
             event.remove(engine, "before_cursor_execute", wait)
         may_read.set()
         server.loop.call_soon_threadsafe(done.set)
-        holding.result(30)
+        holding.result(60)
 
 
 def test_a_database_that_hangs_is_unhealthy_and_nothing_waits_for_it(make_server: MakeServer) -> None:

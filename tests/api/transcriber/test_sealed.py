@@ -154,7 +154,7 @@ def test_while_it_is_decoded_and_after_a_kill(tmp_path: Path, recording: Path) -
     assert child.stdout.readline() == b"now\n"
     assert in_clear(tmp_path, recording.read_bytes()) == []
     child.kill()
-    child.wait(30)
+    child.wait(60)
     child.stdout.close()
     assert in_clear(tmp_path, recording.read_bytes()) == []
 

@@ -43,7 +43,7 @@ def read(path: Path, readers: Readers | None) -> tuple[int, list[bytes]]:
 def gone(pid: int) -> bool:
     try:
         process = psutil.Process(pid)
-        process.wait(10)
+        process.wait(60)
     except psutil.NoSuchProcess:
         return True
     return not process.is_running()

@@ -7,12 +7,14 @@ import queue
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
 
+from tests.processes import lives
 from tests.unit.children import echo
 from whispercore.children import supervisor
 from whispercore.children.supervisor import Child, Exit, Isolation, end_early, start_early
@@ -50,7 +52,7 @@ def listener() -> Iterator[Listener]:
 def test_it_answers(either: Listener) -> None:
     for size in (0, 1, 3_000_000):
         either.child.send(echo.Say("hello"), bytes(size))
-        assert either.heard.get(timeout=10) == (echo.Say("hello"), bytes(size))
+        assert either.heard.get(timeout=60) == (echo.Say("hello"), bytes(size))
 
 
 def test_closing_ends_it(either: Listener) -> None:
@@ -62,12 +64,12 @@ def test_closing_ends_it(either: Listener) -> None:
 
 def test_printing_does_not_disturb_the_frames(listener: Listener) -> None:
     listener.child.send(echo.Do("print"))
-    assert listener.heard.get(timeout=10) == (echo.Say("printed"), b"")
+    assert listener.heard.get(timeout=60) == (echo.Say("printed"), b"")
 
 
 def test_much_on_stderr_does_not_stop_it(listener: Listener) -> None:
     listener.child.send(echo.Do("shout"))
-    assert listener.heard.get(timeout=10) == (echo.Say("shouted"), b"")
+    assert listener.heard.get(timeout=60) == (echo.Say("shouted"), b"")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_much_on_stderr_does_not_stop_it(listener: Listener) -> None:
 )
 def test_deaths_are_told(listener: Listener, how: str, reason: str, killed_by: int | None) -> None:
     listener.child.send(echo.Do(how))
-    ended = listener.ended.get(timeout=10)
+    ended = listener.ended.get(timeout=60)
     assert ended.reason.startswith(reason)
     assert not ended.killed
     if killed_by is not None:
@@ -100,7 +102,7 @@ def test_being_killed_by_us_is_told_apart(listener: Listener) -> None:
 
 def test_sending_never_blocks_and_killing_works_on_a_stopped_child(listener: Listener) -> None:
     listener.child.send(echo.Say("x"))
-    listener.heard.get(timeout=10)
+    listener.heard.get(timeout=60)
     os.kill(listener.child.pid, signal.SIGSTOP)
     for _ in range(5):
         listener.child.send(echo.Say("y"), bytes(3_000_000))
@@ -110,7 +112,7 @@ def test_sending_never_blocks_and_killing_works_on_a_stopped_child(listener: Lis
 
 def test_ctrl_c_is_for_the_parent_only(listener: Listener) -> None:
     listener.child.send(echo.Say("x"))
-    listener.heard.get(timeout=10)
+    listener.heard.get(timeout=60)
     assert os.getpgid(listener.child.pid) != os.getpgid(0)
 
 
@@ -122,37 +124,41 @@ print(listener.child.pid, flush=True)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
-    pid = int(done.stdout)
-    for _ in range(100):
-        if not psutil.pid_exists(pid):
-            break
-        threading.Event().wait(0.02)
-    assert not psutil.pid_exists(pid)
+    gone(int(done.stdout))
+
+
+def gone(pid: int) -> None:
+    """Wait until it has ended; its parent has, so others may take their time to bury it."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        while lives(process, "tests.unit.children.echo"):
+            time.sleep(0.02)
 
 
 def test_a_forked_process_lets_go_of_the_pipes(listener: Listener) -> None:
     """Else the child would not see its parent die while the fork lives."""
     listener.child.send(echo.Say("x"))
-    listener.heard.get(timeout=10)
+    listener.heard.get(timeout=60)
     script = """
 import os, signal, time
 from tests.unit.children import echo
 from tests.unit.children.test_supervisor import Listener
 listener = Listener()
-listener.child.send(echo.Say("x")); listener.heard.get(timeout=10)
-if os.fork() == 0:
-    time.sleep(3)
+listener.child.send(echo.Say("x")); listener.heard.get(timeout=60)
+if (fork := os.fork()) == 0:
+    os.close(1)  # whoever reads what is printed waits for nobody else
+    time.sleep(600)
     os._exit(0)
-print(listener.child.pid, flush=True)
+print(listener.child.pid, fork, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
-    pid = int(done.stdout)
-    for _ in range(60):
-        if not psutil.pid_exists(pid):
-            break
-        threading.Event().wait(0.02)
-    assert not psutil.pid_exists(pid)
+    pid, fork = map(int, done.stdout.split())
+    try:
+        gone(pid)
+        assert lives(psutil.Process(fork))
+    finally:
+        os.kill(fork, signal.SIGKILL)
 
 
 def test_started_early_it_is_the_next_child() -> None:
@@ -163,7 +169,7 @@ def test_started_early_it_is_the_next_child() -> None:
     assert first.child.pid == process.pid != second.child.pid
     for listener in (first, second):
         listener.child.send(echo.Say("hello"))
-        assert listener.heard.get(timeout=10) == (echo.Say("hello"), b"")
+        assert listener.heard.get(timeout=60) == (echo.Say("hello"), b"")
         listener.child.close()
 
 
@@ -211,9 +217,4 @@ print(process.pid, flush=True)
             [sys.executable, "-W", "error", "-c", script + end], capture_output=True, text=True, check=False
         )
         assert done.stderr == ""
-        pid = int(done.stdout)
-        for _ in range(200):
-            if not psutil.pid_exists(pid):
-                break
-            threading.Event().wait(0.02)
-        assert not psutil.pid_exists(pid)
+        gone(int(done.stdout))

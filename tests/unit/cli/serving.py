@@ -41,7 +41,7 @@ class Service:
         self.process.send_signal(number)
         self.said.append(self.process.stderr.read())
         self.process.wait(60)
-        assert psutil.wait_procs(children, timeout=10)[1] == []
+        assert psutil.wait_procs(children, timeout=60)[1] == []
         return "".join(self.said)
 
 

@@ -75,9 +75,8 @@ def test_ctrl_c_while_nothing_comes(environment: dict[str, str]) -> None:
     with start(environment, "-", *SPEECH) as process:
         assert process.stderr is not None
         temporary = Path(environment["TMPDIR"])
-        deadline = time.monotonic() + 10
-        while not list(temporary.iterdir()) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        while not list(temporary.iterdir()):
+            time.sleep(0.02)
         left = interrupted(process)
         assert (process.returncode, process.stderr.read(), left) == (ExitCode.CANCELLED, b"cancelled\n", [])
         assert list(temporary.iterdir()) == []
@@ -89,7 +88,7 @@ def test_a_reader_that_has_seen_enough(environment: dict[str, str]) -> None:
         assert process.stderr is not None
         assert process.stdout.readline() != b""
         process.stdout.close()
-        assert process.wait(20) == ExitCode.BROKEN_PIPE
+        assert process.wait(60) == ExitCode.BROKEN_PIPE
         assert process.stderr.read() == b""
 
 

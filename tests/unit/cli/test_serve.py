@@ -20,7 +20,7 @@ KEY = re.compile(r"^    (\S{32,200})$", re.MULTILINE)
 
 
 def status(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
         return int(answer.status)
 
 
@@ -53,14 +53,14 @@ def test_a_key_of_the_environment_is_never_shown(environment: dict[str, str], tm
     key = "0123456789" * 4
     with server(environment | {"WHISPERCORE_ADMIN_KEY": key}, tmp_path) as (running, url):
         request = urllib.request.Request(f"{url}/api/jobs/", headers={"X-API-Key": key})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             assert answer.status == 200
         assert key not in running.stop()
 
 
 def test_a_key_that_is_too_short(environment: dict[str, str], tmp_path: Path) -> None:
     with service(environment | {"WHISPERCORE_ADMIN_KEY": "hunter2"}, "serve", "--data", tmp_path) as refused:
-        assert refused.process.wait(20) == ExitCode.USAGE
+        assert refused.process.wait(60) == ExitCode.USAGE
         assert refused.process.stderr is not None
         assert refused.process.stderr.read() == (
             "error: WHISPERCORE_ADMIN_KEY: it has 7 characters, but has to have 32 to 200\n"

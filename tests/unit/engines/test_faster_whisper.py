@@ -74,10 +74,10 @@ def test_who_waits_is_taken_along_with_those_who_want_the_same() -> None:
         while len(batches._waiting) < 7:
             threading.Event().wait(0.001)
         go.set()
-        assert [first.result(5), *(one.result(5) for one in rest)] == [0, 10, 20, 30, 40, 50]
+        assert [first.result(60), *(one.result(60) for one in rest)] == [0, 10, 20, 30, 40, 50]
         for one in bad:
             with pytest.raises(ValueError, match="bad"):
-                one.result(5)
+                one.result(60)
     assert seen[0] == ("a", [0])
     assert sorted(len(items) for key, items in seen if key == "a") == [1, 1, 3]
     assert sorted(item for _, items in seen for item in items) == list(range(8))

@@ -38,8 +38,8 @@ ENGLISH = Options(language="en")
 def test_two_callers_share_one_engine() -> None:
     engine = ScriptedEngine()
     with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as one, pool.lease(File()) as two:
-        assert one.decode(window(0), ENGLISH, Control()).result(5).segments
-        assert two.decode(window(1), ENGLISH, Control()).result(5).segments
+        assert one.decode(window(0), ENGLISH, Control()).result(60).segments
+        assert two.decode(window(1), ENGLISH, Control()).result(60).segments
         assert pool.loaded == 1
     assert engine.loads == 1
 
@@ -53,13 +53,10 @@ def test_an_idle_engine_is_unloaded_and_a_used_one_is_not() -> None:
         threading.Event().wait(0.15)
         assert pool.loaded == 1
         again.close()
-        for _ in range(100):
-            if not pool.loaded:
-                break
+        while pool.loaded:
             threading.Event().wait(0.02)
-        assert pool.loaded == 0
         with pool.lease(File()) as later:
-            assert later.decode(window(0), ENGLISH, Control()).result(5).segments
+            assert later.decode(window(0), ENGLISH, Control()).result(60).segments
 
 
 def test_a_new_lease_keeps_it_loaded() -> None:
@@ -89,7 +86,7 @@ def test_callers_take_turns() -> None:
         futures += [short.decode(window(100), ENGLISH, Control())]
         futures += [short.decode(window(200), ENGLISH, Control(), "interactive")]
         hold.set()
-        wait(futures, 5)
+        wait(futures, 60)
     assert order[0] == 200, "interactive goes first"
     assert order.index(100) <= 2, "a short recording does not wait for a long one"
 
@@ -119,15 +116,24 @@ def test_one_recording_has_all_slots_until_another_one_comes() -> None:
 
 
 def test_cancelled_work_is_not_done() -> None:
-    engine = ScriptedEngine(seconds=0.2, slots=1)
     control = Control()
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def script(_: Window) -> str:
+        begun.set()
+        cancelled.wait(60)
+        control.check()
+        return "x"
+
+    engine = ScriptedEngine(script, slots=1)
     with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as lease:
         futures = [lease.decode(window(n), ENGLISH, control) for n in range(5)]
-        threading.Event().wait(0.05)
+        begun.wait(60)
         control.cancel()
+        cancelled.set()
         for future in futures:
             with pytest.raises(Cancelled):
-                future.result(5)
+                future.result(60)
     assert len(engine.calls) == 1
 
 
@@ -164,7 +170,7 @@ def test_a_window_is_tried_again_alone(deaths: list[BaseException]) -> None:
     engine = Dying(list(deaths))
     with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as lease:
         futures = [lease.decode(window(n), ENGLISH, Control()) for n in range(4)]
-        assert [future.result(10).segments[0].text for future in futures] == [f"window {n}" for n in range(4)]
+        assert [future.result(60).segments[0].text for future in futures] == [f"window {n}" for n in range(4)]
     if counted:
         assert all(engine.alone[1:]), "others were with it in its child again"
 
@@ -175,10 +181,10 @@ def test_a_window_that_always_kills_fails_and_takes_nobody_along(deaths: list[Ba
     with EnginePool(find=finding(engine)) as pool, pool.lease(File()) as lease:
         futures = [lease.decode(window(n), ENGLISH, Control()) for n in range(4)]
         with pytest.raises(EngineCrashed) as raised:
-            futures[1].result(10)
+            futures[1].result(60)
         assert (raised.value.start_s, raised.value.attempts) == (10.0, attempts)
         assert ("a smaller model" in str(raised.value)) == (attempts == KILLS)
-        assert [futures[n].result(10).segments[0].text for n in (0, 2, 3)] == ["window 0", "window 2", "window 3"]
+        assert [futures[n].result(60).segments[0].text for n in (0, 2, 3)] == ["window 0", "window 2", "window 3"]
 
 
 class Unloadable(ScriptedEngine):
@@ -195,9 +201,9 @@ def test_an_error_in_loading_reaches_everybody() -> None:
     with EnginePool(find=finding(Unloadable(ModelDamaged("m", "bad")))) as pool, pool.lease(File()) as lease:
         future = lease.decode(window(0), ENGLISH, Control())
         with pytest.raises(ModelDamaged):
-            lease.ready().result(5)
+            lease.ready().result(60)
         with pytest.raises(ModelDamaged):
-            future.result(5)
+            future.result(60)
 
 
 class Held(ScriptedEngine):
@@ -241,12 +247,12 @@ def test_a_model_that_kills_its_engine_in_loading_is_not_tried_again_until_it_ch
     engine = Unloadable(crashed())
     with EnginePool(keep_alive_s=0, find=finding(engine)) as pool:
         with pool.lease(File()) as lease, pytest.raises(ModelDamaged, match="killed the engine twice"):
-            lease.ready().result(5)
+            lease.ready().result(60)
         assert engine.loads == 2
         with pytest.raises(ModelDamaged, match="not tried again"):
             pool.lease(File())
         with pool.lease(File(sha256="1" * 64)) as other, pytest.raises(ModelDamaged):
-            other.ready().result(5)
+            other.ready().result(60)
         assert engine.loads == 4
 
 
@@ -255,7 +261,7 @@ def test_closing_ends_what_waits() -> None:
     pool = EnginePool(find=finding(engine))
     lease = pool.lease(File())
     futures = [lease.decode(window(n), ENGLISH, Control()) for n in range(3)]
-    lease.ready().result(5)
+    lease.ready().result(60)
     pool.close()
     assert futures[2].cancelled()
     assert lease.decode(window(9), ENGLISH, Control()).cancelled()

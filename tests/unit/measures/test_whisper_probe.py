@@ -42,7 +42,7 @@ class Engine:
 
     def load(self) -> None:
         self.loads += 1
-        assert self.let.wait(10)
+        assert self.let.wait(60)
         if self.failure is not None:
             raise self.failure
 

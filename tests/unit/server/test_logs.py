@@ -111,7 +111,7 @@ def test_answers_are_noted_where_that_is_wanted(tmp_path: Path, capsys: pytest.C
         for wanted in (False, True):
             configured(log_requests=wanted)
             headers = {"X-API-Key": ADMIN_KEY, "X-Request-ID": f"asked-{wanted}"}
-            assert requests.get(f"{server.url}/api/jobs/?tag=private", headers=headers, timeout=10).status_code == 200
+            assert requests.get(f"{server.url}/api/jobs/?tag=private", headers=headers, timeout=60).status_code == 200
     noted = [line for line in lines(capsys) if line["attributes"]["logger"] == REQUESTS]
     assert [(line["message"], line["request_id"]) for line in noted] == [("GET /api/jobs/: 200", "asked-True")]
     assert noted[0]["attributes"]["operation"] == "jobs.list"

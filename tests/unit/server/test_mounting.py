@@ -139,7 +139,7 @@ def test_it_ends_with_its_host_in_order(tmp_path: Path, audio: Path) -> None:
         follower.start()
         assert heard.wait(60)
         assert [one for one in descendants() if one.pid not in before]
-    follower.join(10)
+    follower.join(60)
     assert not follower.is_alive(), "its stream was ended"
     assert not [one for one in lines if one in (b"event: end", b"event: error")]
     assert not [one for one in descendants() if one.pid not in before], "a child was left behind"

@@ -82,7 +82,7 @@ def test_cancelling_ends_the_child_at_once(settings: Settings, models: VoiceMode
         SherpaOnnx(settings, threads=1, models=models).diarize(
             windows(conversation()), speakers=None, control=control, on_heard=cancel
         )
-    _, alive = psutil.wait_procs(_children(), timeout=10)
+    _, alive = psutil.wait_procs(_children(), timeout=60)
     assert not alive
 
 
