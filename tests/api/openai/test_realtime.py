@@ -424,6 +424,29 @@ async def test_no_connection_lasts_longer_than_a_session(tmp_path: Path) -> None
             assert (await received(silent, "error"))[-1].error.code == "session_expired"
 
 
+async def test_a_session_that_was_ended_for_its_length_is_told_to_its_end(tmp_path: Path) -> None:
+    """Also when its time is over while the engine has not said everything yet."""
+    may_answer, clock = threading.Event(), FakeClock()
+
+    def slow(window: Window) -> str | BaseException:
+        may_answer.wait(600)
+        return heard(window)
+
+    settings = settings_for(tmp_path, live_minutes=1, live_kb_per_s=1 << 20)
+    with live(settings, plugins=of_engine(ScriptedEngine(slow)), worker=False, clock=clock) as server:
+        try:
+            async with connected(server) as connection:
+                await told(connection, sound(CLIP) + bytes(48_000 * 61))
+                await until(lambda: [one.reason for one in server.ports.live] == ["limit"])
+                server.loop.call_soon_threadsafe(clock.advance, 60.0)
+                for _ in range(10):  # whatever that brings about has begun
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), server.loop))
+                may_answer.set()
+                assert COMPLETED in [one.type for one in await received(connection, "error")]
+        finally:
+            may_answer.set()
+
+
 async def test_whoever_goes_away_leaves_nothing_behind(small: Live) -> None:
     user = registered(small)
     for _ in range(2):  # of one session that he may have

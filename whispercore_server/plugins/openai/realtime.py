@@ -112,7 +112,7 @@ class _Connection:
         """Take nothing more in, and tell what was said until now."""
         receiving.cancel()
         await asyncio.wait((receiving,))
-        if self._held is not None and self._held.reason is None:
+        if self._held is not None and self._held.reason in (None, "limit"):
             await self._held.end("limit")
             await telling
         else:
