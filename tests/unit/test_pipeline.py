@@ -147,6 +147,10 @@ def _noisy(folder: Path) -> Path:
     return write_wav(folder / "noisy.wav", (clean + noise).astype(np.float32))
 
 
+def _two_minutes(folder: Path) -> Path:
+    return write_wav(folder / "talk.wav", samples("talk.wav")[: 16_000 * 120])
+
+
 def _with_silence(folder: Path) -> Path:
     """Talk in five parts, with half a minute of silence between."""
     talk, silence = samples("talk.wav")[: 16_000 * 125], np.zeros(16_000 * 30, np.float32)
@@ -197,7 +201,8 @@ def test_progress_counts_silence_as_done(tmp_path: Path, scripted: EnginePool) -
 def test_a_run_that_is_broken_off_again_and_again_gives_the_same_transcript(
     recording: str, audio: Path, tmp_path: Path
 ) -> None:
-    path = _noisy(tmp_path) if recording == "noisy.wav" else audio / recording
+    parts = {"noisy.wav": _noisy, "talk.wav": _two_minutes}
+    path = parts[recording](tmp_path) if recording in parts else audio / recording
     channels: Channels = "separate" if recording == "call-stereo.wav" else "mix"
     whole = pipeline(path, channels=channels)
     undisturbed = run(whole)

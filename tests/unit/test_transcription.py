@@ -310,14 +310,16 @@ def test_options_that_make_no_sense(option: str, value: object, audio: Path) -> 
 
 @pytest.fixture(scope="module", params=["clean", "noisy"])
 def undisturbed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, audio: Path
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, whispercore.Transcript]:
     """A recording, and its transcript: talk, or talk under noise in which the temperature falls back."""
-    if request.param == "clean":
-        return audio / "talk.wav", whispercore.transcribe(audio / "talk.wav", model="micro", language="en")
+    folder = tmp_path_factory.mktemp("undisturbed")
     clean = samples("talk.wav")[: 16_000 * 150]
+    if request.param == "clean":
+        path = write_wav(folder / "clean.wav", clean)
+        return path, whispercore.transcribe(path, model="micro", language="en")
     noise = np.random.default_rng(4).normal(0, 0.05, clean.size)
-    path = write_wav(tmp_path_factory.mktemp("noisy") / "noisy.wav", (clean + noise).astype(np.float32))
+    path = write_wav(folder / "noisy.wav", (clean + noise).astype(np.float32))
     heard = whispercore.transcribe(path, model="micro", language="en")
     single = whispercore.transcribe(path, model="micro", language="en", temperature_step=0)
     assert single.segments != heard.segments, "the temperature did not fall back"
