@@ -178,7 +178,7 @@ async def test_a_server_that_was_restarted_is_heard_again_and_fails_no_job(caplo
             await began.wait()
             postgres.stop()
             go_on.set()
-            await until(lambda: "is written as soon as that is possible" in caplog.text)
+            await until(lambda: "a job goes on as soon as that is possible" in caplog.text)
             postgres.start()
             after = await enqueued(jobs, priority=1)
             while not (await jobs.owned(after.id, ANN)).state.is_over:  # noqa: ASYNC110 (events come only when heard)
