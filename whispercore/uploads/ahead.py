@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # it has no public name
 
 _MOST_SESSIONS: Final = 200
-_MOST_HELD_BYTES: Final = 24 << 20
+_MOST_HELD_BYTES: Final = 16 << 20
 """Of pieces that came before those that stand before them; others are read from the store when it is their turn.
 
 To read one takes longer than the next needs to come, so what a few connections send at once has to fit: an upload that

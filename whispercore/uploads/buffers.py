@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-_MOST_SPARE_BYTES: Final = 24 << 20
+_MOST_SPARE_BYTES: Final = 16 << 20
 _KEPT_S: Final = 5.0
 """How long memory is kept that nobody has asked for."""
 
