@@ -9,6 +9,7 @@ from __future__ import annotations
 # (pyrage is Rust, and has no stubs)
 from pyrage import DecryptError, IdentityError, RecipientError, decrypt, encrypt, x25519
 
+from whispercore.encryption import age_file
 from whispercore.errors import SealBroken
 
 
@@ -30,15 +31,20 @@ def recipient_of(identity: str) -> str:
 
 
 def checked_recipient(text: str) -> str:
-    """A public key, if it is one.
+    """A public key, if it is one, and something can be sealed to it.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is none, or one that nobody has the secret half of.
     """
     try:
-        return str(x25519.Recipient.from_str(text.strip()))
+        recipient = str(x25519.Recipient.from_str(text.strip()))
     except RecipientError as error:
         raise ValueError("it is no public key of age, which begins with age1") from error
+    try:
+        age_file.seal(b"", recipient)  # with a point of small order, rage panics, and everybody could open the rest
+    except ValueError as error:
+        raise ValueError("it is a public key of age that nothing can be sealed to") from error
+    return recipient
 
 
 def seal(data: bytes, *recipients: str) -> bytes:

@@ -94,6 +94,5 @@ class FileKeys:
 
 
 async def delete_key(tx: AsyncConnection, file_id: str) -> None:
-    """Make a file unreadable for ever, in a transaction of the caller."""
-    await tx.execute(delete(key_wraps).where(key_wraps.c.file_id == file_id))
+    """Make a file unreadable for ever, in a transaction of the caller: its wraps go with the row of its key."""
     await tx.execute(delete(file_keys).where(file_keys.c.file_id == file_id))

@@ -61,13 +61,22 @@ class KeyPairs:
         if self._workers is None:
             async with self._database.read() as connection:
                 row = await _row(connection, WORKERS)
-            if row is None:
-                async with self._database.write() as tx:
-                    await self._sealed_to(tx)
-                    row = await _row(tx, WORKERS)
-            assert row is not None
+            if row is None or await asyncio.to_thread(self._master_key.is_unsettled):
+                row = await self.settle()
             self._workers = await asyncio.to_thread(self._opened, row.sealed_secret, row.sealed_to)
         return self._workers
+
+    async def settle(self) -> Row[Any]:
+        """Finish, or undo, a change of the master key that was broken off; the workers' row, made if there is none.
+
+        Whoever changes the key has that row until he is done, and nobody takes or removes his new key meanwhile.
+        """
+        async with self._database.write() as tx:
+            sealed_to = await self._sealed_to(tx)
+            await asyncio.to_thread(self._master_key.settle, sealed_to)
+            row = await _row(tx, WORKERS)
+        assert row is not None
+        return row
 
     async def known(self, connection: AsyncConnection, owner_id: str) -> KeyPair | None:
         """Somebody's pair; None when he has none yet."""
@@ -120,10 +129,13 @@ class KeyPairs:
         Raises:
             WrongMasterKey: They are not sealed to the old one.
         """
-        recipient = await asyncio.to_thread(new.recipient)
         # Whoever makes a pair holds this row, so all pairs there are can be seen once it is ours.
-        await tx.execute(select(key_pairs.c.owner_id).where(key_pairs.c.owner_id == WORKERS).with_for_update())
-        rows = (await tx.execute(select(key_pairs).where(key_pairs.c.sealed_secret.is_not(None)))).all()
+        held = select(key_pairs.c.sealed_to).where(key_pairs.c.owner_id == WORKERS).with_for_update()
+        _check(await asyncio.to_thread(old.recipient), (await tx.execute(held)).scalar_one())
+        # Made only now: while it is there, whoever starts waits for the row, and then takes it or removes it.
+        recipient = await asyncio.to_thread(new.recipient)
+        sealed = select(key_pairs).where(key_pairs.c.sealed_secret.is_not(None)).with_for_update()
+        rows = (await tx.execute(sealed)).all()
         for row in rows:
             secret = await asyncio.to_thread(_opened, row.sealed_secret, old.identity())
             await tx.execute(
@@ -156,15 +168,17 @@ class KeyPairs:
     def _opened(self, sealed: str, sealed_to: str) -> str:
         if not self._master_key.known():
             raise WrongMasterKey("it is not there", sealed_to)
-        self._master_key.settle(sealed_to)
-        found = self._master_key.recipient()
-        if found != sealed_to:
-            raise WrongMasterKey(f"it is that of {found}", sealed_to)
+        _check(self._master_key.recipient(), sealed_to)
         return _opened(sealed, self._master_key.identity())
 
 
 async def _row(connection: AsyncConnection, owner_id: str) -> Row[Any] | None:
     return (await connection.execute(select(key_pairs).where(key_pairs.c.owner_id == owner_id))).one_or_none()
+
+
+def _check(found: str, wanted: str) -> None:
+    if found != wanted:
+        raise WrongMasterKey(f"it is that of {found}", wanted)
 
 
 def _sealed(secret: str, recipient: str) -> str:

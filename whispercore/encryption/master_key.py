@@ -32,11 +32,16 @@ class MasterKey(KeyFile):
         """The key that is to take the place of this one, in a file beside it; None where there is no file."""
         return MasterKey(self.file.with_name(self.file.name + _NEXT)) if self.file is not None else None
 
+    def is_unsettled(self) -> bool:
+        """Whether this key is being changed, or that was broken off. Blocks."""
+        following = self.next()
+        return following is not None and following.known()
+
     def settle(self, wanted: str) -> None:
         """Finish, or undo, what was broken off when this key was changed. Blocks.
 
         Args:
-            wanted: The public half of the key that is needed.
+            wanted: The public half of the key that is needed. Nobody may be changing it.
         """
         following = self.next()
         if self.file is None or following is None or following.file is None or not following.known():

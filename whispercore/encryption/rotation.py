@@ -50,13 +50,13 @@ async def rotate(
     following = new if new is not None else old.next()
     if following is None:
         raise InvalidOption("--to", "the master key is in no file here, so name one for the new key")
-    recipient = await asyncio.to_thread(following.recipient)
     async with database.write() as tx:
         secrets = await pairs.reseal(tx, old, following)
+        recipient = await asyncio.to_thread(following.recipient)
         if audit is not None:
             await audit.append(tx, caller, _rotated(recipient, secrets))
     if new is None:
-        await asyncio.to_thread(old.settle, recipient)
+        await pairs.settle()
     return Rotated(recipient=recipient, secrets=secrets)
 
 

@@ -133,11 +133,11 @@ class FileSharing:
         key = _key_of(file)
         async with self._database.write() as tx:
             await _check_user(tx, reader_id)
+            if not await _hold(tx, file_id):  # it was deleted at this moment
+                raise NotFound("file", file_id)
             before = await _find(tx, file_id, reader_id)
             if before is not None:
                 return _wrap(before), False
-            if not await _hold(tx, file_id):  # it was deleted at this moment
-                raise NotFound("file", file_id)
             await self._keys.wrap(tx, file_id, key, reader_id)
             await self._audit.append(tx, caller, _event("file_shared", "file", file_id, "share a file", reader_id))
             return _wrap(await _find(tx, file_id, reader_id)), True
@@ -150,6 +150,7 @@ class FileSharing:
         """
         file = await self._files.owned(file_id, caller)
         async with self._database.write() as tx:
+            await _hold(tx, file_id)
             row = await _find(tx, file_id, reader_id) if reader_id not in (file.owner_id, WORKERS) else None
             if row is None:
                 raise NotFound("share", reader_id)
@@ -168,8 +169,8 @@ def _wraps() -> Select[*tuple[Any, ...]]:
 
 
 async def _hold(tx: AsyncConnection, file_id: str) -> bool:
-    """Have the key of a file stay until the transaction ends; False when it is gone."""
-    query = select(file_keys.c.file_id).where(file_keys.c.file_id == file_id).with_for_update(read=True)
+    """Have nobody else change who may read a file until the transaction ends; False when its key is gone."""
+    query = select(file_keys.c.file_id).where(file_keys.c.file_id == file_id).with_for_update()
     return (await tx.execute(query)).first() is not None
 
 

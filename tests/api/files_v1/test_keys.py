@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from tests.both_clients import both
 from tests.live import Live
-from tests.visitor import Visitor, registered
+from tests.visitor import Visitor, administrator, registered
 from whispercore.database.tables import key_pairs
 from whispercore.encryption import age
 from whispercore.encryption.master_key import MasterKey
@@ -65,6 +65,11 @@ def test_a_share_is_for_one_reader_and_for_reading_until_it_is_revoked(server: L
     server.run(rotate(server.ports.database, MasterKey(settings.master_key_file), caller=OPERATOR))
     assert (seen_by(reader), seen_by(other)) == ({200}, {404})
     assert reader.get(f"/api/v1/files/{file_id}/download").content == recording
+    later = f"/api/v1/keys/files/{file_id}/shares/{other.user_id}"
+    assert owner.post(later).status_code == 201
+    assert seen_by(other) == {200}
+    assert owner.send("DELETE", later).status_code == 200
+    assert (seen_by(reader), seen_by(other)) == ({200}, {404})
     refused = [
         reader.send("DELETE", f"/api/v1/files/{file_id}"),
         reader.get(f"/api/v1/files/{file_id}/events"),
@@ -76,6 +81,8 @@ def test_a_share_is_for_one_reader_and_for_reading_until_it_is_revoked(server: L
         reader.send("DELETE", share),
     ]
     assert {answer.status_code for answer in refused} == {404}
+    assert administrator(server).get(f"/api/v1/files/{file_id}").status_code == 200
+    assert administrator(server).get(f"/api/v1/keys/files/{file_id}/key").status_code == 404
     assert [row["user_id"] for row in owner.get(f"/api/v1/keys/files/{file_id}/shares").json()["shares"]] == [
         reader.user_id
     ]

@@ -58,7 +58,17 @@ async def test_whoever_brings_a_key_of_his_own_has_its_secret_alone(database: Da
     assert (row.sealed_secret, row.sealed_to) == (None, None)
 
 
-@pytest.mark.parametrize("text", ["", "age1", "age1" + "q" * 58, "AGE-SECRET-KEY-1", "é" * 10_000, "\0"])
+OF_SMALL_ORDER = (
+    "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5cu47z",
+    "age1qyqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqj7vrya",
+    "age1ur4h5lpmgxu2u9jku0a0r87ydtdqnr0tnsetrlvxvgz3vh6fhqqqzyt4v9",
+)
+"""Points that every secret key makes the same of: what is sealed to them would be open to all, and rage panics."""
+
+
+@pytest.mark.parametrize(
+    "text", ["", "age1", "age1" + "q" * 58, "AGE-SECRET-KEY-1", "é" * 10_000, "\0", *OF_SMALL_ORDER]
+)
 async def test_what_is_no_public_key_is_refused(database: Database, pairs: KeyPairs, text: str) -> None:
     with pytest.raises(InvalidRequest, match="public key"):
         async with database.write() as tx:
