@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -24,6 +25,7 @@ from whispercore.errors import NotAuthenticated, Unavailable
 from whispercore.people.auth import Credentials
 from whispercore.people.caller import Caller
 from whispercore_server import admission, frame
+from whispercore_server.plugins.openai import PLUGIN as OPENAI
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
 LENGTH = 20_000
@@ -37,8 +39,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Nobody does its jobs, so what follows one goes on; and it looks often whether it may."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(admission, "RECHECK_S", 0.02)
-        settings = settings_for(tmp_path_factory.mktemp("server"))
-        with live(settings, plugins=(TRANSCRIBER, DEMO), worker=False) as server:
+        settings = settings_for(tmp_path_factory.mktemp("server"), live_grace_s=0)
+        with live(settings, plugins=(TRANSCRIBER, OPENAI, DEMO), worker=False) as server:
             yield server
 
 
@@ -153,6 +155,36 @@ async def test_a_socket_ends_with_the_session(server: Live, end: End) -> None:
         assert (told["type"], told["error"]["code"]) == ("error", "E_not_authenticated")
         assert (await socket.receive()).type is WSMsgType.CLOSE
         assert socket.close_code == 1008
+
+
+def revokes_his_keys(visitor: Visitor) -> None:
+    for one in visitor.get("/api/api-keys/").json()["api_keys"]:
+        assert visitor.send("DELETE", f"/api/api-keys/{one['key_id']}").status_code == 200
+
+
+@pytest.mark.parametrize("end", [revokes_his_keys, has_his_account_closed])
+@pytest.mark.parametrize("path", ["/api/v1/live", "/v1/realtime"])
+async def test_a_live_session_ends_with_its_key(server: Live, path: str, end: End) -> None:
+    owner = await asyncio.to_thread(registered, server)
+    key = (await asyncio.to_thread(with_key, owner))[0].headers["X-API-Key"]
+    bearer = {"Authorization": f"Bearer {key}"}
+    sound = base64.b64encode(bytes(3200)).decode()
+    async with ClientSession() as session, session.ws_connect(f"{server.url}{path}", headers=bearer) as socket:
+        assert (await socket.receive_json())["type"] in ("ready", "session.created")
+        if path == "/v1/realtime":
+            await socket.send_json({"type": "input_audio_buffer.append", "audio": sound})
+        else:
+            await socket.send_bytes(bytes(3200))
+        await until(lambda: any(one.caller.user_id == owner.user_id for one in server.ports.live))
+        (held,) = (one for one in server.ports.live if one.caller.user_id == owner.user_id)
+        await asyncio.to_thread(end, owner)
+        told = await socket.receive_json()
+        assert told["type"] == "error"
+        assert "NOT_AUTHENTICATED" in str(told) or told["error"]["code"] == "invalid_api_key"
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        assert socket.close_code == 1008
+    await until(held.over.is_set)
+    assert held.reason == "abandoned"
 
 
 # ---------------------------------------------------------------- the client

@@ -424,8 +424,9 @@ async def test_no_connection_lasts_longer_than_a_session(tmp_path: Path) -> None
             assert (await received(silent, "error"))[-1].error.code == "session_expired"
 
 
-async def test_a_session_that_was_ended_for_its_length_is_told_to_its_end(tmp_path: Path) -> None:
-    """Also when its time is over while the engine has not said everything yet."""
+@pytest.mark.parametrize("reason", ["limit", "finished"], ids=["its-length", "a-change"])
+async def test_a_session_that_was_ended_is_told_to_its_end(tmp_path: Path, reason: str) -> None:
+    """Also when the connection's time is over while the engine has not said everything yet."""
     may_answer, clock = threading.Event(), FakeClock()
 
     def slow(window: Window) -> str | BaseException:
@@ -436,13 +437,19 @@ async def test_a_session_that_was_ended_for_its_length_is_told_to_its_end(tmp_pa
     with live(settings, plugins=of_engine(ScriptedEngine(slow)), worker=False, clock=clock) as server:
         try:
             async with connected(server) as connection:
-                await told(connection, sound(CLIP) + bytes(48_000 * 61))
-                await until(lambda: [one.reason for one in server.ports.live] == ["limit"])
+                if reason == "limit":
+                    await told(connection, sound(CLIP) + bytes(48_000 * 61))
+                else:
+                    await told(connection, sound(CLIP))
+                    await connection.session.update(session=said(prompt="another"))
+                await until(lambda: [one.reason for one in server.ports.live] == [reason])
                 server.loop.call_soon_threadsafe(clock.advance, 60.0)
                 for _ in range(10):  # whatever that brings about has begun
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), server.loop))
                 may_answer.set()
-                assert COMPLETED in [one.type for one in await received(connection, "error")]
+                events = await received(connection, "error")
+                assert COMPLETED in [one.type for one in events]
+                assert events[-1].error.code == "session_expired"
         finally:
             may_answer.set()
 

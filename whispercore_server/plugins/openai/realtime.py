@@ -79,7 +79,8 @@ class _Connection:
     """The session that hears; None until sound comes in."""
     _heard_s: float = field(default=0.0, init=False)
     """How long those before it have heard."""
-    _begun: asyncio.Queue[tuple[Held, Items]] = field(factory=asyncio.Queue, init=False)
+    _begun: asyncio.Queue[tuple[Held, Items] | None] = field(factory=asyncio.Queue, init=False)
+    """What is told of, one after the other; None behind the last."""
 
     def __attrs_post_init__(self) -> None:
         self._longest = timedelta(minutes=self.ports.settings.live_minutes)
@@ -112,11 +113,10 @@ class _Connection:
         """Take nothing more in, and tell what was said until now."""
         receiving.cancel()
         await asyncio.wait((receiving,))
-        if self._held is not None and self._held.reason in (None, "limit"):
+        if self._held is not None:
             await self._held.end("limit")
-            await telling
-        else:
-            await self._tell_expired()
+        self._begun.put_nowait(None)
+        await telling
 
     @property
     def _session(self) -> Session:
@@ -197,20 +197,17 @@ class _Connection:
     # ------------------------------------------------------------ what goes out
 
     async def _tell(self) -> None:
-        while True:
-            held, items = await self._begun.get()
+        while (begun := await self._begun.get()) is not None:
+            held, items = begun
             items.previous_id = self.items.previous_id if self.items is not None else None
             self.items = items
             async for one in held.session.events():
                 for message in items.told(one.event):
                     await self.socket.send(message)
             if held.reason == "limit":
-                await self._tell_expired()
-                return
+                break
             if held.reason != "finished":
                 raise Unavailable("the server is about to end")
-
-    async def _tell_expired(self) -> None:
         expired = "the session has lasted as long as one may"
         await self._refuse(RealtimeError(type=_INVALID, code="session_expired", message=expired))
 
