@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,7 @@ def test_report_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 0
     assert "weights       plain binding" in result.stdout
+    assert re.search(r"^  faster-whisper  +\S", result.stdout, re.MULTILINE)  # the longest name stands apart, too
     assert "1.4 to 1.9 times as fast" in result.stdout
     assert f"\n  GGML_LLAMAFILE=ON GGML_NATIVE=ON {BUILD}\n" in result.stdout  # in one line, to be copied
     assert "Install this first: a C++ compiler" in result.stdout

@@ -16,6 +16,8 @@ from whispercore_server.cli.terminal import printable
 Row = tuple[str, str]
 _UNKNOWN = "not checked"
 _SHOWN = 2
+_LEAST_WIDTH = 12
+"""Of the names of a section, so that values of most of them stand below each other."""
 
 
 def as_json(report: Report, advice: Sequence[Advice]) -> str:
@@ -35,8 +37,9 @@ def show(console: Console, report: Report, advice: Sequence[Advice]) -> None:
     """Print everything, problems and advice at the end."""
     for title, rows in _sections(report):
         console.print(Text(title, style="bold"))
+        width = max(_LEAST_WIDTH, *(len(name) for name, _ in rows))
         for name, value in rows:
-            console.print(Text(f"  {name:<14}{printable(value)}"), soft_wrap=True)
+            console.print(Text(f"  {name:<{width}}  {printable(value)}"), soft_wrap=True)
         console.print()
     for one in advice:
         console.print(Text.assemble(("advice: ", "bold yellow"), one.reason), soft_wrap=True)
@@ -143,11 +146,7 @@ def _models(report: Report) -> list[Row]:
 def _settings(report: Report) -> list[Row]:
     if report.settings is None:
         return [("", "cannot be read: see below")]
-    width = max(len(one.variable) for one in report.settings)
-    return [
-        (f"{one.variable:<{width}}  ", f"{one.value}{' (from the environment)' if one.given else ''}")
-        for one in report.settings
-    ]
+    return [(one.variable, f"{one.value}{' (from the environment)' if one.given else ''}") for one in report.settings]
 
 
 def _size(n_bytes: int) -> str:
