@@ -30,7 +30,7 @@ from whispercore.contract.consequences import errors_of
 from whispercore.contract.endpoint import Channel, Operation, Raw, Stream
 from whispercore_server.directory import Entry, entries
 from whispercore_server.openapi.document import Part, document
-from whispercore_server.openapi.host import OpenApi31
+from whispercore_server.openapi.openapi31 import OpenApi31
 from whispercore_server.plugin import discovered
 
 ENTRIES = entries(discovered())

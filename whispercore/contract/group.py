@@ -41,9 +41,9 @@ class Group(Generic[T_co]):
         yield from seen.values()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Api:
-    """A documented API: its groups, its dialect and where it lives."""
+    """A documented API: its groups, its dialect and where it lives. It equals itself only."""
 
     name: str
     title: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from attrs import field, frozen
@@ -77,6 +78,7 @@ class Part:
     responses: dict[str, Node]
 
     @classmethod
+    @lru_cache(maxsize=32)  # an API is in a document of its own and in that of all
     def of(cls, api: Api) -> Part:
         """Describe an API.
 

@@ -1,56 +1,55 @@
-"""Documents and pages in an application: ``/openapi.json``, one document for each API, ``/docs`` and ``/redoc``.
-
-aiohttp-apispec hosts the documents. Its release for OpenAPI 2 walks the routes for decorators, changes what these have
-stored and keeps state under plain text in the application; of all that, only its shell is used here.
-"""
+"""Documents and pages in an application: ``/openapi.json``, one document for each API, ``/docs`` and ``/redoc``."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
-import orjson
 from aiohttp import web
-from aiohttp_apispec import AiohttpApiSpec
-from apispec import APISpec
+from attrs import field, frozen
 
 from whispercore.contract.group import Api
-from whispercore_server.openapi.document import HEADERS, OPENAPI, SECURITY, Document, Part, document
 from whispercore_server.openapi.fixed import Fixed
 from whispercore_server.openapi.pages import mount_pages
 
 ALL: Final = "/openapi.json"
 
 
-class OpenApi31(AiohttpApiSpec):  # type: ignore[misc]  # it has no types
-    """A document that was made elsewhere, hosted by aiohttp-apispec.
+@frozen(kw_only=True, slots=False)
+class _OnDemand:
+    """A document that is written when it is first asked for: that takes longer than to make the application."""
 
-    Args:
-        made: The document.
-        url: Its path.
-    """
+    url: str
+    apis: Sequence[Api]
+    title: str
+    version: str
+    root: str
+    _lock: threading.Lock = field(factory=threading.Lock, repr=False, eq=False)
 
-    def __init__(self, made: Document, url: str) -> None:
-        super().__init__(url=url, title=made.title, version=made.version)
-        whole: dict[str, Any] = {"servers": [{"url": made.root}], "tags": made.tags, "x-tagGroups": made.tag_groups}
-        self.spec = APISpec(title=made.title, version=made.version, openapi_version=OPENAPI, **whole)
-        components = self.spec.components
-        for path, method, operation in made.paths:
-            self.spec.path(path=path, operations={method: operation})
-        for add, pieces in (
-            (components.schema, made.schemas),
-            (components.response, made.responses),
-            (components.header, HEADERS),
-            (components.security_scheme, SECURITY),
-        ):
-            for name, piece in pieces.items():
-                add(name, piece)
+    def _once(self) -> Fixed:
+        with self._lock:
+            return self._written
 
-    def register(self, app: web.Application, in_place: bool = True) -> None:
-        """Serve it, written once."""
-        del in_place
-        body = orjson.dumps(self.swagger_dict())
-        app.router.add_get(self.url, Fixed.of(body, "application/json").respond)
+    @cached_property
+    def _written(self) -> Fixed:
+        # Most servers never write one: they do without what it takes.
+        from whispercore_server.openapi.document import Part, document  # noqa: PLC0415
+        from whispercore_server.openapi.openapi31 import OpenApi31  # noqa: PLC0415
+
+        parts = [Part.of(api) for api in self.apis]
+        made = document(parts, title=self.title, version=self.version, root=self.root)
+        return OpenApi31(made, self.url).written()
+
+    async def respond(self, http: web.Request) -> web.StreamResponse:
+        """Send it; a handler.
+
+        Raises:
+            TypeError: An API cannot be described.
+        """
+        return await (await asyncio.to_thread(self._once)).respond(http)
 
 
 def mount_documents(app: web.Application, apis: Sequence[Api], *, version: str) -> None:
@@ -62,13 +61,11 @@ def mount_documents(app: web.Application, apis: Sequence[Api], *, version: str) 
         app: The application.
         apis: What it serves.
         version: Of the server.
-
-    Raises:
-        TypeError: An API cannot be described.
     """
-    parts = [Part.of(api) for api in apis]
-    OpenApi31(document(parts, title="whispercore", version=version, root="."), ALL).register(app)
-    for part in parts:
-        one = document([part], title=part.api.title, version=part.api.version, root="..")
-        OpenApi31(one, f"/openapi/{part.api.name}.json").register(app)
+    documents = [_OnDemand(url=ALL, apis=apis, title="whispercore", version=version, root=".")]
+    for api in apis:
+        url = f"/openapi/{api.name}.json"
+        documents.append(_OnDemand(url=url, apis=(api,), title=api.title, version=api.version, root=".."))
+    for one in documents:
+        app.router.add_get(one.url, one.respond)
     mount_pages(app, {api.name: api.title for api in apis})

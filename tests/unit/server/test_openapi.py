@@ -39,7 +39,7 @@ from whispercore.contract.wire import Json
 from whispercore.errors import Conflict, MediaError, WhispercoreError
 from whispercore_server.openapi.document import Part, document
 from whispercore_server.openapi.envelopes import SAMPLES, enveloped, error_schema
-from whispercore_server.openapi.host import OpenApi31
+from whispercore_server.openapi.openapi31 import OpenApi31
 from whispercore_server.openapi.schemas import Schemas
 
 Row = TypeVar("Row")
