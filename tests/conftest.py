@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import WorkStealingScheduling
 
 from benchmarks.ct2_model import converted
 from tests.databases import (  # noqa: F401 (they are fixtures)
@@ -30,6 +32,18 @@ settings.load_profile("whispercore")
 def pytest_configure() -> None:
     """Looking for garbage as often as usual takes a sixth of the time."""
     gc.set_threshold(20_000, 10, 10)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longer than most begins first, so that at the end no process waits for another one."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkStealingScheduling:
+    """Tests of a module stay together, with the servers that they share, until a process has nothing more to do."""
+    return WorkStealingScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:
