@@ -11,14 +11,16 @@ from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from attrs import asdict, field, frozen, validators
 
 from whispercore.engines.whispercpp.engine import MAX_THREADS, shared_threads
-from whispercore.errors import ModelDamaged
+from whispercore.errors import InvalidOption, ModelDamaged
 from whispercore.machine import cores, processor
 from whispercore.models import records
+from whispercore.models.directory import CALIBRATIONS
 from whispercore.models.store import ModelFile
 from whispercore.models.verify import ModelInfo, inspect
 from whispercore.settings import Settings
@@ -27,7 +29,6 @@ ENGINE: Final = "whisper-cpp"
 """The only engine whose slots and threads share one processor."""
 _MOST_SLOTS: Final = 8
 """Each takes memory for what it computes."""
-_FOLDER: Final = "calibrations"
 _PATIENCE: Final = 1.1
 """How much longer a window by itself may take than at best, so that more of them are through at once."""
 _LIBRARIES: Final = (".so", ".dylib", ".dll", ".pyd")
@@ -150,7 +151,7 @@ def slots_for(models_dir: Path, model: Path, threads: int) -> int | None:
         threads: For each window.
     """
     found = None
-    if (models_dir / _FOLDER).is_dir():
+    if (models_dir / CALIBRATIONS).is_dir():
         with suppress(ModelDamaged):  # whoever loads it will say so
             found = kept(models_dir, inspect(model))
     return found.slots(threads) if found is not None else None
@@ -163,13 +164,32 @@ def kept(models_dir: Path, model: ModelInfo) -> Calibration | None:
         models_dir: The folder of models.
         model: Of the shape that matters.
     """
-    if not (models_dir / _FOLDER).is_dir():
+    if not (models_dir / CALIBRATIONS).is_dir():
         return None
     subject = subject_of(model)
     if subject is None:
         return None
     found = records.read(_path(models_dir, subject), Calibration)
     return found if found is not None and found.subject == subject else None
+
+
+def check_place(models_dir: Path) -> None:
+    """Ask whether a calibration can be kept, before one is made.
+
+    Args:
+        models_dir: The folder of models.
+
+    Raises:
+        InvalidOption: The folder cannot be written.
+    """
+    folder = models_dir / CALIBRATIONS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InvalidOption(
+            "WHISPERCORE_MODELS", f"the folder {folder} cannot be written ({error.strerror or error})"
+        ) from error
 
 
 def keep(models_dir: Path, calibration: Calibration) -> Path:
@@ -189,7 +209,7 @@ def keep(models_dir: Path, calibration: Calibration) -> Path:
 
 
 def _path(models_dir: Path, subject: Subject) -> Path:
-    return models_dir / _FOLDER / f"{subject.key}.json"
+    return models_dir / CALIBRATIONS / f"{subject.key}.json"
 
 
 @cache

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from whispercore.errors import InvalidOption, ModelInUse, NoSpace
 from whispercore.models.catalogue import MICRO
@@ -14,6 +15,10 @@ from whispercore.models.catalogue import MICRO
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RESERVED_ENDINGS = (".bin", ".json", ".part", ".lock", ".tmp")
 """Endings that the store gives to its own files."""
+SEEN: Final = "seen"
+"""The folder of what is known of models outside the store."""
+CALIBRATIONS: Final = "calibrations"
+"""The folder of how this machine is best used."""
 
 
 class ModelDirectory:
@@ -51,6 +56,8 @@ class ModelDirectory:
             )
         if name.casefold() == MICRO.name:
             raise InvalidOption("name", f"{name!r} is the model in this package and cannot be replaced")
+        if name.casefold() in (SEEN, CALIBRATIONS):
+            raise InvalidOption("name", f"{name!r} is what the store calls a folder of its own; choose another one")
 
     def check_space(self, needed_bytes: int) -> None:
         """Ask whether the disk has room for so much.

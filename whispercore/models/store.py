@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from whispercore.errors import InvalidOption, ModelDamaged, ModelMissing, UnknownModel
 from whispercore.models import checksums, choice, folders, records
 from whispercore.models.catalogue import CATALOGUE, MICRO, MICRO_PATH, CatalogueModel
-from whispercore.models.directory import ModelDirectory, is_name
+from whispercore.models.directory import SEEN, ModelDirectory, is_name
 from whispercore.models.listing import StoredModel, listed
 from whispercore.models.pace import OnProgress, Pace
 from whispercore.models.records import Record
@@ -151,7 +151,7 @@ class ModelStore:
         Args:
             name: The name of a published model.
             on_progress: Called during the download.
-            force: Download it even when it is here, and replace the file.
+            force: Download it even when it is here, and replace what has the name.
 
         Raises:
             ModelError: As for ``get``.
@@ -172,6 +172,7 @@ class ModelStore:
         with self._directory.changing(name):
             if force or not target.is_file():
                 self._download(self._catalogue[name], target, on_progress)
+                folders.remove(self._folder / name)
         return self._stored(name)
 
     def add(self, name: str, path: Path, *, replace: bool = False) -> ModelFile:
@@ -310,7 +311,7 @@ class ModelStore:
     def _stored_folder(self, name: str, *, verify: bool = False) -> ModelFile:
         path = self._folder / name
         with self._advising(name):
-            sha256, size = folders.verified(path) if verify else folders.stored(path, self._folder / "seen")
+            sha256, size = folders.verified(path) if verify else folders.stored(path, self._folder / SEEN)
         return ModelFile(name=name, path=path, sha256=sha256, size_bytes=size, info=None, engine=folders.ENGINE)
 
     def _for_engine(self, engine: str, name: str, find: Callable[[], ModelFile]) -> ModelFile:
@@ -323,11 +324,11 @@ class ModelStore:
 
     def _outside(self, name: str, path: Path) -> ModelFile:
         if folders.is_folder_model(path):
-            sha256, size = folders.checked(path, self._folder / "seen")
+            sha256, size = folders.checked(path, self._folder / SEEN)
             return ModelFile(name=name, path=path, sha256=sha256, size_bytes=size, info=None, engine=folders.ENGINE)
         with ModelBytes(path) as model:
             info = checksums.inspected_once(model)
-            sha256 = checksums.hashed_once(model, lambda: checksum(model, self._folder / "seen"))
+            sha256 = checksums.hashed_once(model, lambda: checksum(model, self._folder / SEEN))
             return _model_file(name, model, sha256, info)
 
     def _stored(self, name: str) -> ModelFile:

@@ -41,12 +41,13 @@ def calibrate(
     result is used from the next loading on, for all models of this size, where no number of threads is set.
     """
     from whispercore.engines.calibrating import calibrate as measured  # noqa: PLC0415 - the help does without it
-    from whispercore.engines.calibration import keep  # noqa: PLC0415 - as above
+    from whispercore.engines.calibration import check_place, keep  # noqa: PLC0415 - as above
     from whispercore.models.store import ModelStore  # noqa: PLC0415 - as above
     from whispercore.settings import Settings  # noqa: PLC0415 - as above
 
     settings = Settings.from_environment()
     found = ModelStore(settings).get(model or settings.default_model)
+    check_place(settings.models_dir)
     windows = _windows(recording, found.window_s)
     calibration = measured(found, windows, rounds=rounds, on_trial=None if as_json else _tell)
     path = keep(settings.models_dir, calibration)

@@ -67,3 +67,11 @@ def test_a_model_of_another_engine_is_refused_before_anything_is_read(tmp_path: 
     code, _, told = calibrate(AUDIO / "clip01-en.wav", "-m", model)
     assert code == ExitCode.USAGE
     assert "is for the engine 'faster-whisper'" in told
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(folder: Path) -> None:
+    (folder / "calibrations").write_text("a file is in its place")
+    code, said, told = calibrate(AUDIO / "clip01-en.wav")
+    assert (code, said) == (ExitCode.USAGE, "")
+    assert told.startswith("error: WHISPERCORE_MODELS: the folder ")
+    assert "calibrations cannot be written" in told.replace("\n", " ")

@@ -115,3 +115,21 @@ def test_the_command(folder: Path, ct2_micro: Path) -> None:
     assert run("verify", "mine").startswith("mine: whole, SHA-256 ")
     assert "for faster-whisper" in run("list")
     assert run("rm", "mine") == "mine is deleted\n"
+
+
+def test_what_is_downloaded_by_force_replaces_a_folder(store: ModelStore, settings: Settings, ct2_micro: Path) -> None:
+    assert store.add("demo", ct2_micro).engine == "faster-whisper"
+    assert store.pull("demo", force=True) == store.named("demo")
+    assert not (settings.models_dir / "demo").exists()
+    assert [one.name for one in store.list() if one.note == "for faster-whisper"] == []
+
+
+@pytest.mark.parametrize("name", ["seen", "calibrations", "Seen"])
+def test_folders_of_the_store_are_no_models(
+    name: str, store: ModelStore, settings: Settings, ct2_micro: Path, model_path: Path
+) -> None:
+    (settings.models_dir / name.lower()).mkdir(parents=True)
+    for source in (ct2_micro, model_path):
+        with pytest.raises(InvalidOption, match=f"'{name}' is what the store calls a folder of its own"):
+            store.add(name, source, replace=True)
+    assert [path.name for path in settings.models_dir.iterdir()] == [name.lower()]
