@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.remote import Producer
-from xdist.scheduler import WorkStealingScheduling
 
 from benchmarks.ct2_model import converted
 from tests.databases import (  # noqa: F401 (they are fixtures)
@@ -29,21 +27,21 @@ settings.register_profile("whispercore", deadline=None, max_examples=60, suppres
 settings.load_profile("whispercore")
 
 
-def pytest_configure() -> None:
-    """Looking for garbage as often as usual takes a sixth of the time."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Looking for garbage as often as usual takes a sixth of the time.
+
+    With several processes, tests of a module stay in one, with the servers that they share, until another has nothing
+    more to do.
+    """
     gc.set_threshold(20_000, 10, 10)
+    if config.getoption("dist", None) == "load":
+        config.option.dist = "worksteal"
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may take longer than most begins first, so that at the end no process waits for another one."""
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WorkStealingScheduling:
-    """Tests of a module stay together, with the servers that they share, until a process has nothing more to do."""
-    return WorkStealingScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

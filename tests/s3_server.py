@@ -35,7 +35,7 @@ class S3Server:
         """A new one, with nothing in it."""
         name = f"tests-{uuid4().hex}"
         request = urllib.request.Request(f"{self.url}/{name}", method="PUT")  # noqa: S310 (it is ours)
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 (as above)
+        with urllib.request.urlopen(request, timeout=60):  # noqa: S310 (as above)
             pass
         return Bucket(
             name=name,
@@ -58,7 +58,7 @@ class S3Server:
     def _check_keys_after(self, calls: str) -> None:
         url, headers = f"{self.url}/moto-api/reset-auth", {"Content-Type": "text/plain"}
         request = urllib.request.Request(url, data=calls.encode(), headers=headers)  # noqa: S310 (it is ours)
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310 (as above)
+        with urllib.request.urlopen(request, timeout=60):  # noqa: S310 (as above)
             pass
 
 

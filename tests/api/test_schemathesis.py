@@ -205,7 +205,7 @@ def test_anything_is_answered_as_told(case: schemathesis.Case[Any], sender: Send
             case.path_parameters[name] = populated.id(name, operation)
     if len(encoded(case, url)) > LONGEST_LINE:
         return
-    answer = case.call(base_url=url, headers=dict(populated.visitor.headers), timeout=30)
+    answer = case.call(base_url=url, headers=dict(populated.visitor.headers), timeout=60)
     sender.answers[asked, answer.status_code] += 1
     # An event is an object to Schemathesis; the document describes the text that the whole of them is.
     without = SCHEMAS_OF_BODIES if isinstance(operation, Stream) else None

@@ -278,7 +278,7 @@ def test_what_came_before_a_break_is_kept(newcomer: Visitor) -> None:
         "Upload-Offset: 0",
         *(f"{name}: {value}" for name, value in {**BYTES, **newcomer.headers}.items()),
     ]
-    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=30) as connection:
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=60) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + data[:8_500_000])
     while (came := offset(newcomer, where)) <= PART_BYTES:  # a whole piece, and what came after it
         assert came in (0, PART_BYTES)

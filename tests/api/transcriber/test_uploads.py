@@ -362,7 +362,7 @@ def connected(server: Live) -> socket.socket:
     address = urlsplit(server.url)
     assert address.hostname is not None
     assert address.port is not None
-    return socket.create_connection((address.hostname, address.port), timeout=30)
+    return socket.create_connection((address.hostname, address.port), timeout=60)
 
 
 def head(server: Live, length: str) -> bytes:

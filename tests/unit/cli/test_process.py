@@ -55,7 +55,7 @@ def interrupted(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     process.wait(60)
-    return psutil.wait_procs(children, timeout=30)[1]
+    return psutil.wait_procs(children, timeout=60)[1]
 
 
 def test_ctrl_c_in_the_middle(environment: dict[str, str]) -> None:

@@ -69,7 +69,7 @@ class Talk:
 def talking(server: Live) -> Iterator[Talk]:
     address = urlsplit(server.url)
     to = address.hostname or "", address.port or 0
-    with socket.create_connection(to, timeout=30) as connection, connection.makefile("rb") as file:
+    with socket.create_connection(to, timeout=60) as connection, connection.makefile("rb") as file:
         yield Talk(server, connection, file)
 
 

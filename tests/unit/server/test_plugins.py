@@ -220,7 +220,7 @@ if __name__ == "__main__":
             note = notes.get(notes.create(text="from a wheel").id)
         count, _ = server.run(done(server.ports, kind="count", options=json.dumps(str(counted))))
         _, transcript = server.run(heard(server.ports))
-        documents = requests.get(server.url + "/openapi.json", timeout=30).json()
+        documents = requests.get(server.url + "/openapi.json", timeout=60).json()
     print(json.dumps({
         "plugins": [one.name for one in discovered()],
         "file": demo_words.__file__,

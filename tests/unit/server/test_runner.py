@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 def answer_to(server: Live, sent: bytes) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of the one answer; then the connection ends."""
     parts = urlsplit(server.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         connection.sendall(sent)
         with connection.makefile("rb") as file:
             answer = file.read()

@@ -60,7 +60,7 @@ async def test_an_answer_without_end_is_not_read_to_its_end(tmp_path: Path) -> N
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await on_and_on(writer, bytes(1 << 16))
 
-    async with asyncio.timeout(30), receiver(say) as (url, left):
+    async with asyncio.timeout(60), receiver(say) as (url, left):
         delivery = await told(tmp_path, url)
         await left.wait()
     assert (delivery.status, delivery.response_status) == ("delivered", 200)
@@ -72,7 +72,7 @@ async def test_a_head_without_end_is_no_answer(tmp_path: Path, piece: bytes) -> 
         writer.write(b"HTTP/1.1 200 OK\r\nX: ")
         await on_and_on(writer, piece * 1000)
 
-    async with asyncio.timeout(30), receiver(say) as (url, left):
+    async with asyncio.timeout(60), receiver(say) as (url, left):
         delivery = await told(tmp_path, url)
         await left.wait()
     assert (delivery.status, delivery.response_status) == ("pending", None)
@@ -88,7 +88,7 @@ async def test_who_answers_a_byte_at_a_time_is_waited_for_no_longer(
         writer.write(b"HTTP/1.1 200 OK\r\nX: ")
         await on_and_on(writer, b"a", every_s=0.02)
 
-    async with asyncio.timeout(30), receiver(say) as (url, left):
+    async with asyncio.timeout(60), receiver(say) as (url, left):
         delivery = await told(tmp_path, url)
         await left.wait()
     assert (delivery.status, delivery.error) == ("pending", "it did not answer in time")
