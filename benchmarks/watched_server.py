@@ -43,6 +43,9 @@ class _Tell:
     def stopping(self) -> None:
         """Nobody waits for it."""
 
+    def giving_up(self, after_s: int) -> None:
+        """Likewise."""
+
 
 def _answer() -> None:
     global _longest_s  # noqa: PLW0603 (one for the process)

@@ -15,7 +15,6 @@ from whispercore.backup.reading import Contents
 from whispercore.backup.record import Record
 from whispercore.backup.restoring import Restoring
 from whispercore.backup.snapshot import Snapshot
-from whispercore.clock import SystemClock
 from whispercore.database.migrating import OURS, newest_revision
 from whispercore.database.session import SQLITE, Database, parsed
 from whispercore.errors import Conflict, InvalidOption
@@ -116,14 +115,13 @@ async def _note(settings: ServerSettings, contents: Contents) -> None:
 
 
 def _backups(settings: ServerSettings, database: Database, audit: Audit) -> Backups:
-    clock = SystemClock()
     return Backups(
         database,
         blobs_of(settings),
         settings.backups_dir,
         audit=audit,
-        clock=clock,
-        ids=Uuid7Ids(clock),
+        clock=database.clock,
+        ids=Uuid7Ids(database.clock),
         keep=settings.keep_backups,
     )
 

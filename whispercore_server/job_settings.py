@@ -21,6 +21,14 @@ class JobSettings(LiveSettings):
             parsers.whole(1, 100_000),
         ),
     )
+    stop_within_s: int = field(
+        default=30,
+        metadata=setting(
+            "WHISPERCORE_STOP_WITHIN_S",
+            "Seconds that a server or worker has to end in order once it is asked to; then it ends as it is.",
+            parsers.whole(1, 3600),
+        ),
+    )
     max_retries: int = field(
         default=3,
         metadata=setting(

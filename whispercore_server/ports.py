@@ -16,7 +16,7 @@ from whispercore.backup.backups import Backups
 from whispercore.batches.batches import Batches
 from whispercore.batches.making import BatchMaker
 from whispercore.batches.unpacking import Unpacking
-from whispercore.clock import Clock, SystemClock
+from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.encryption.file_keys import FileKeys
 from whispercore.encryption.key_pairs import KeyPairs
@@ -153,13 +153,13 @@ class Ports:
         Args:
             settings: Where everything is.
             engines: Those that plugins bring, by name.
-            clock: By whose time everything goes.
+            clock: By whose time everything goes; the database's if not given.
             auth: Says who is calling, in place of our own users, tokens and keys.
         """
-        clock = clock if clock is not None else SystemClock()
-        ids = Uuid7Ids(clock)
         texts = TextKeys(seals=settings.encrypt_transcripts)
         database = Database(settings.database_url, clock=clock, connections=settings.connections, texts=texts)
+        clock = database.clock  # all machines have the same
+        ids = Uuid7Ids(clock)
         audit = audit_of(settings, database)
         jobs = Jobs(database, ids=ids, audit=audit, dispatch=_dispatch(database), events=_events(database))
         blobs = blobs_of(settings)

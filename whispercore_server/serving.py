@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from importlib.metadata import entry_points
@@ -54,6 +56,10 @@ class Tell(Protocol):
         """A signal came."""
         ...
 
+    def giving_up(self, after_s: int) -> None:
+        """It has not ended in order within this time, and ends as it is. Called by a thread."""
+        ...
+
 
 async def serve(settings: ServerSettings, tell: Tell, *, without: Sequence[str] = (), worker: bool = True) -> None:
     """Serve until SIGINT or SIGTERM, then stop in order. A second signal ends the process at once.
@@ -86,6 +92,7 @@ async def serve(settings: ServerSettings, tell: Tell, *, without: Sequence[str] 
             tell.listening(listening.address_of(settings.host, sockets))
             await stopped.wait()
             tell.stopping()
+            stack.enter_context(_within(settings.stop_within_s, tell))
         finally:
             await runner.cleanup()
 
@@ -104,7 +111,7 @@ async def work(settings: ServerSettings, tell: Tell, *, without: Sequence[str] =
         InvalidOption: The folder cannot work.
         CannotStart: The plugins do not go together.
     """
-    with _asked_to_stop() as stopped:
+    with _asked_to_stop() as stopped, ExitStack() as ending:
         data_folder.prepare(settings.data)
         with _plugins_that_fit(without):
             plugins = discovered(without)
@@ -122,9 +129,30 @@ async def work(settings: ServerSettings, tell: Tell, *, without: Sequence[str] =
             await asyncio.wait((asked, task), return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
                 tell.stopping()
+                ending.enter_context(_within(settings.stop_within_s, tell))
                 return
             asked.cancel()
             await task  # it ended by itself, so this raises why
+
+
+@contextmanager
+def _within(stop_s: int, tell: Tell) -> Iterator[None]:
+    """End this process as it is, unless the block ends before: whatever hangs, nobody has to kill it.
+
+    That is safe at any moment, as a kill is: children end with us, and leases lapse.
+    """
+
+    def give_up() -> None:
+        tell.giving_up(stop_s)
+        os._exit(1)
+
+    timer = threading.Timer(stop_s, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _prepare_memory() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.api.test_two_users import ABOUT_ALL, ABOUT_ONE, ask, wanted
 from tests.live import Live, live, settings_for
@@ -13,6 +15,8 @@ from tests.minimal import ids_in, options
 from tests.populated import Populated
 from tests.postgres import Postgres
 from tests.visitor import administrator, registered
+from whispercore.clock import SystemClock
+from whispercore.database.tables import files, sessions
 from whispercore_server.directory import entries
 from whispercore_server.plugin import discovered
 
@@ -23,10 +27,18 @@ ADMINISTRATORS = [
 ]
 
 
+class Ahead(SystemClock):
+    """Of a machine whose clock is wrong."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=2)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, postgres_template: str) -> Iterator[Live]:
     name = postgres.new(postgres_template)
-    with live(settings_for(tmp_path_factory.mktemp("server"), database_url=postgres.url(name))) as server:
+    settings = settings_for(tmp_path_factory.mktemp("server"), database_url=postgres.url(name))
+    with live(settings, clock=Ahead()) as server:
         yield server
     postgres.drop(name)
 
@@ -50,6 +62,16 @@ def test_a_recording_is_sent_transcribed_corrected_tagged_shared_and_found(serve
     assert ada.post(f"{path}/shares", json={}).status_code == 201
     assert ada.send("DELETE", f"/api/jobs/{job['job_id']}").status_code == 200
     assert ada.get("/api/jobs/").json()["total"] == 0
+
+
+def test_the_clock_of_its_machine_is_no_matter(server: Live, audio: Path) -> None:
+    ada = registered(server)
+    ada.finished(ada.job(audio / "clip01-en.wav"))
+    of_hers = ((files, files.c.owner_id), (sessions, sessions.c.user_id))
+    noted = [select(table.c.created_at).where(owner == ada.user_id) for table, owner in of_hers]
+    times = [row[0] for one in noted for row in server.run(server.ports.database.rows(one))]
+    assert len(times) == 2
+    assert all(abs(one - SystemClock().now()) < timedelta(days=1) for one in times)
 
 
 def test_nothing_that_is_read_fails(server: Live) -> None:

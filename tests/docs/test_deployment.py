@@ -303,6 +303,17 @@ def test_the_paths_of_probes_exist(path: str) -> None:
     assert path in {one.path for api in TRANSCRIBER.apis for one in api.operations()}
 
 
+def test_there_is_time_to_end_in_order() -> None:
+    """Before whatever started it kills it."""
+    ends_s = attrs.fields(ServerSettings).stop_within_s.default
+    pods = [workload["template"]["spec"] for manifest in MANIFESTS for workload in workloads(manifest)]
+    times = [pod["terminationGracePeriodSeconds"] for pod in pods if "restartPolicy" not in pod]  # all but the Job's
+    times += [int(unit(path)["Service"]["TimeoutStopSec"]) for path in UNITS]
+    times.append(int(COMPOSE["x-whispercore"]["stop_grace_period"].removesuffix("s")))
+    assert len(times) > len(UNITS) + 2
+    assert min(times) > ends_s
+
+
 def test_ports_are_those_that_the_server_has() -> None:
     port = attrs.fields(ServerSettings).port.default
     assert f"server:{port}" in (FOLDER / "Caddyfile").read_text()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from types import MappingProxyType
 from typing import Any, Final
 
 import psycopg
@@ -22,6 +23,18 @@ from whispercore.errors import StorageFull, Unavailable
 
 CONNECT_S: Final = 10
 """How long making a connection may take."""
+_LOST_S: Final = 30
+"""After which a server that is silent, as one whose machine is gone, is as good as none."""
+_USUAL: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "connect_timeout": CONNECT_S,
+        "tcp_user_timeout": _LOST_S * 1000,
+        "keepalives_idle": _LOST_S // 2,
+        "keepalives_interval": _LOST_S // 6,
+        "keepalives_count": 3,
+    }
+)
+"""What holds for connections where the address says nothing else."""
 WAIT_S: Final = 15
 """How long one waits for a row that another transaction has, and for a connection when all are in use."""
 _IDLE_S: Final = 300
@@ -30,8 +43,19 @@ _LOGGED_AS: Final = "whispercore"
 _FULL: Final = frozenset({"53100"})
 _BUSY: Final = frozenset({"40001", "40P01", "53300", "55P03", "57014"})
 """It was too much at once: serialization, deadlock, connections, a lock, a statement that was cancelled."""
-_GONE: Final = ("08", "57P")
-"""The connection is lost, or the server is being stopped or started."""
+_GONE: Final = ("08", "57P", "25P03")
+"""The connection is lost, as after a transaction in which this machine was asleep, or the server stops or starts."""
+
+
+def options(url: URL, name: str) -> dict[str, str | int]:
+    """How connections are made, for the driver.
+
+    Args:
+        url: Of the database; what it says itself stays.
+        name: What the server's lists call them.
+    """
+    usual: dict[str, str | int] = {**_USUAL, "application_name": name}
+    return {option: value for option, value in usual.items() if option not in url.query}
 
 
 def engine(url: URL, *, at_least: int, at_most: int) -> AsyncEngine:
@@ -45,7 +69,7 @@ def engine(url: URL, *, at_least: int, at_most: int) -> AsyncEngine:
     # Values are left out of what is logged, and of errors: among them are hashes of passwords, and keys.
     made = create_async_engine(
         url,
-        connect_args={"connect_timeout": CONNECT_S, "application_name": "whispercore"},
+        connect_args=options(url, "whispercore"),
         hide_parameters=True,
         logging_name=_LOGGED_AS,
         pool_size=at_least,
@@ -106,9 +130,7 @@ async def listening(url: URL, *channels: str, name: str) -> AsyncIterator[psycop
     opened: list[psycopg.AsyncConnection] = []
 
     async def connect() -> None:
-        connecting = psycopg.AsyncConnection.connect(
-            address, autocommit=True, connect_timeout=CONNECT_S, application_name=name
-        )
+        connecting = psycopg.AsyncConnection.connect(address, autocommit=True, **options(url, name))  # type: ignore[arg-type]
         opened.append(await connecting)
 
     try:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,6 +19,7 @@ from whispercore.clock import Clock, SystemClock
 from whispercore.database.after_commit import collected
 from whispercore.database.alone import number_of
 from whispercore.database.postgres import engine, listening, refusals
+from whispercore.database.shared_clock import SharedClock
 from whispercore.database.sharing import shared
 from whispercore.database.store import Rows, StillMine
 from whispercore.database.undisturbed import undisturbed
@@ -31,10 +30,7 @@ _OLDEST: Final = 13
 _ABOUT: Final = select(
     cast(func.current_setting("server_version_num"), Integer), func.current_setting("server_encoding")
 )
-_CLOCKS_S: Final = 60.0
-"""How often the clocks are compared."""
-
-
+_CLOCK: Final = select(func.clock_timestamp())
 _LOOKS: Final = 5
 _POOLED: Final = (
     "a proxy in between gives connections to others after each transaction, as PgBouncer does with pool_mode = "
@@ -47,23 +43,21 @@ class PostgresStore:
 
     Args:
         url: Of the database.
-        clock: Whose times it has; the system's is corrected by that of the database.
+        clock: Whose times it has; in place of the system's, which each machine has for itself, it is the database's.
         connections: How many are kept, and how many there may be.
     """
 
     path: Path | None = None
 
     def __init__(self, url: URL, clock: Clock, connections: tuple[int, int]) -> None:
-        self._clock = clock
+        # A clock of tests is everybody's already.
+        self.clock = SharedClock(clock) if isinstance(clock, SystemClock) else clock
         at_least, at_most = connections
         self._engine = engine(url, at_least=at_least, at_most=at_most)
         self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         # Of single statements, each a transaction by itself.
         self._lone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = set[asyncio.Task[Any] | None]()
-        self._ahead = timedelta()
-        """How far the clock of the database is before ours."""
-        self._compared: float | None = None
 
     async def connect(self) -> None:
         """Make sure that it can be reached, and is as we need it.
@@ -115,10 +109,6 @@ class PostgresStore:
         pool = self._engine.pool
         assert isinstance(pool, AsyncAdaptedQueuePool)
         return pool.checkedin() + pool.checkedout()
-
-    def now(self) -> datetime:
-        """By the clock of the database, of which ours is compared with it from time to time."""
-        return self._clock.now() + self._ahead
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -192,9 +182,11 @@ class PostgresStore:
         """Write its tables anew, and what it remembers of what is in them."""
         with refusals():
             async with self._lone.connect() as connection:
-                await connection.execute(text("SET lock_timeout = 0"))
-                await undisturbed(connection.execute(text("VACUUM (FULL, ANALYZE)")))
-                await connection.invalidate()  # with what was set
+                try:
+                    await connection.execute(text("SET lock_timeout = 0"))
+                    await undisturbed(connection.execute(text("VACUUM (FULL, ANALYZE)")))
+                finally:
+                    await undisturbed(connection.invalidate())  # with what was set
 
     def _refuse_a_second(self) -> None:
         if asyncio.current_task() in self._writing:
@@ -233,15 +225,9 @@ class PostgresStore:
         return self._engine.url.render_as_string(hide_password=True)
 
     async def _compare(self, connection: AsyncConnection) -> None:
-        """Look at the clock of the database, when that is long ago. A clock of tests is everybody's already."""
-        begun = time.monotonic()
-        due = self._compared is None or begun - self._compared > _CLOCKS_S
-        if not due or not isinstance(self._clock, SystemClock):
-            return
-        self._compared = begun
-        theirs = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-        on_the_way = timedelta(seconds=(time.monotonic() - begun) / 2)
-        self._ahead = theirs + on_the_way - self._clock.now()
+        """Look at the clock of the database, when that is long ago."""
+        if isinstance(self.clock, SharedClock) and self.clock.is_due:
+            await self.clock.read(lambda: connection.scalar(_CLOCK))
 
 
 async def _process_of(connection: AsyncPsycopg) -> int:

@@ -33,7 +33,7 @@ class Database:
     Args:
         url: ``sqlite+aiosqlite:///PATH`` for a file, ``sqlite+aiosqlite://`` for one in memory,
             ``postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME`` for PostgreSQL.
-        clock: Where its times come from.
+        clock: Where its times come from; the system's, or that of PostgreSQL, if not given.
         connections: To PostgreSQL: how many are kept, and how many there may be.
         texts: The keys of what is sealed in it; by default nothing is.
 
@@ -49,10 +49,9 @@ class Database:
         connections: tuple[int, int] = CONNECTIONS,
         texts: TextKeys | None = None,
     ) -> None:
-        self.clock: Clock = clock if clock is not None else SystemClock()
         self.texts = texts if texts is not None else TextKeys()
         """The keys of what is sealed in it."""
-        self._store = _store(parsed(url), self.clock, connections)
+        self._store = _store(parsed(url), clock if clock is not None else SystemClock(), connections)
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock | None = None) -> Self:
@@ -162,9 +161,14 @@ class Database:
         """How many connections to it are open."""
         return self._store.connections
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that all who use this database share: PostgreSQL's own; SQLite's is that of this machine."""
+        return self._store.clock
+
     def now(self) -> datetime:
-        """The time by the clock that all who use this database share; SQLite's is that of this machine."""
-        return self._store.now()
+        """The time by that clock."""
+        return self._store.clock.now()
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that sees one state of everything, and changes nothing."""

@@ -11,7 +11,6 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,11 +42,11 @@ class SqliteStore:
 
     Args:
         url: With the path of a file, or without for one in memory.
-        clock: Whose times it has: that of this machine.
+        clock: Whose times it has: all who use the file are on this machine.
     """
 
     def __init__(self, url: URL, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         in_memory = url.database in (None, "", ":memory:")
         self.path: Path | None = None if in_memory else Path(str(url.database))
         # One in memory is its only connection, so there everybody waits for everybody.
@@ -94,10 +93,6 @@ class SqliteStore:
         """How many are open."""
         pools = [engine.pool for engine in self.engines]
         return sum(pool.checkedin() + pool.checkedout() if isinstance(pool, QueuePool) else 1 for pool in pools)
-
-    def now(self) -> datetime:
-        """All who use the file are on this machine."""
-        return self._clock.now()
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that sees one state of everything, and changes nothing."""

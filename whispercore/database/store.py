@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
+
+from whispercore.clock import Clock
 
 _T = TypeVar("_T")
 Rows = Sequence[Row[Any]]
@@ -45,8 +46,9 @@ class Store(Protocol):
         """End all connections."""
         ...
 
-    def now(self) -> datetime:
-        """By the clock that all who use it share."""
+    @property
+    def clock(self) -> Clock:
+        """The one that all who use it share."""
         ...
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:

@@ -25,6 +25,8 @@ from whispercore.events import LocalEvents, Subscription
 CHANNEL: Final = "whispercore_moved"
 _AGAIN_S: Final = 1.0
 """Until a connection that was lost is made anew."""
+_QUIET_S: Final = 30.0
+"""After which a connection that only listens is looked at."""
 _log = logging.getLogger(__name__)
 
 
@@ -104,11 +106,16 @@ class PostgresEvents:
         async with listening(url, CHANNEL, name="whispercore events") as connection:
             self._own.clear()  # those are not coming any more
             self._listening.set()
-            async for one in connection.notifies():
-                if self._own[one.payload] > 0:
-                    self._own[one.payload] -= 1
-                    if not self._own[one.payload]:
-                        del self._own[one.payload]
-                else:
-                    del self._own[one.payload]
-                    self._here.publish(one.payload)
+            while True:
+                async for one in connection.notifies(timeout=_QUIET_S):
+                    self._heard_of(one.payload)
+                await connection.execute("SELECT 1")
+
+    def _heard_of(self, job_id: str) -> None:
+        if self._own[job_id] > 0:
+            self._own[job_id] -= 1
+            if not self._own[job_id]:
+                del self._own[job_id]
+        else:
+            del self._own[job_id]
+            self._here.publish(job_id)

@@ -23,7 +23,7 @@ from whispercore.errors import Unavailable
 from whispercore.jobs.dispatch import Hands
 from whispercore.jobs.holding import HELD
 from whispercore.jobs.ticket_upkeep import STALLED_S, UPKEEP_QUEUE, TicketUpkeep
-from whispercore.jobs.tickets import AGAIN_S, TICKET, queue_of, tickets_app
+from whispercore.jobs.tickets import AGAIN_S, TICKET, TicketConnector, queue_of, tickets_app
 
 LOOK_S = 5.0
 """How often a worker with nothing to do looks for tickets that were for later."""
@@ -77,6 +77,8 @@ class ProcrastinateDispatch:
 
     async def _serve(self, hands: Hands, slots: int) -> None:
         app = tickets_app(self._url)
+        connector = app.connector
+        assert isinstance(connector, TicketConnector)
         upkeep = TicketUpkeep(self._database, app)
         in_work: set[asyncio.Task[Any]] = set()
         ending = asyncio.Event()
@@ -110,6 +112,7 @@ class ProcrastinateDispatch:
                 for one in (*workers, *in_work):
                     if not one.cancelling():
                         one.cancel()
+                connector.leaving = True
                 await undisturbed(_over({*workers, *in_work}))
             for worker in ended:
                 worker.result()
@@ -127,4 +130,4 @@ class ProcrastinateDispatch:
 
 
 async def _over(tasks: set[asyncio.Task[Any]]) -> None:
-    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)

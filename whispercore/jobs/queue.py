@@ -34,6 +34,8 @@ APART_S = 60.0
 """How long the next of them waits: until the one before has got on, or has ended its last worker."""
 OUTBOX_DAYS = 7.0
 """How long messages are kept for those who are to get them."""
+GONE_DAYS = 1.0
+"""How long a worker that has died is listed. Where each start has a new folder, nobody takes its name again."""
 
 
 class Queue:
@@ -45,6 +47,8 @@ class Queue:
 
     def __init__(self, ports: JobPorts) -> None:
         self._ports = ports
+        self._entered: dict[str, dict[str, object]] = {}
+        """What is said of the workers of this process."""
 
     async def claim(
         self,
@@ -118,7 +122,9 @@ class Queue:
         )
         async with self._ports.database.write() as tx:
             models = json.dumps(sorted(loaded_models))
-            await tx.execute(update(workers).where(workers.c.name == worker).values(seen_at=now, models=models))
+            seen = update(workers).where(workers.c.name == worker).values(seen_at=now, models=models)
+            if not (await tx.execute(seen)).rowcount and worker in self._entered:  # it was taken for gone
+                await tx.execute(insert(workers).values(**self._entered[worker], seen_at=now, models=models))
             kept = {(row.id, row.attempt) for row in await tx.execute(renewed)} if claims else set()
         return [claim for claim in claims if (claim.job.id, claim.job.attempt) not in kept]
 
@@ -170,15 +176,24 @@ class Queue:
             kinds: The kinds that it knows.
         """
         now = self._ports.database.now()
+        about = self._entered[worker] = {
+            "name": worker,
+            "host": self._ports.machine,
+            "process_id": os.getpid(),
+            "slots": slots,
+            "kinds": json.dumps(sorted(kinds)),
+            "started_at": now,
+        }
         async with self._ports.database.write() as tx:
-            await tx.execute(delete(workers).where(workers.c.name == worker))
-            about = {"host": self._ports.machine, "process_id": os.getpid(), "kinds": json.dumps(sorted(kinds))}
-            await tx.execute(insert(workers).values(name=worker, slots=slots, started_at=now, seen_at=now, **about))
+            gone = workers.c.seen_at < now - timedelta(days=GONE_DAYS)
+            await tx.execute(delete(workers).where(or_(workers.c.name == worker, gone)))
+            await tx.execute(insert(workers).values(**about, seen_at=now))
             await outbox.forget(tx, now - timedelta(days=OUTBOX_DAYS))
         await self.release_all(worker)
 
     async def leave(self, worker: str) -> None:
         """It ends."""
+        self._entered.pop(worker, None)
         async with self._ports.database.write() as tx:
             await tx.execute(delete(workers).where(workers.c.name == worker))
 

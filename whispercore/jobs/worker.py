@@ -81,6 +81,7 @@ class Worker:
         self._queue = jobs.queue
         self._dispatch = jobs.dispatch
         self._clock = jobs.database.clock
+        self._now = jobs.database.now
         self._handlers = handlers
         self._slots = slots
         self._loaded_models = loaded_models
@@ -199,9 +200,14 @@ class Worker:
 
     async def _tend(self) -> None:
         renew_at = sweep_at = self._clock.monotonic()
+        apart_s = self._apart_s()
         while True:
             now = self._clock.monotonic()
-            # Its own first: when the machine has slept they have lapsed, and are not to be taken for left lying.
+            before_s, apart_s = apart_s, self._apart_s()
+            jumped = abs(apart_s - before_s) > self._lease_s / 2
+            if jumped:
+                renew_at = now
+            # Its own first: those of a process that was stopped have lapsed, and are not to be taken for left lying.
             kept = False
             with _logged("keep its jobs"):
                 if now >= renew_at:
@@ -211,13 +217,17 @@ class Worker:
                 elif self._running:
                     self._stop(await self._queue.lost(self._held()))
                 kept = True
-            if not kept:  # nobody else has renewed a lease either: they get the time for it
+            if jumped or not kept:  # nobody else has renewed a lease either: they get the time for it
                 sweep_at = self._clock.monotonic() + self._lease_s
             with _logged("sweep"):
                 if now >= sweep_at:
                     sweep_at = now + SWEEP_S
                     await self._queue.sweep(timeout_s=self._timeout_s)
             await self._clock.sleep(LOOK_S)
+
+    def _apart_s(self) -> float:
+        """How far the time of leases is from that of waiting: it jumps when the clock is set, or the machine slept."""
+        return self._now().timestamp() - self._clock.monotonic()
 
     def _held(self) -> list[Claim]:
         return [claim for claim in self._running if not claim.is_over]

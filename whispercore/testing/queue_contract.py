@@ -8,6 +8,7 @@ import pytest
 
 from whispercore.errors import ClaimLost
 from whispercore.jobs.job import State
+from whispercore.jobs.present import present_workers
 from whispercore.jobs.queue import MOST_LOSSES
 from whispercore.jobs.table import Jobs
 from whispercore.testing.clock import FakeClock
@@ -125,6 +126,25 @@ class QueueContract:
         assert (await jobs.owned(others.id, ANN)).state is State.PROCESSING
         assert (await claimed(jobs, "w1")).job.failures == 0
         await jobs.queue.leave("w1")
+
+    async def test_a_worker_that_died_is_listed_for_a_day(self, jobs: Jobs, clock: FakeClock) -> None:
+        """One that was only away for so long is listed again."""
+
+        async def listed() -> list[str]:
+            return [worker.name for worker in await present_workers(jobs.database)]
+
+        await jobs.queue.enter("w1", 1)
+        clock.advance(20 * 3600)
+        await jobs.queue.enter("w2", 1)
+        assert await listed() == ["w1", "w2"]
+        clock.advance(20 * 3600)
+        await jobs.queue.enter("w3", 1)
+        assert await listed() == ["w2", "w3"]
+        assert await jobs.queue.renew("w1", []) == []
+        assert await listed() == ["w1", "w2", "w3"]
+        for name in ("w1", "w2", "w3"):
+            await jobs.queue.leave(name)
+        assert await listed() == []
 
     async def test_a_job_that_ends_its_workers_is_given_up(self, jobs: Jobs, clock: FakeClock) -> None:
         """Whether their leases lapse or they start again; a person may have it tried again, as often."""

@@ -41,6 +41,10 @@ class Teller:
         """Say that a signal came."""
         _say("Stopping; once more to stop at once.")
 
+    def giving_up(self, after_s: int) -> None:
+        """Say why it is not in order."""
+        _say(f"It did not end in order within {after_s} s, and ends as it is: others go on with its jobs.")
+
 
 def _say(*lines: str) -> None:
     for line in lines:

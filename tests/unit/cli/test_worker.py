@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 from whispercore_client import Client
@@ -39,6 +41,19 @@ def test_the_jobs_of_a_server(environment: dict[str, str], tmp_path: Path, run: 
             assert client.wait(waiting.job_id, timeout_s=30).status == "completed"
             worker.stop()
         running.stop()
+
+
+def test_one_that_cannot_end_in_order_ends_all_the_same(environment: dict[str, str], tmp_path: Path) -> None:
+    """As while its database is away; here somebody else writes for too long."""
+    limited = environment | {"WHISPERCORE_STOP_WITHIN_S": "1"}
+    with service(limited, "worker", "--data", tmp_path) as worker:
+        worker.until("Ctrl-C")
+        path = tmp_path / "whispercore.db"
+        with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            said = worker.stop()
+    assert "did not end in order within 1 s" in said
+    assert worker.process.returncode == ExitCode.FAILED
 
 
 def test_a_folder_that_cannot_be(run: Run) -> None:

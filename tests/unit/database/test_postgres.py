@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_KEEPIDLE, TCP_USER_TIMEOUT, socket
 
 import psutil
 import pytest
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +27,7 @@ from tests.unit.database.test_migrations import differences, newest
 from tests.waiting import until
 from whispercore.clock import SystemClock
 from whispercore.database.alone import alone
+from whispercore.database.postgres import listening
 from whispercore.database.session import Database
 from whispercore.database.tables import files, jobs, signing_keys
 from whispercore.errors import DatabaseUnreachable, InvalidOption, SchemaTooNew, SchemaTooOld, Unavailable
@@ -146,13 +149,18 @@ async def test_sums_and_means_are_numbers(database: Database) -> None:
     assert not any(isinstance(one, Decimal) for one in found)
 
 
-async def test_times_are_those_of_the_database(postgres_url: str) -> None:
-    class Late(SystemClock):
-        def now(self) -> datetime:
-            return super().now() - timedelta(hours=1)
+async def test_times_are_those_of_the_database_also_when_ours_is_set(postgres_url: str) -> None:
+    class Wrong(SystemClock):
+        by = timedelta(hours=-1)
 
-    async with opened(postgres_url, Late()) as database:
-        assert abs(database.now() - SystemClock().now()) < timedelta(minutes=5)
+        def now(self) -> datetime:
+            return super().now() + self.by
+
+    async with opened(postgres_url, wrong := Wrong()) as database:
+        for hours in (-1, 5):
+            wrong.by = timedelta(hours=hours)
+            for told in (database.now(), database.clock.now()):
+                assert abs(told - SystemClock().now()) < timedelta(minutes=5)
 
 
 async def test_claiming_reads_its_index_in_order(database: Database) -> None:
@@ -221,6 +229,35 @@ async def test_a_server_that_was_restarted_is_used_again() -> None:
                 await keys(database)
             await asyncio.to_thread(server.start)
             assert await keys(database) <= {"a"}
+
+
+async def test_who_writes_tables_anew_and_is_stopped_leaves_no_one_waiting_for_ever(
+    postgres: Postgres, postgres_template: str
+) -> None:
+    name = postgres.new(postgres_template)
+    async with Database(postgres.url(name), connections=(1, 1)) as database:
+        with postgres.connect(name) as connection, connection.transaction():
+            connection.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+            compacting = asyncio.create_task(database.compact())
+            cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ^@ 'VACUUM' AND datname = %s"
+            with postgres.connect() as other:
+                await until(lambda: other.execute(cancel, (name,)).fetchone() is not None)
+            with pytest.raises(Unavailable):
+                await compacting
+        async with database.read() as tx:
+            assert (await tx.execute(text("SHOW lock_timeout"))).scalar() == "15s"
+    postgres.drop(name)
+
+
+async def test_a_server_that_is_silent_is_given_up(postgres: Postgres, postgres_template: str) -> None:
+    async with transaction_pool(postgres, postgres_template) as url:
+        async with listening(make_url(url), name="tests") as connection:
+            with socket(fileno=os.dup(connection.fileno())) as line:
+                assert line.getsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT) == 30_000
+                assert line.getsockopt(IPPROTO_TCP, TCP_KEEPIDLE) == 15
+        async with listening(make_url(f"{url}?tcp_user_timeout=5000"), name="tests") as connection:
+            with socket(fileno=os.dup(connection.fileno())) as line:
+                assert line.getsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT) == 5000
 
 
 def test_a_server_ends_with_whoever_started_it() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import logging
 import os
 import subprocess
 import sys
@@ -186,6 +188,38 @@ async def test_a_server_that_was_restarted_is_heard_again_and_fails_no_job(caplo
             while not (found := await jobs.owned(before.id, ANN)).state.is_over:  # noqa: ASYNC110 (likewise)
                 await asyncio.sleep(0.05)
             assert (found.state, found.attempt, found.failures) == (State.COMPLETED, 1, 0)
+            began.clear()
+            go_on.clear()
+            last = await enqueued(jobs)
+            await began.wait()
+            postgres.stop()  # and whoever ends does not wait for it
+        postgres.start()
+        async with machine(url) as jobs:
+            assert (await jobs.owned(last.id, ANN)).state is State.PROCESSING  # its lease lapses
+
+
+async def test_a_worker_that_was_taken_for_dead_is_given_tickets_again(
+    server: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a database that was away for longer than others had patience."""
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(running: Running) -> None:
+        if running.job.priority == 0:
+            began.set()
+            await go_on.wait()
+
+    async with working(server, {"transcribe": wait}, slots=2):
+        first = await enqueued(server)
+        await began.wait()
+        async with server.database.write() as tx:
+            await tx.execute(text("DELETE FROM procrastinate_workers"))
+            await tx.execute(text("DELETE FROM procrastinate_jobs"))
+        assert (await over(server, await enqueued(server, priority=1))).state is State.COMPLETED
+        go_on.set()
+        assert (await over(server, first)).attempt == 1
+    gc.collect()  # what nobody has looked at is told then
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 def test_the_command_line_of_procrastinate_shows_tickets(postgres_url: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -355,6 +356,38 @@ async def test_a_database_that_was_away_for_longer_than_a_lease_costs_no_attempt
             found = await jobs.owned(job.id, ANN)
     assert refused
     assert (found.state, found.attempt, found.losses) == (State.PROCESSING, 1, 0)
+
+
+class SetClock(FakeClock):
+    """One that somebody sets."""
+
+    by = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.by
+
+
+async def test_a_clock_that_is_set_takes_no_job_from_anybody(database_url: str) -> None:
+    """Nor does a machine that slept, in which no time has passed for those who wait."""
+    clock = SetClock()
+
+    async def look() -> None:
+        await until(lambda: clock.sleepers == 2)
+        clock.advance(LOOK_S)
+        await until(lambda: clock.sleepers == 2)
+
+    async with opened(database_url, clock) as database, working(jobs := Jobs(database), {}):
+        job = await enqueued(jobs)
+        other = await jobs.queue.claim("other", ("transcribe",))
+        assert other is not None
+        for minutes in (30, 60):
+            await look()
+            clock.by = timedelta(minutes=minutes)
+            for _ in range(5):
+                await look()
+            assert await jobs.queue.renew("other", [other]) == []
+        while not (await jobs.owned(job.id, ANN)).losses:  # who is silent for long has lost it as ever
+            await look()
 
 
 async def test_time_in_which_a_job_stands_still_ends_it(jobs: Jobs, clock: FakeClock) -> None:

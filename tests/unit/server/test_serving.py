@@ -39,6 +39,9 @@ class _Stops:
     def stopping(self) -> None:
         """It heard the signal."""
 
+    def giving_up(self, after_s: int) -> None:
+        """It ends in order here."""
+
 
 @pytest.fixture(autouse=True)
 def _thawed() -> Iterator[None]:
