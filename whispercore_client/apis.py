@@ -9,6 +9,7 @@ from whispercore.api.files_v1.keys import Keys
 from whispercore.api.files_v1.links import Links
 from whispercore.api.files_v1.transcriptions import Transcriptions
 from whispercore.api.openai.audio import Audio
+from whispercore.api.openai.client_secrets import ClientSecrets
 from whispercore.api.openai.models import Models
 from whispercore.api.openai.realtime import Realtime
 from whispercore.api.transcriber.admin.api_keys import AdminApiKeys
@@ -90,6 +91,11 @@ class OpenAi(Generic[T_co]):
     def realtime(self) -> Realtime[T_co]:
         """Speech to text while it is spoken."""
         return Realtime(self.transport)
+
+    @property
+    def client_secrets(self) -> ClientSecrets[T_co]:
+        """What pages and apps come with to live transcription."""
+        return ClientSecrets(self.transport)
 
 
 class V1(Generic[T_co]):

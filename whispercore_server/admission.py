@@ -113,6 +113,7 @@ class Admission:
             api_key=http.headers.get("X-API-Key"),
             cookie=self.cookies.read(http),
             request=http[REQUEST_INFO],
+            for_live=isinstance(operation, Channel) and operation.takes_client_secrets,
             again=again,
         )
 

@@ -212,6 +212,8 @@ class Channel(Operation, Generic[P, Req, In, Out]):
     """The subprotocol that is chosen where a client offers some: a browser takes no answer without."""
     key_protocol: str | None = field(default=None, kw_only=True)
     """What comes before an API key in a subprotocol that is offered: pages of a browser can set no headers."""
+    takes_client_secrets: bool = field(default=False, kw_only=True)
+    """Whether a client secret will do, which is good for nothing else."""
 
     @overload
     def __get__(self, group: None, owner: type) -> Self: ...

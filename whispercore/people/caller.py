@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from whispercore.people.key_limits import NO_LIMITS, KeyLimits
 
@@ -45,6 +45,8 @@ class Caller:
     """Of a caller who came with an API key."""
     key_limits: KeyLimits = NO_LIMITS
     """Of this key."""
+    laid_down: str = field(default="", repr=False)
+    """How he is to transcribe, of a caller who came with a client secret; see ``whispercore.people.client_secrets``."""
     request: RequestInfo = RequestInfo()
     """The request that he made."""
 

@@ -258,6 +258,30 @@ class Keys:
             self._uses.count(caller.key_id)
         return caller
 
+    async def stamp(self, key_id: str) -> str:
+        """What tells the present text of a key from those before and after it, and nothing else of it.
+
+        Raises:
+            NotFound: There is no such key.
+        """
+        return await self._known.stamp(key_id)
+
+    async def authenticate_by_id(
+        self, key_id: str, stamp: str, request: RequestInfo = ELSEWHERE, *, again: bool = False
+    ) -> Caller:
+        """Who has this key, as if he came with it; see ``KnownKeys``.
+
+        Args:
+            key_id: Of the key.
+            stamp: Of its text: a key that was given another one since is not good.
+            request: What comes.
+            again: See ``authenticate``.
+        """
+        caller = await self._known.authenticate_by_id(key_id, stamp, request, again=again)
+        if not again:
+            self._uses.count(key_id)
+        return caller
+
     def _check_owner(self, caller: Caller, user_id: str) -> None:
         mine = caller.user_id == user_id
         if not mine and not (caller.is_admin and _can_be_an_id(user_id)):

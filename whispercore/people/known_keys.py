@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 from attrs import evolve, frozen
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from whispercore.audit.event import AuditEvent, EventType
 from whispercore.audit.trail import Audit
 from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.database.tables import api_keys, users
-from whispercore.errors import NotAuthenticated, NotPermitted
+from whispercore.errors import NotAuthenticated, NotFound, NotPermitted
 from whispercore.people.api_key import key_of
 from whispercore.people.caller import Caller, RequestInfo
 from whispercore.people.digest import digest
@@ -76,11 +77,58 @@ class KnownKeys:
         if _ANY_KEY.fullmatch(key) is None:
             raise NotAuthenticated("this API key is not known")
         hashed = digest(key)
-        known = self._remembered.get(hashed)
+        text = hashed.hex()
+        which = or_(api_keys.c.key_hash == text, api_keys.c.replaced_hash == text)
+        return await self._recognised(
+            hashed, which, lambda now: secrets.compare_digest(now, text), request, again=again
+        )
+
+    async def authenticate_by_id(self, key_id: str, stamp: str, request: RequestInfo, *, again: bool = False) -> Caller:
+        """Who has this key.
+
+        Args:
+            key_id: Of the key.
+            stamp: Of its text.
+            request: See ``authenticate``.
+            again: See ``authenticate``.
+
+        Raises:
+            NotAuthenticated: There is no such key, it is not good any more, or its text is another one.
+            NotPermitted: It is not for the address that the request comes from.
+        """
+        return await self._recognised(
+            digest(f"{key_id} {stamp}"),
+            api_keys.c.id == key_id,
+            lambda now: secrets.compare_digest(_stamp(now), stamp),
+            request,
+            again=again,
+        )
+
+    async def stamp(self, key_id: str) -> str:
+        """What tells the present text of a key from others.
+
+        Raises:
+            NotFound: There is no such key.
+        """
+        row = next(iter(await self._database.rows(select(api_keys.c.key_hash).where(api_keys.c.id == key_id))), None)
+        if row is None:
+            raise NotFound("API key", key_id)
+        return _stamp(row.key_hash)
+
+    async def _recognised(
+        self,
+        remembered_by: bytes,
+        which: ColumnElement[bool],
+        is_current: Callable[[str], bool],
+        request: RequestInfo,
+        *,
+        again: bool,
+    ) -> Caller:
+        known = self._remembered.get(remembered_by)
         if known is None:
             version = self._remembered.version
-            known, lasts_s = await self._look_up(hashed, request, again=again)
-            self._remembered.put(hashed, known, version=version, lasts_s=lasts_s)
+            known, lasts_s = await self._look_up(which, is_current, request, again=again)
+            self._remembered.put(remembered_by, known, version=version, lasts_s=lasts_s)
         if known.networks and not is_within(request.address, known.networks):
             self._refused(
                 evolve(known.caller, request=request), "authorization_failure", "use an API key from elsewhere"
@@ -88,12 +136,13 @@ class KnownKeys:
             raise NotPermitted("to use this API key from your address")
         return known.caller
 
-    async def _look_up(self, hashed: bytes, request: RequestInfo, *, again: bool) -> tuple[_Known, float]:
-        text = hashed.hex()
+    async def _look_up(
+        self, which: ColumnElement[bool], is_current: Callable[[str], bool], request: RequestInfo, *, again: bool
+    ) -> tuple[_Known, float]:
         query = (
             select(api_keys, users.c.username, users.c.roles, users.c.is_active)
             .join(users, users.c.id == api_keys.c.user_id)
-            .where(or_(api_keys.c.key_hash == text, api_keys.c.replaced_hash == text))
+            .where(which)
         )
         row = next(iter(await self._database.rows(query)), None)
         if row is None:
@@ -110,7 +159,7 @@ class KnownKeys:
             key_id=row.id,
             key_limits=key.limits,
         )
-        replaced = not secrets.compare_digest(row.key_hash, text)
+        replaced = not is_current(row.key_hash)
         if replaced or key.revoked_at is not None:
             if not again:
                 self._refused(
@@ -137,3 +186,7 @@ class KnownKeys:
                 blocked=True,
             )
             self._audit.note(caller, event)
+
+
+def _stamp(key_hash: str) -> str:
+    return digest(key_hash).hex()[:16]

@@ -12,6 +12,7 @@ from whispercore.database.session import Database
 from whispercore.encryption.key_pairs import KeyPairs
 from whispercore.ids import Ids
 from whispercore.people.auth import OurAuth
+from whispercore.people.client_secrets import ClientSecrets
 from whispercore.people.csrf import CsrfTokens
 from whispercore.people.entry import Entry
 from whispercore.people.keys import Keys
@@ -41,6 +42,7 @@ class People:
     seen: Seen
     signing_keys: SigningKeys
     tokens: Tokens
+    client_secrets: ClientSecrets
     auth: OurAuth
     lockout: Lockout
     entry: Entry
@@ -83,6 +85,7 @@ class People:
         recognition, seen = Recognition(database, clock), Seen(database, clock, sessions)
         signing_keys = SigningKeys(database, token_key, clock=clock, ids=ids, audit=audit)
         tokens = Tokens(signing_keys, recognition, clock=clock, ids=ids)
+        client_secrets = ClientSecrets(signing_keys, recognition, keys, clock=clock, ids=ids)
         guesses = Lockout(database, clock=clock, audit=audit, is_on=lockout)
         return cls(
             passwords=passwords,
@@ -93,7 +96,8 @@ class People:
             seen=seen,
             signing_keys=signing_keys,
             tokens=tokens,
-            auth=OurAuth(keys, tokens, recognition, seen),
+            client_secrets=client_secrets,
+            auth=OurAuth(keys, tokens, recognition, seen, client_secrets),
             lockout=guesses,
             entry=Entry(
                 database,

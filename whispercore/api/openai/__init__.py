@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from whispercore.api.openai.audio import Audio
+from whispercore.api.openai.client_secrets import ClientSecrets
 from whispercore.api.openai.dialect import OPENAI
 from whispercore.api.openai.models import Models
 from whispercore.api.openai.realtime import Realtime
@@ -15,6 +16,6 @@ API: Final = Api(
     title="OpenAI-compatible",
     version="1.0.0",
     dialect=OPENAI,
-    groups=(Audio, Models, Realtime),
+    groups=(Audio, Models, Realtime, ClientSecrets),
     prefixes=("/v1/",),
 )

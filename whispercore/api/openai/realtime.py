@@ -256,5 +256,6 @@ class Realtime(OpenAiGroup[T_co], Generic[T_co]):
         ignores_unknown=True,
         protocol=PROTOCOL,
         key_protocol=KEY_PROTOCOL,
+        takes_client_secrets=True,
         doc="Transcribe sound while it is spoken, with the events of OpenAI's Realtime API.",
     )

@@ -133,7 +133,7 @@ class Session:
     id: str
     object: Literal["realtime.transcription_session"] = "realtime.transcription_session"
     type: Literal["transcription"] = "transcription"
-    expires_at: int
-    """When it ends at the latest, in seconds since 1970."""
+    expires_at: int | None
+    """When it ends at the latest, in seconds since 1970; null before it has begun."""
     audio: SessionAudio
     include: list[Included] | None = None

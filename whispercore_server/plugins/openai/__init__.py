@@ -10,6 +10,7 @@ from whispercore.jobs.worker import Handler
 from whispercore.tasks.answers import KIND
 from whispercore_server.plugin import Plugin
 from whispercore_server.plugins.openai.audio import AudioHandlers
+from whispercore_server.plugins.openai.client_secrets import ClientSecretsHandlers
 from whispercore_server.plugins.openai.models import ModelsHandlers
 from whispercore_server.plugins.openai.realtime import RealtimeHandlers
 from whispercore_server.plugins.transcriber import transcribing
@@ -17,7 +18,7 @@ from whispercore_server.ports import Ports
 
 
 def _handlers(ports: Ports) -> Sequence[object]:
-    return (AudioHandlers(ports), ModelsHandlers(ports), RealtimeHandlers(ports))
+    return (AudioHandlers(ports), ModelsHandlers(ports), RealtimeHandlers(ports), ClientSecretsHandlers(ports))
 
 
 def _job_kinds(ports: Ports) -> Mapping[str, Handler]:

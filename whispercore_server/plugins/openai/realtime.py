@@ -29,6 +29,7 @@ from whispercore.errors import (
 from whispercore.people.caller import Caller
 from whispercore_server.live_sessions import Held
 from whispercore_server.plugin import Socket, serves
+from whispercore_server.plugins.openai.client_secrets import laid_down
 from whispercore_server.plugins.openai.items import EventIds, Items
 from whispercore_server.plugins.openai.realtime_session import Wanted
 from whispercore_server.ports import Ports
@@ -49,7 +50,7 @@ class RealtimeHandlers:
         ids = EventIds(self.ports.ids.new())
         connection: _Connection | None = None
         try:
-            wanted = await Wanted.first(request.model, self.ports)
+            wanted = await Wanted.first(request.model, self.ports, laid_down(caller))
             connection = _Connection(self.ports, caller, socket, ids, wanted)
             await connection.run()
         except WhispercoreError as error:

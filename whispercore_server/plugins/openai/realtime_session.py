@@ -8,8 +8,10 @@ from attrs import evolve, frozen
 
 from whispercore.api.openai.realtime_session import (
     PCM_RATE,
+    AudioChange,
     Included,
     Input,
+    InputChange,
     SemanticTurnDetection,
     SessionChange,
     SoundFormat,
@@ -40,17 +42,27 @@ class Wanted:
     """The same for our own sessions; its model can be used here."""
 
     @classmethod
-    async def first(cls, model: str | None, ports: Ports) -> Wanted:
+    async def first(cls, model: str | None, ports: Ports, laid_down: SessionChange | None = None) -> Wanted:
         """As long as nobody asks for something else.
 
         Args:
-            model: The name that was given with the connection.
+            model: The name that was given with the connection; it counts more than what was laid down.
             ports: Know the models.
+            laid_down: By who made the client secret that the connection comes with.
 
         Raises:
+            InvalidRequest: What was laid down cannot be done.
             NotFound: No model has this name.
             ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
         """
+        if laid_down is not None:
+            usual = await cls.first(None, ports)
+            wanted = await usual.changed(laid_down, ports)
+            if model is None:
+                return wanted
+            transcription = evolve(wanted.input.transcription, model=model)
+            change = SessionChange(audio=AudioChange(input=InputChange(transcription=transcription)))
+            return await wanted.changed(change, ports)
         input_ = Input(transcription=TranscriptionConfig(model=model))
         return cls(input=input_, options=await _options(input_.transcription, ports, words=False))
 
