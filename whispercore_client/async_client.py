@@ -205,7 +205,7 @@ class AsyncClient(Apis[AsyncHttp]):
         model: str | None = None,
         fallback: Sequence[str] = (),
         language: str | None = None,
-        languages: str | None = None,
+        languages: Sequence[str] | str = (),
         code_switching: bool = False,
         prompt: str | None = None,
         translate: bool = False,

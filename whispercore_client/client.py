@@ -200,7 +200,7 @@ class Client(Apis[SyncHttp]):
         model: str | None = None,
         fallback: Sequence[str] = (),
         language: str | None = None,
-        languages: str | None = None,
+        languages: Sequence[str] | str = (),
         code_switching: bool = False,
         prompt: str | None = None,
         translate: bool = False,

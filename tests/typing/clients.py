@@ -32,6 +32,9 @@ def on_the_sync_client(client: Client, path: Path) -> None:
     with path.open("rb") as file:
         assert_type(client.jobs.create(file=file), JobCreated)
     assert_type(client.jobs.create(file=b"..."), JobCreated)
+    assert_type(client.jobs.create(file=path, languages=["de", "fr"]), JobCreated)
+    assert_type(client.jobs.create(file=path, languages="de,fr"), JobCreated)
+    assert_type(client.transcribe(path, languages=("de", "fr")), JobDetail)
     assert_type(client.jobs.get("id"), JobDetail)
     assert_type(client.jobs.get(job_id="id"), JobDetail)
     assert_type(client.jobs.delete("id"), JobDeleted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
@@ -134,6 +134,12 @@ class Octets:
 def octets(source: bytes | bytearray | memoryview | Octets) -> Octets:
     """What callers give, as ``Octets``: the converter of such fields."""
     return source if isinstance(source, Octets) else Octets(bytes(source))
+
+
+def listed(texts: Sequence[str] | str) -> list[str]:
+    """What callers give, as a list; a text has commas between its items: the converter of lists of names."""
+    given = [texts] if isinstance(texts, str) else texts
+    return [one.strip() for text in given for one in text.split(",")]
 
 
 def _guessed(name: str) -> str:

@@ -71,7 +71,7 @@ def _language(value: str | None, option: str = "language") -> str | None:
     name = value.strip().lower()
     code = CODES.get(name, name)
     if code not in LANGUAGES:
-        raise InvalidOption(option, f"{value!r} is not one of the {len(LANGUAGES)} languages of Whisper")
+        raise InvalidOption(option, f"{value[:100]!r} is not one of the {len(LANGUAGES)} languages of Whisper")
     return code
 
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 from attrs import evolve
+from sqlalchemy import select
 
 from tests.api.conftest import APIS, MakeServer
 from tests.both_clients import Both, both
@@ -24,6 +25,7 @@ from tests.visitor import Visitor, registered
 from whispercore import Transcript, transcribe
 from whispercore.api.transcriber.jobs import JobDetail, JobRow
 from whispercore.audio.vad import Vad
+from whispercore.database.tables import jobs
 from whispercore.errors import (
     Conflict,
     EngineAway,
@@ -194,7 +196,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "nothing": ("clip05-en.wav", {}),
     "a language that is detected": ("clip13-de.wav", {}),
     "a language by name": ("clip17-es.wav", {"language": "Spanish"}),
-    "languages that it may be": ("clip14-de.wav", {"languages": "French,de"}),
+    "languages that it may be": ("clip14-de.wav", {"languages": ["French", "de"]}),
     "several languages": ("mixed.wav", {"code_switching": True}),
     "english": ("clip18-es.wav", {"language": "es", "translate": True}),
     "a prompt": ("clip06-en.wav", {"prompt": "The teacher, the doctor."}),
@@ -245,6 +247,25 @@ async def test_a_server_does_what_the_library_does(name: str, newcomer: Visitor,
     else:
         expected = truth()[filename]["english" if "translate" in options else "text"]
         assert word_errors(str(expected), there.transcript.text) <= 0.35
+
+
+@pytest.mark.parametrize("fields", [["French", "de"], ["French, de"], ["fr", "de,German"]])
+def test_a_form_has_languages_one_by_one_or_with_commas(newcomer: Visitor, audio: Path, fields: list[str]) -> None:
+    recording = ("clip14-de.wav", (audio / "clip14-de.wav").read_bytes())
+    said = [("model", "micro"), *(("languages", one) for one in fields)]
+    answer = newcomer.post("/api/jobs/", files={"file": recording}, data=said)
+    assert answer.status_code == 201, answer.text
+    query = select(jobs.c.options).where(jobs.c.id == answer.json()["job_id"])
+    (row,) = newcomer.server.run(newcomer.server.ports.database.rows(query))
+    assert TranscribeOptions.load(row.options).languages == ("fr", "de")
+    newcomer.post(f"/api/jobs/{answer.json()['job_id']}/cancel")
+
+
+@pytest.mark.parametrize("languages", ["de,klingon", "de,", "", ["de", "klingon"]])
+async def test_a_language_that_nobody_knows_is_named(alices: Both, audio: Path, languages: list[str] | str) -> None:
+    with pytest.raises(InvalidRequest, match="one of the 100 languages") as refused:
+        await alices.call(lambda c: c.jobs.create(file=audio / "clip14-de.wav", model="micro", languages=languages))
+    assert [one.field for one in refused.value.problems] == ["languages"]
 
 
 async def test_the_speakers_of_a_call_and_their_names(client: Both, newcomer: Visitor, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 from attrs import field, frozen
 
 from whispercore.audio.vad import DetectorName, Vad
-from whispercore.contract.fields import between, header, length, told
+from whispercore.contract.fields import between, header, length, listed, told
 from whispercore.hallucinations import Policy
 from whispercore.speakers.diarization import MOST_SPEAKERS
 
@@ -27,10 +27,14 @@ class JobOptions:
         metadata=told("Models that go on, in this order, where one cannot be loaded or its engine is away."),
     )
     language: str | None = field(default=None, metadata=told("A code or English name; detected if left out."))
-    languages: str | None = field(
-        default=None,
-        validator=length(0, 1000),
-        metadata=told("Codes or English names with commas between, the only ones that are detected; all if left out."),
+    languages: list[str] = field(
+        factory=list,
+        converter=listed,
+        validator=length(0, 100),
+        metadata=told(
+            "Codes or English names, the only ones that are detected; all if left out. One text may have several, with "
+            "commas between."
+        ),
     )
     code_switching: bool = field(
         default=False,

@@ -143,7 +143,7 @@ class Errand:
                 model=speech.model,
                 fallback=list(speech.fallback),
                 language=speech.language,
-                languages=speech.languages,
+                languages=speech.languages or (),
                 code_switching=speech.code_switching,
                 translate=speech.translate,
                 prompt=speech.prompt,
