@@ -6,9 +6,11 @@ import errno
 import os
 import resource
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from obstore.store import AzureStore, GCSStore
 
 from tests.s3_server import s3_server
 from whispercore.errors import InvalidOption, StorageFull
@@ -29,6 +31,19 @@ class TestInBucket(BlobsContract):
     @pytest.fixture
     def blobs(self) -> ObstoreBlobs:
         return in_bucket(s3_server().bucket())
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        GCSStore("bucket", config={"skip_signature": True}),
+        AzureStore("container", config={"account_name": "account", "skip_signature": True}),
+    ],
+    ids=["GCS", "Azure"],
+)
+async def test_other_stores_have_no_presigned_addresses(store: GCSStore | AzureStore) -> None:
+    """And are not even asked: what they have is sent by the server."""
+    assert await ObstoreBlobs(store).presigned("a", timedelta(minutes=5)) is None
 
 
 class TestOnDisk(BlobsContract):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from obstore import sign_async
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store
+from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
 from whispercore.errors import BlobExists, BlobMissing, InvalidOption, StorageFull, Unavailable
 from whispercore.files.blobs import Blob, Mode, checked_key
@@ -188,9 +188,9 @@ class ObstoreBlobs:
         return self._root / key if self._root is not None else None
 
     async def presigned(self, key: str, lasts: timedelta) -> str | None:
-        """An address of the blob itself."""
+        """An address of the blob itself, which only S3 has to give."""
         checked_key(key)
-        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+        if not isinstance(self._store, S3Store):
             return None
         with self._translated(key):
             await self._store.head_async(key)  # who follows it is not to find nothing there

@@ -43,10 +43,13 @@ async def patiently(clock: Clock, work: Callable[[], Coroutine[Any, Any, _T]]) -
         error = state.outcome.exception() if state.outcome is not None else None
         _log.warning("a job goes on as soon as that is possible: %s", error)
 
+    async def attempt() -> _T:  # of what is no function of this kind, a lambda for instance, tenacity awaits nothing
+        return await work()
+
     trying = AsyncRetrying(
         retry=retry_if_exception_type(Unavailable), wait=wait_fixed(AGAIN_S), sleep=clock.sleep, before_sleep=tell
     )
-    return await trying(work)
+    return await trying(attempt)
 
 
 def patient(

@@ -99,7 +99,7 @@ class Transcribe:
         settings: Settings,
         readers: ReadersByOwner | None = None,
         clock: Clock | None = None,
-        fetch: Callable[[str], Awaitable[Staged]] | None = None,
+        fetch: Callable[[str], Coroutine[Any, Any, Staged]] | None = None,
         admit: Admit | None = None,
         reuse: bool = False,
         find_diarizer: FindDiarizer = find_diarizer,
@@ -143,9 +143,12 @@ class Transcribe:
         file = await patiently(running.claim.clock, functools.partial(self._files.get, file_id))
         if self._reuse and await self._is_done_already(running.claim, options, file):
             return
-        async with self._files.local_copy(file) as parts:
+        async with contextlib.AsyncExitStack() as stack:
+            copied = await patiently(
+                running.claim.clock, lambda: stack.enter_async_context(self._files.local_copy(file))
+            )
             pipeline = Pipeline(
-                audio=parts,
+                audio=copied,
                 name=job.filename or "the recording",
                 model=options.model,
                 options=options.decoding,
@@ -175,7 +178,7 @@ class Transcribe:
         if options.url is None or self._fetch is None:
             raise NotFound("file", f"of job {claim.job.id}")
         await patiently(claim.clock, functools.partial(claim.report, stage="fetching"))
-        staged = await self._fetch(options.url)
+        staged = await patiently(claim.clock, functools.partial(self._fetch, options.url))
 
         async def keep(tx: AsyncConnection) -> None:
             if self._admit is not None:

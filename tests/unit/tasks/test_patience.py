@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.installation import EVE, Installation, installation
+from tests.unit.files.bytes_of_files import left_in_spool
 from whispercore.database.tables import files as files_table
 from whispercore.engines.pool import EnginePool
 from whispercore.errors import ClaimLost, Unavailable
 from whispercore.files.manifest import Staged
+from whispercore.files.parts import Parts
 from whispercore.jobs import patience
 from whispercore.jobs.claim import Claim
 from whispercore.jobs.job import Job, NewJob, State
@@ -41,7 +43,7 @@ class Away:
     def __init__(self) -> None:
         self.refused = Counter[str]()
 
-    def refusing(self, name: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def refusing(self, name: str, call: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
         async def refused(*arguments: Any, **options: Any) -> Any:
             if self.refused[name] < 2:
                 self.refused[name] += 1
@@ -75,18 +77,19 @@ async def claimed(here: Installation) -> Claim:
 
 
 async def test_an_attempt_outlasts_what_is_away(
-    here: Installation, audio: Path, monkeypatch: pytest.MonkeyPatch
+    here: Installation, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = Away()
-    for of, name in ((here.files, "get"), (here.files, "publish"), (Claim, "report")):
+    for of, name in ((here.files, "get"), (here.files, "publish"), (Claim, "report"), (Parts, "link")):
         monkeypatch.setattr(of, name, away.refusing(name, getattr(of, name)))
     job = await addressed(here)
+    fetch = away.refusing("fetch", lambda _: staged(here, audio / "clip01-en.wav"))
     with EnginePool(find=lambda _: ScriptedEngine(lambda _: "done all the same")) as pool:
         transcribe = Transcribe(
             files=here.files,
             pool=pool,
             settings=Settings.from_environment(),
-            fetch=lambda _: staged(here, audio / "clip01-en.wav"),
+            fetch=fetch,
             reuse=True,
         )
         working = asyncio.create_task(Worker(here.jobs, {KIND: transcribe}, name="w").run())
@@ -99,7 +102,8 @@ async def test_an_attempt_outlasts_what_is_away(
     assert (job.state, job.attempt, job.failures) == (State.COMPLETED, 1, 0)
     assert transcript is not None
     assert transcript.text == "done all the same"
-    assert away.refused == {"get": 2, "publish": 2, "report": 2}
+    assert away.refused == {"get": 2, "publish": 2, "report": 2, "link": 2, "fetch": 2}
+    assert left_in_spool(tmp_path / "data") == []
 
 
 @pytest.mark.parametrize("committed", [False, True])
