@@ -13,11 +13,13 @@ import pytest
 from attrs import evolve
 
 from tests.batches import zipped
+from tests.both_clients import both
 from tests.file_server import file_server
 from tests.live import Live, live, settings_for
 from tests.media_files import Encoding, encode
 from tests.on_disk import in_clear
 from tests.visitor import Visitor, administrator, registered
+from whispercore.api.transcriber.live import Finish, Sound
 from whispercore.api.transcriber.tus import HEADERS as TUS
 from whispercore.encryption import age
 from whispercore.errors import WrongMasterKey
@@ -54,6 +56,30 @@ def test_in_one_request(ada: Visitor, recording: Path, audio: Path) -> None:
         assert left(ada, one) == []
         assert ada.finished(job_id)["status"] == "completed"
         assert left(ada, one) == []
+
+
+def test_by_the_other_apis(ada: Visitor, recording: Path) -> None:
+    file = ada.upload(recording, "/api/v1/files/upload")
+    assert file.status_code == 201, file.text
+    assert left(ada, recording) == []
+    assert ada.finished(file.json()["job_id"])["status"] == "completed"
+    said = ada.upload(recording, "/v1/audio/transcriptions")
+    assert said.status_code == 200, said.text
+    assert left(ada, recording) == []
+
+
+async def test_what_is_said_live(ada: Visitor, audio: Path) -> None:
+    """The sound of a session that is to be kept becomes a recording, without loss."""
+    sound = (audio / "clip01-en.wav").read_bytes()[44:]
+    pieces = [Sound(data=sound[at : at + 32_000]) for at in range(0, len(sound), 32_000)]
+    async with both("sync", ada.server.url, token=ada.token) as client:
+        messages = await client.talk(lambda c: c.live.listen(model="micro", store=True), *pieces, Finish())
+    (file,) = ada.get("/api/v1/files").json()["files"]
+    assert file["job_id"] == messages[-1].job_id
+    folder = ada.server.ports.settings.data
+    kept = ada.get(f"/api/v1/files/{file['id']}/download").content
+    assert kept.startswith(b"fLaC")
+    assert (in_clear(folder, sound), in_clear(folder, kept)) == ([], [])
 
 
 def test_in_chunks(ada: Visitor, recording: Path) -> None:
