@@ -13,6 +13,7 @@ from attrs import define, evolve, field
 
 from tests.live import Live
 from tests.minimal import filled, ids_in, options
+from tests.openid_provider import back_from
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.api.transcriber.tus import HEADERS as TUS_HEADERS
 from whispercore.contract.endpoint import Operation
@@ -299,6 +300,7 @@ class Populated:
             "auth.register": lambda: {"json": self._new_account()},
             "auth.login": lambda: {"json": self._account()},
             "auth.refresh": lambda: {"json": {"refresh_token": self._refresh_token()}},
+            "oidc.callback": self._back_from_the_provider,
             "auth.change_password": lambda: {"json": {"current_password": PASSWORD, "new_password": PASSWORD + "!"}},
             "security.unlock": lambda: {"json": {"username": self.visitor.username}},
             "search.find": lambda: {"json": {"query": "the OR word"}},
@@ -333,6 +335,15 @@ class Populated:
 
     def _new_account(self) -> dict[str, str]:
         return {"username": f"populated{next(_NUMBERS)}@example.com", "password": PASSWORD}
+
+    def _back_from_the_provider(self) -> dict[str, Any]:
+        """Nothing where the server has none."""
+        begun = stranger(self.visitor.server).get("/auth/oidc/start")
+        if begun.status_code == 404:
+            return {}
+        back = back_from(begun.headers["Location"])
+        cookies = "; ".join(f"{name}={value}" for name, value in begun.cookies.items())
+        return {"params": back, "headers": {"Cookie": cookies}}
 
     def _refresh_token(self) -> str:
         answer = requests.post(f"{self.visitor.server.url}/auth/login", json=self._account(), timeout=60)

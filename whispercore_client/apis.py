@@ -33,6 +33,7 @@ from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
 from whispercore.api.transcriber.live import Live
 from whispercore.api.transcriber.metrics import Metrics
+from whispercore.api.transcriber.oidc import Oidc
 from whispercore.api.transcriber.progress import Progress
 from whispercore.api.transcriber.search import Search
 from whispercore.api.transcriber.sharing import Shares
@@ -199,6 +200,11 @@ class Apis(Generic[T_co]):
     def auth(self) -> Auth[T_co]:
         """Accounts."""
         return Auth(self.transport)
+
+    @property
+    def oidc(self) -> Oidc[T_co]:
+        """Signing in with an OpenID Connect provider."""
+        return Oidc(self.transport)
 
     @property
     def api_keys(self) -> ApiKeys[T_co]:

@@ -347,8 +347,12 @@ class AsyncHttp(AsyncTransport):
         return found
 
     async def _check(self, outgoing: Outgoing, response: aiohttp.ClientResponse) -> None:
-        if response.status >= HTTPStatus.MULTIPLE_CHOICES and response.status not in outgoing.operation.also:
-            error = await refusal_of(outgoing.operation, response, self.connection.server)
+        operation = outgoing.operation
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES and response.status not in (
+            operation.status,
+            *operation.also,
+        ):
+            error = await refusal_of(operation, response, self.connection.server)
             raise outgoing.repeatable.after_refusal(error, response.status, response.headers.get("Retry-After"))
 
     def broken(self, outgoing: Outgoing, error: Exception) -> WhispercoreError:

@@ -1,4 +1,4 @@
-"""Links for people without an account, as they are given out and as they are answered."""
+"""Links for people without an account, as they are given out and as they are answered, and what they begin with."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def url_of(operation: Operation, request: RequestInfo, token: str) -> str:
         token: The secret in it.
     """
     path = request.mounted_at + operation.path.format(token=quoted("token", token))
+    return f"{origin_of(request) or ''}{path}"
+
+
+def origin_of(request: RequestInfo) -> str | None:
+    """Where a request was sent to; None if it does not say that."""
     if _HOST.fullmatch(request.host) is None:
-        return path
-    return f"{'https' if request.is_secure else 'http'}://{request.host}{path}"
+        return None
+    return f"{'https' if request.is_secure else 'http'}://{request.host}"

@@ -41,6 +41,7 @@ from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe,
 from whispercore.measures.services import Services
 from whispercore.measures.whisper_probe import WhisperProbe
 from whispercore.models.store import ModelStore
+from whispercore.oidc.sign_in import LASTS_S, OidcSignIn
 from whispercore.outgoing.fetching import Fetcher
 from whispercore.people.auth import Auth
 from whispercore.people.csrf import CsrfTokens
@@ -71,7 +72,7 @@ from whispercore.webhooks.deliveries import Deliveries
 from whispercore.webhooks.sending import Sender
 from whispercore.webhooks.webhooks import Webhooks
 from whispercore_server.auditing import audit_of
-from whispercore_server.cookies import SessionCookies
+from whispercore_server.cookies import SIGN_IN, SessionCookies
 from whispercore_server.follow import Following
 from whispercore_server.limiting.counters import Counters
 from whispercore_server.live_sessions import LiveSessions
@@ -124,6 +125,8 @@ class Ports:
     lockout: Lockout
     csrf: CsrfTokens
     cookies: SessionCookies
+    oidc: OidcSignIn | None
+    oidc_cookies: SessionCookies
     models: ModelStore
     engines: EnginePool
     probe: Probe
@@ -272,6 +275,8 @@ class Ports:
             lockout=people.lockout,
             csrf=people.csrf,
             cookies=SessionCookies(settings.secure_cookies, int(people.sessions.longest.total_seconds())),
+            oidc=None if (oidc := settings.oidc) is None else OidcSignIn(oidc, database, people, audit),
+            oidc_cookies=SessionCookies(settings.secure_cookies, LASTS_S, SIGN_IN),
             models=models,
             engines=pool,
             probe=probe,
@@ -350,6 +355,8 @@ class Ports:
             await self.audit.open()
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.people.close)
+            if self.oidc is not None:
+                stack.push_async_callback(self.oidc.close)
             stack.push_async_callback(self.counters.close)
             stack.push_async_callback(self.files.close)
             stack.push_async_callback(self.uploads.close)

@@ -14,8 +14,8 @@ from whispercore.errors import InvalidOption
 from whispercore.people.networks import Network, network, networks
 from whispercore.setting import setting
 from whispercore.settings import Settings
-from whispercore_server.job_settings import JobSettings
 from whispercore_server.limiting.profiles import DEFAULT, PROFILES
+from whispercore_server.sign_in_settings import SignInSettings
 from whispercore_server.upload_settings import MOST_MB
 
 _KEY_LENGTH: Final = range(32, 201)
@@ -87,7 +87,7 @@ def _redis_url(text: str) -> str:
 
 
 @frozen(kw_only=True)
-class ServerSettings(JobSettings):
+class ServerSettings(SignInSettings):
     """What a server is told by its file, its environment and its command line.
 
     The metadata of each field names its variable, and describes it for people.
@@ -111,10 +111,6 @@ class ServerSettings(JobSettings):
             _secret_text,
             secret=True,
         ),
-    )
-    sign_up: bool = field(
-        default=True,
-        metadata=setting("WHISPERCORE_SIGN_UP", "Whether people may register themselves (1 or 0).", parsers.flag),
     )
     session_days: int = field(
         default=14,

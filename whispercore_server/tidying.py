@@ -40,6 +40,8 @@ async def tidy(ports: Ports) -> None:
     """
     await ports.lockout.forget()
     await ports.sessions.sweep(ports.clock.now())
+    if ports.oidc is not None:
+        await ports.oidc.attempts.sweep(ports.clock.now())
     await ports.uploads.sweep(ports.clock.now())
     await ports.arrivals.sweep()
     await ports.answers.sweep()

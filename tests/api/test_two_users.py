@@ -13,6 +13,7 @@ import requests
 
 from tests.live import Live, live, settings_for
 from tests.minimal import EVERYBODYS, filled, ids_in, options
+from tests.openid_provider import openid_provider
 from tests.populated import Populated
 from tests.visitor import Visitor
 from whispercore.contract.endpoint import Channel, Operation
@@ -35,7 +36,10 @@ def each(operations: list[Operation]) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live(settings_for(tmp_path_factory.mktemp("two"), rate_profile="none")) as server:
+    with (
+        openid_provider() as provider,
+        live(settings_for(tmp_path_factory.mktemp("two"), rate_profile="none", **provider.settings())) as server,
+    ):
         yield server
 
 

@@ -19,6 +19,7 @@ EventType = Literal[
     "address_locked",
     "address_unlocked",
     "password_change",
+    "identity_linked",
     "role_change",
     "token_refresh",
     "token_reuse",

@@ -1,4 +1,4 @@
-"""Tables of people: who they are, and by what they are recognised."""
+"""Tables of people: who they are, here and elsewhere, and by what they are recognised."""
 
 from __future__ import annotations
 
@@ -77,6 +77,30 @@ refresh_tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment, doc="When it was exchanged for a newer one."),
+)
+
+identities = Table(
+    "identities",
+    schema,
+    Column("issuer", Text, primary_key=True, doc="An OpenID Connect provider."),
+    Column("subject", Text, primary_key=True, doc="Who somebody is there."),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment, nullable=False),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    schema,
+    Column("state_hash", Text, primary_key=True, doc="Of what the provider hands back."),
+    Column("browser_hash", Text, nullable=False, doc="Of the cookie of the browser in which it began."),
+    Column("nonce", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    Column("redirect_url", Text, nullable=False),
+    Column("next", Text, doc="Where the browser goes then; null for an answer to a program."),
+    Column("by_cookie", Boolean(create_constraint=False), nullable=False),
+    Column("session_id", Text, ForeignKey("sessions.id", ondelete="CASCADE"), doc="Of who links his account."),
+    Column("expires_at", Moment, nullable=False, index=True),
 )
 
 signing_keys = Table(

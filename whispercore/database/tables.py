@@ -8,7 +8,16 @@ from whispercore.database.file_tables import file_links, files, parts
 from whispercore.database.job_tables import jobs, outbox, results, segments, speeds, transcripts, windows, workers
 from whispercore.database.key_tables import file_keys, key_pairs, key_wraps
 from whispercore.database.measure_tables import acknowledgements, samples
-from whispercore.database.people_tables import api_key_days, api_keys, refresh_tokens, sessions, signing_keys, users
+from whispercore.database.people_tables import (
+    api_key_days,
+    api_keys,
+    identities,
+    refresh_tokens,
+    sessions,
+    sign_ins,
+    signing_keys,
+    users,
+)
 from whispercore.database.schema import schema
 from whispercore.database.search_tables import search_documents, search_letters, search_owners
 from whispercore.database.security_tables import audit_events, audit_head, incidents, login_failures
@@ -28,6 +37,7 @@ __all__ = [
     "file_keys",
     "file_links",
     "files",
+    "identities",
     "incidents",
     "job_tags",
     "jobs",
@@ -46,6 +56,7 @@ __all__ = [
     "segments",
     "sessions",
     "shares",
+    "sign_ins",
     "signing_keys",
     "speeds",
     "transcript_versions",

@@ -59,11 +59,13 @@ class PasswordChanges:
 
         Raises:
             InvalidRequest: The current one is another, or the new one is none to take.
-            Conflict: It was changed by another request in this moment.
+            Conflict: There is none, or it was changed by another request in this moment.
             TooManyRequests: There were too many failures.
             Unavailable: Too many log in at this moment.
         """
         row, place = await self._row(caller.user_id), caller.request.address
+        if row.password_hash is None:
+            raise Conflict("this account has no password; whoever runs this server can give it one")
         try:
             async with self._lockout.attempt(row.username, caller):
                 if not (await self._passwords.verify(current, row.password_hash, place=place)).ok:

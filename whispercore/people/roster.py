@@ -105,7 +105,7 @@ class Roster:
             action = "open an account again" if active else "close an account"
             await self._audit.append(tx, caller, _event(kind, action, user, ended_sessions=len(ended)))
             user = await _found(tx, user_id)
-        self._forget(user)
+        self.forget(user.id)
         return user
 
     async def set_role(self, caller: Caller, user_id: str, role: Role) -> User:
@@ -121,17 +121,26 @@ class Roster:
             user = await _found(tx, user_id)
             if user.is_admin == (role == ADMIN):
                 return user
-            if user.is_admin:
-                await _check_not_last(tx, user)
-            await tx.execute(update(users).where(users.c.id == user.id).values(roles=json.dumps(ROLES[role])))
-            await self._audit.append(tx, caller, _event("role_change", "change a role", user, role=role))
+            await self.give_role(tx, caller, user, role)
             user = await _found(tx, user_id)
-        self._forget(user)
+        self.forget(user.id)
         return user
 
-    def _forget(self, user: User) -> None:
-        self._recognition.forget_user(user.id)
-        self._keys.forget_user(user.id)
+    async def give_role(self, tx: AsyncConnection, caller: Caller, user: User, role: Role) -> None:
+        """The same in a transaction, for us; ``forget`` him behind it.
+
+        Raises:
+            Conflict: Nobody would be left who administers this installation. Nothing was changed then.
+        """
+        if role != ADMIN:
+            await _check_not_last(tx, user)
+        await tx.execute(update(users).where(users.c.id == user.id).values(roles=json.dumps(ROLES[role])))
+        await self._audit.append(tx, caller, _event("role_change", "change a role", user, role=role))
+
+    def forget(self, user_id: str) -> None:
+        """What was known of a user has changed."""
+        self._recognition.forget_user(user_id)
+        self._keys.forget_user(user_id)
 
 
 def _check(caller: Caller) -> None:

@@ -28,6 +28,7 @@ LONGEST_NAME: Final = 150
 USER: Final = ("user",)
 """The roles of everybody who registers himself."""
 _LONGEST_EMAIL: Final = 254
+_TAKEN: Final = "this user name is taken"
 _REFUSAL: Final = "the user name or the password is wrong"
 
 
@@ -125,10 +126,40 @@ class Users:
         caller = caller if caller is not None else Caller.nobody()
         username, email = username.strip(), (email or "").strip() or None
         _check(username, password, email)
-        key = username_key(username)
-        taken = Conflict("this user name is taken")
-        if await self._row_of(key) is not None:
-            raise taken
+        if await self._row_of(username_key(username)) is not None:
+            raise Conflict(_TAKEN)
+        hashed = await self._passwords.hash(password, place=caller.request.address)
+        try:
+            async with self._database.write() as tx:
+                return await self._keep(tx, caller, username, email, roles=roles, hashed=hashed)
+        except IntegrityError:
+            raise Conflict(_TAKEN) from None
+
+    async def make(
+        self, tx: AsyncConnection, caller: Caller, username: str, email: str | None, *, roles: tuple[str, ...]
+    ) -> User:
+        """Make an account without a password, in a transaction: whoever it is comes in otherwise.
+
+        Raises:
+            Conflict: The name is taken, in this spelling or one that looks the same, or nobody can be called so.
+        """
+        if problems := [*_of_name(username), *_of_email(email)]:
+            raise Conflict(f"no account can be made: {'; '.join(map(str, problems))}")
+        taken = select(users.c.id).where(users.c.username_key == username_key(username))
+        if (await tx.execute(taken)).first() is not None:
+            raise Conflict(_TAKEN)
+        return await self._keep(tx, caller, username, email, roles=roles, hashed=None)
+
+    async def _keep(
+        self,
+        tx: AsyncConnection,
+        caller: Caller,
+        username: str,
+        email: str | None,
+        *,
+        roles: tuple[str, ...],
+        hashed: str | None,
+    ) -> User:
         made = User(
             id=self._ids.new(),
             username=username,
@@ -141,22 +172,18 @@ class Users:
         row = {
             "id": made.id,
             "username": username,
-            "username_key": key,
+            "username_key": username_key(username),
             "email": email,
-            "password_hash": await self._passwords.hash(password, place=caller.request.address),
+            "password_hash": hashed,
             "roles": json.dumps(roles),
             "is_active": True,
             "created_at": made.created_at,
         }
-        try:
-            async with self._database.write() as tx:
-                await tx.execute(insert(users), row)
-                if self._key_pairs is not None:
-                    await self._key_pairs.make(tx, made.id)
-                if self._audit is not None:
-                    await self._audit.append(tx, caller, _made(made))
-        except IntegrityError:
-            raise taken from None
+        await tx.execute(insert(users), row)
+        if self._key_pairs is not None:
+            await self._key_pairs.make(tx, made.id)
+        if self._audit is not None:
+            await self._audit.append(tx, caller, _made(made))
         return made
 
     async def check(self, username: str, password: str, *, place: str = "") -> Checked:
@@ -267,19 +294,24 @@ def _odd(text: str) -> bool:
 
 
 def _check(username: str, password: str, email: str | None) -> None:
-    problems: list[Problem] = []
-    if not username_key(username) or len(username) > LONGEST_NAME:
-        problems.append(Problem("username", f"it needs 1 to {LONGEST_NAME} characters"))
-    elif _odd(username):
-        problems.append(Problem("username", "it has characters that nobody can see"))
+    problems = _of_name(username)
     try:
         check_new(password, names=(username, email or ""))
     except InvalidRequest as error:
         problems.extend(error.problems)
-    if email is not None and not _is_email(email):
-        problems.append(Problem("email", "it is not an e-mail address"))
+    problems += _of_email(email)
     if problems:
         raise InvalidRequest(tuple(problems))
+
+
+def _of_name(username: str) -> list[Problem]:
+    if not username_key(username) or len(username) > LONGEST_NAME:
+        return [Problem("username", f"it needs 1 to {LONGEST_NAME} characters")]
+    return [Problem("username", "it has characters that nobody can see")] if _odd(username) else []
+
+
+def _of_email(email: str | None) -> list[Problem]:
+    return [] if email is None or _is_email(email) else [Problem("email", "it is not an e-mail address")]
 
 
 def _is_email(text: str) -> bool:

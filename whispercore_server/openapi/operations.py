@@ -43,6 +43,9 @@ _ELSEWHERE: Final[Node] = {
     "description": "It is to be had elsewhere.",
     "headers": {**_REQUEST_ID, "Location": {"description": "Where.", "schema": {"type": "string", "format": "uri"}}},
 }
+_LEADS_ON: Final[Node] = {
+    "Location": {"description": "Where it goes on.", "schema": {"type": "string", "format": "uri-reference"}}
+}
 _COUNTED: Final[Mapping[str, str]] = {
     "none": " No rate limit.",
     "parts": " Counts against no limit, as the upload was counted when it was opened.",
@@ -157,9 +160,15 @@ class Writer:
         usual, answer = self._answer(operation)
         if operation.limit not in _COUNTED:
             answer = _with(answer, _LIMITS)
-        yield usual, answer
+        yield usual, _with(answer, _LEADS_ON) if operation.status == HTTPStatus.SEE_OTHER else answer
         for status in operation.also:
-            yield str(status), _ELSEWHERE if status == HTTPStatus.TEMPORARY_REDIRECT else answer
+            match status:
+                case HTTPStatus.TEMPORARY_REDIRECT:
+                    yield str(status), _ELSEWHERE
+                case HTTPStatus.SEE_OTHER:
+                    yield str(status), _with(answer, _LEADS_ON)
+                case _:
+                    yield str(status), answer
         for refused, kinds in errors_of(operation).items():
             if refused not in operation.also:
                 yield str(refused.value), self._refusal(operation, refused, kinds)

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import requests
-from attrs import frozen
+from attrs import evolve, frozen
 from typer.testing import CliRunner
 
 from tests.live import Live, live, settings_for
+from tests.openid_provider import back_from, openid_provider
 from tests.populated import RECORDING, Populated
 from tests.receiver import receiver
 from tests.visitor import PASSWORD, Visitor, registered, stranger
@@ -131,6 +132,14 @@ def a_text_looks_like_an_attack(world: World) -> None:
     assert answer.status_code == 400, answer.text
 
 
+def an_account_is_linked(world: World) -> None:
+    begun = world.populated.visitor.post("/auth/oidc/link", json={})
+    cookies = "; ".join(f"{name}={value}" for name, value in begun.cookies.items())
+    back = back_from(begun.json()["authorization_url"])
+    answer = stranger(world.server).get("/auth/oidc/callback", params=back, headers={"Cookie": cookies})
+    assert answer.ok, answer.text
+
+
 def a_recording_is_transcribed(world: World) -> None:
     visitor = world.populated.visitor
     assert visitor.finished(visitor.job(RECORDING))["status"] == "completed"
@@ -173,6 +182,7 @@ ACTS: Mapping[EventType, str | Callable[[World], None]] = {
     "address_locked": a_network_guesses,
     "address_unlocked": a_network_is_let_in,
     "password_change": "auth.change_password",
+    "identity_linked": an_account_is_linked,
     "role_change": somebody_becomes_an_administrator,
     "token_refresh": "auth.refresh",
     "token_reuse": an_old_refresh_token_is_shown,
@@ -227,7 +237,7 @@ ACTS: Mapping[EventType, str | Callable[[World], None]] = {
 def world(tmp_path: Path) -> Iterator[World]:
     changes = {"lockout": True, "screening": "block", "trusted_proxies": ("127.0.0.1",)}
     settings = settings_for(tmp_path / "world", allow_internal_addresses=True, **changes)
-    with live(settings) as server:
+    with openid_provider() as provider, live(evolve(settings, **provider.settings())) as server:
         yield World(server, Populated.administrator(server))
 
 

@@ -227,7 +227,7 @@ def test_every_operation_is_described_under_all_its_paths(operation: Any, ours: 
     for number, path in enumerate((operation.path, *(one.path for one in operation.aliases))):
         described = ours["paths"][path][operation.method.lower()]
         usual = {Raw: "default", Channel: "101"}.get(type(operation), str(operation.status))
-        wanted = {usual, *(str(status.value) for status in errors_of(operation))}
+        wanted = {usual, *map(str, operation.also), *(str(status.value) for status in errors_of(operation))}
         assert set(described["responses"]) == wanted
         assert described.get("x-alias-of") == (operation.path if number else None)
         assert described.get("x-scope") == operation.scope

@@ -26,6 +26,7 @@ from whispercore.api.transcriber.health import Health
 from whispercore.api.transcriber.jobs import Jobs
 from whispercore.api.transcriber.live import Live
 from whispercore.api.transcriber.metrics import Metrics
+from whispercore.api.transcriber.oidc import Oidc
 from whispercore.api.transcriber.progress import Progress
 from whispercore.api.transcriber.search import Search
 from whispercore.api.transcriber.sharing import Shares
@@ -54,6 +55,7 @@ API: Final = Api(
         ChunkedUploads,
         Tus,
         Auth,
+        Oidc,
         ApiKeys,
         AdminApiKeys,
         Users,

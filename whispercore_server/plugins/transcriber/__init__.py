@@ -30,6 +30,7 @@ from whispercore_server.plugins.transcriber.health import HealthHandlers
 from whispercore_server.plugins.transcriber.jobs import JobsHandlers
 from whispercore_server.plugins.transcriber.live import LiveHandlers
 from whispercore_server.plugins.transcriber.metrics import MetricsHandlers
+from whispercore_server.plugins.transcriber.oidc import OidcHandlers
 from whispercore_server.plugins.transcriber.progress import ProgressHandlers
 from whispercore_server.plugins.transcriber.search import SearchHandlers
 from whispercore_server.plugins.transcriber.sharing import SharesHandlers
@@ -55,6 +56,7 @@ def _handlers(ports: Ports) -> Sequence[object]:
         ChunkedUploadsHandlers(ports),
         TusHandlers(ports),
         AuthHandlers(ports),
+        OidcHandlers(ports),
         ApiKeysHandlers(ports),
         AdminApiKeysHandlers(ports),
         UsersHandlers(ports),

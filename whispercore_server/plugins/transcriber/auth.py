@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from attrs import define
 
 from whispercore.api.transcriber.auth import (
@@ -11,7 +9,6 @@ from whispercore.api.transcriber.auth import (
     ChangePassword,
     ListSessions,
     LoggedIn,
-    LoggedInUser,
     LoggedOut,
     Login,
     LogOut,
@@ -29,9 +26,9 @@ from whispercore.api.transcriber.auth import (
 from whispercore.database.page import Slice
 from whispercore.errors import NotPermitted
 from whispercore.people.caller import Caller
-from whispercore.people.entry import Entered
 from whispercore.people.sessions import Session
 from whispercore_server.plugin import Reply, serves
+from whispercore_server.plugins.transcriber.logged_in import answer_to, with_tokens
 from whispercore_server.ports import Ports
 
 
@@ -53,15 +50,12 @@ class AuthHandlers:
     async def login(self, request: Login, caller: Caller) -> Reply[LoggedIn]:
         """One error for everything that can be wrong."""
         entered = await self.ports.entry.login(caller, request.username, request.password, by_cookie=request.session)
-        if entered.cookie is None:
-            return Reply(body=self._with_tokens(entered))
-        cookie = self.ports.cookies.begun(caller.request, entered.cookie)
-        return Reply(body=await self._with_cookie(entered), headers={"Set-Cookie": cookie})
+        return await answer_to(self.ports, caller, entered)
 
     @serves(Auth.refresh)
     async def refresh(self, request: RefreshTokens, caller: Caller) -> LoggedIn:
         """As after a login."""
-        return self._with_tokens(await self.ports.refreshing.refresh(caller, request.refresh_token))
+        return with_tokens(self.ports, await self.ports.refreshing.refresh(caller, request.refresh_token))
 
     @serves(Auth.logout)
     async def logout(self, request: LogOut, caller: Caller) -> Reply[LoggedOut]:
@@ -106,36 +100,6 @@ class AuthHandlers:
         """This one or another."""
         await self.ports.entry.end_session(caller, request.session_id)
         return SessionEnded(message="Session ended", session_id=request.session_id)
-
-    def _with_tokens(self, entered: Entered) -> LoggedIn:
-        assert entered.access is not None
-        return LoggedIn(
-            access_token=entered.access.token,
-            token_type="bearer",  # noqa: S106 (the name of a scheme)
-            expires_in=entered.access.expires_in,
-            user=_user(entered),
-            session_id=entered.session_id,
-            refresh_token=entered.refresh_token,
-            refresh_expires_in=self._seconds_until(entered.expires_at),
-        )
-
-    async def _with_cookie(self, entered: Entered) -> LoggedIn:
-        csrf = await self.ports.csrf.make(entered.session_id)
-        return LoggedIn(
-            access_token="",
-            token_type="session",  # noqa: S106 (the name of a scheme)
-            expires_in=self._seconds_until(entered.expires_at),
-            user=_user(entered),
-            session_id=entered.session_id,
-            csrf_token=csrf.token,
-        )
-
-    def _seconds_until(self, at: datetime) -> int:
-        return round((at - self.ports.clock.now()).total_seconds())
-
-
-def _user(entered: Entered) -> LoggedInUser:
-    return LoggedInUser(id=entered.user.id, username=entered.user.username, email=entered.user.email)
 
 
 def _row(session: Session, caller: Caller) -> SessionRow:
