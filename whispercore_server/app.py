@@ -158,6 +158,7 @@ async def _opened(app: web.Application) -> AsyncIterator[None]:
         made = await ensure_admin_key(ports.database, ports.settings.admin_key, clock=ports.clock, ids=ports.ids)
         if made is not None:
             app[ADMIN_KEY_MADE].append(made.key)
+        await ports.counters.look()
         ports.probe.get_ready()
         async with noted_in_trail(ports, "server"), tidying(ports), sampling(ports), telling(ports):
             yield

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import promql_parser
 import pytest
 import yaml
+from compose_spec import PyCompose
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
@@ -106,6 +108,14 @@ def test_the_dockerfile_makes_two_images_of_what_is_there() -> None:
     kept = {line[1:] for line in (FOLDER / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"}
     assert all((ROOT / name).exists() for name in kept)
     assert {"whispercore", "whispercore_server", "whispercore_client", "pyproject.toml", "README.md"} <= kept
+
+
+@pytest.mark.parametrize("path", COMPOSES, ids=lambda path: path.name)
+def test_compose_has_no_key_or_value_that_docker_does_not_know(path: Path) -> None:
+    text = json.dumps(yaml.safe_load(path.read_text()))
+    PyCompose.from_json(text).validate()
+    with pytest.raises(ValueError, match="comand"):
+        PyCompose.from_json(text.replace('"worker": {', '"worker": {"comand": [], ', 1))
 
 
 def test_what_compose_mounts_and_asks_for_is_there() -> None:
@@ -258,6 +268,12 @@ def named_in(expression: str) -> tuple[set[tuple[str, str]], set[tuple[str, str,
     return metrics, values
 
 
+@pytest.mark.parametrize("expression", expressions())
+def test_prometheus_can_read_what_it_is_asked(expression: str) -> None:
+    of_prometheus = re.sub(r"^label_values\((.+), \w+\)$", r"\1", expression)  # Grafana's own, around a selector
+    promql_parser.parse(of_prometheus.replace("$__rate_interval", "5m"))
+
+
 STATES = {"state": {"failed"}, "status": {"2xx"}}
 """Values that come when something fails, or has not yet happened."""
 
@@ -297,10 +313,30 @@ def test_every_metric_exists_with_its_labels(audio: Path, tmp_path: Path) -> Non
             assert value in possible, f"{label}={value} of {name} in {expression}"
 
 
-@pytest.mark.parametrize("path", ["/live", "/ready"])
-def test_the_paths_of_probes_exist(path: str) -> None:
-    assert path in str(MANIFESTS) or path in str(COMPOSE)
-    assert path in {one.path for api in TRANSCRIBER.apis for one in api.operations()}
+def test_what_is_probed_answers_everybody_at_a_port_that_is_open() -> None:
+    """And a worker, which answers nobody, is not probed."""
+    open_paths = {one.path for api in TRANSCRIBER.apis for one in api.operations() if one.scope is None}
+    port = attrs.fields(ServerSettings).port.default
+    servers = [one for manifest in MANIFESTS for one in containers(manifest) if one["name"] == "server"]
+    assert len(servers) == len(MANIFESTS)
+    for server in servers:
+        probes = [server[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+        assert [probe["path"] for probe in probes] == ["/live", "/live", "/ready"]
+        assert {probe["port"] for probe in probes} <= {one["name"] for one in server["ports"]}
+        assert {probe["path"] for probe in probes} <= open_paths
+    asked = re.search(
+        r"http://127\.0\.0\.1:(\d+)(/\w+)'", " ".join(COMPOSE["services"]["server"]["healthcheck"]["test"])
+    )
+    assert asked is not None
+    assert (int(asked[1]), asked[2] in open_paths) == (port, True)
+    scraped = [one["template"]["metadata"].get("annotations") for name in MANIFESTS for one in workloads(name)[-2:]]
+    named = [one for one in scraped if one]
+    assert [(one["prometheus.io/port"], one["prometheus.io/path"]) for one in named] == [(str(port), "/metrics")] * len(
+        MANIFESTS
+    )
+    assert "/metrics" in open_paths
+    for manifest in MANIFESTS:
+        assert all("Probe" not in str(one) for one in containers(manifest) if one["name"] != "server")
 
 
 def test_there_is_time_to_end_in_order() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,16 @@ def test_importing_starts_and_prints_nothing(module: str) -> None:
     script = f"import threading, {module}; assert threading.active_count() == 1"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_no_test_is_skipped_where_a_service_is_missing() -> None:
+    """PostgreSQL, an S3 store and a Redis come with the extra ``dev``: a test that has none of them fails."""
+    on_services = [
+        text
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if re.search("postgres|s3_server|redis_server|database_url", text := path.read_text())
+    ]
+    assert len(on_services) > 30
+    skipping = re.compile(r"pytest\.(skip|importorskip|xfail|mark\.(skip|xfail))")
+    skipped = [line for text in on_services for line in text.splitlines() if skipping.search(line)]
+    assert [line for line in skipped if "/proc" not in line] == [], "systems without /proc may skip what needs it"

@@ -86,6 +86,16 @@ class Counters:
         used = await self._add(f"{name}:{window_s}:{number}", window_s)
         return Count(limit=figure.requests, used=used, resets_at_s=ends_s, wait_s=max(1, math.ceil(ends_s - now_s)))
 
+    async def look(self) -> None:
+        """See whether the Redis is there, and say so if not: at a start somebody reads what is said."""
+        if self._redis is None:
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._redis.bridge.storage.ping()
+        except (*self._redis.bridge.base_exceptions, OSError, TimeoutError) as error:
+            self._do_without(error)
+
     async def redis(self) -> RedisState:
         """Whether the Redis answers, if there is to be one."""
         if self._redis is None:
@@ -111,15 +121,18 @@ class Counters:
             async with asyncio.timeout(_PATIENCE_S):
                 used: int = await self._redis.incr(key, window_s)
         except (*self._redis.bridge.base_exceptions, OSError, TimeoutError) as error:
-            self._away_until_s = self._clock.monotonic() + _LOOK_AGAIN_S
-            if not self._is_away:
-                _log.warning("Redis is away, so this server counts rate limits for itself: %r", error)
-            self._is_away = True
+            self._do_without(error)
             return self._here.add(key, window_s)
         if self._is_away:
             _log.warning("Redis is back: rate limits are counted there again")
         self._is_away, self._away_until_s = False, -math.inf
         return used
+
+    def _do_without(self, error: Exception) -> None:
+        self._away_until_s = self._clock.monotonic() + _LOOK_AGAIN_S
+        if not self._is_away:
+            _log.warning("Redis is away, so this server counts rate limits for itself: %r", error)
+        self._is_away = True
 
 
 def _redis(url: str) -> Any:

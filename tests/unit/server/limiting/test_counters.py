@@ -130,6 +130,24 @@ async def test_while_redis_is_away_each_server_counts_for_itself(
     assert "whispercore" in caplog.records[1].name
 
 
+async def test_at_the_start_it_is_said_what_is_wrong_with_redis(
+    away: tuple[RedisServer, Counters], clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, counters = away
+    await Counters(clock).look()
+    with server.running():
+        await counters.look()
+        assert caplog.records == []
+        refused = Counters(clock, server.url.replace("//", "//:hush@"))
+        await refused.look()
+        await refused.close()
+    await counters.look()
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "Redis is away, so this server counts rate limits for itself"
+    ] * 2
+    assert "hush" not in caplog.text
+
+
 async def test_a_redis_that_does_not_answer_is_as_good_as_none(clock: FakeClock) -> None:
     taken = []
 
