@@ -130,10 +130,10 @@ class Audit:
                     await task
         try:
             await self.flush()
-            if self._mirror is not None:
-                await self._copy(self._mirror)
-        except (RequestError, OSError) as error:
+        except RequestError as error:
             _log.error("%d audit events could not be kept at the end: %s", len(self._noted), error)
+        if self._mirror is not None:
+            await self._try_to_copy(self._mirror)
 
     async def take_over(self, caller: Caller, event: AuditEvent) -> None:
         """Go on with a trail that another installation has signed, as after restoring a backup.
@@ -193,11 +193,15 @@ class Audit:
         while self._quiet < _QUIET:
             await self._clock.sleep(COPY_S)
             self._quiet += 1
-            try:
-                if await self._copy(mirror):
-                    self._quiet = 0
-            except (RequestError, OSError) as error:
-                _log.warning("the copy of the audit trail's head cannot be written: %s", error)
+            if await self._try_to_copy(mirror):
+                self._quiet = 0
+
+    async def _try_to_copy(self, mirror: Mirror) -> bool:
+        try:
+            return await self._copy(mirror)
+        except (RequestError, OSError) as error:
+            _log.warning("the copy of the audit trail's head cannot be written: %s", error)
+            return False
 
     async def _copy(self, mirror: Mirror) -> bool:
         """Copy the head, and note when the one before contradicts it. Gives whether there was anything to copy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from whispercore.people.key_days import KEPT_DAYS, day_of
 
 EVERY_S = 60.0
 """A key's row is written at most once in this time."""
+_log = logging.getLogger(__name__)
 
 
 @define
@@ -86,7 +88,10 @@ class Uses:
         """Write down what is left."""
         if self._writing is not None:
             await asyncio.wait((self._writing,))
-        await self._write()
+        try:
+            await self._write()
+        except RequestError as error:  # whoever ends does so in order all the same
+            _log.warning("the last uses of %d API keys could not be written down: %s", len(self._uses), error)
 
     async def _try_to_write(self) -> None:
         try:

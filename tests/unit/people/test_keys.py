@@ -220,6 +220,7 @@ async def test_a_database_that_is_full_costs_no_count_and_no_request(
         assert keys._uses._writing is not None
         await keys._uses._writing
         assert (await keys.get(me, made.info.id)).usage_count == 3
+        await keys.close()  # in order, though what is left cannot be written
     clock.advance(60)
     await keys.authenticate(made.key)
     await keys.close()
