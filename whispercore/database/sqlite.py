@@ -78,6 +78,7 @@ def _prepare(connection: Any, _: object) -> None:
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
+        "secure_delete = ON",  # some builds have it off, and then keys of what was deleted stay in the file
         "temp_store = MEMORY",
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -473,6 +473,8 @@ def test_a_request_that_is_sent_again_makes_no_second_file(newcomer: Visitor, au
 def test_a_key_may_only_do_what_it_is_for(server: Live, audio: Path) -> None:
     reader = limited(server, "files:read")
     assert reader.get("/api/v1/files").status_code == 200
+    bearer = {"Authorization": f"Bearer {reader.headers['X-API-Key']}"}
+    assert Visitor(server=server, headers=bearer).get("/api/v1/files").status_code == 200
     refused = reader.upload(audio / "clip01-en.wav", UPLOAD)
     assert (refused.status_code, refused.json()["code"]) == (403, "NOT_PERMITTED")
     assert refused.json()["details"]["needed"] == "jobs:create"

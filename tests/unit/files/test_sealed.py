@@ -12,7 +12,9 @@ from attrs import evolve
 from pyrage import x25519
 from sqlalchemy import func, select
 
+from tests.databases import opened
 from tests.on_disk import in_clear
+from tests.sqlite import sqlite_at
 from tests.unit.files.bytes_of_files import THREE_PARTS, in_chunks, kept, sample, stored
 from whispercore.audio.decoder import Decoder
 from whispercore.audio.readers import Readers
@@ -20,7 +22,8 @@ from whispercore.database.session import Database
 from whispercore.database.tables import file_keys, key_wraps
 from whispercore.encryption import age
 from whispercore.encryption.file_keys import FileKeys
-from whispercore.encryption.key_pairs import WORKERS
+from whispercore.encryption.key_pairs import WORKERS, KeyPairs
+from whispercore.encryption.master_key import MasterKey
 from whispercore.errors import FileDamaged, SealBroken
 from whispercore.files.blobs import Blobs
 from whispercore.files.files import Files
@@ -156,3 +159,24 @@ async def test_a_decoder_that_has_read_in_clear_is_not_given_a_sealed_recording(
                     assert decoder.damage is None
     finally:
         readers.close()
+
+
+def database_files(folder: Path) -> bytes:
+    return b"".join([path.read_bytes() for path in folder.glob("whispercore.db*")])
+
+
+async def test_nothing_is_left_of_the_key_of_a_deleted_file(blobs: Blobs, tmp_path: Path) -> None:
+    """In the database's own files, where whoever finds one looks for what was there."""
+    async with opened(sqlite_at(tmp_path / "whispercore.db")) as database:
+        keys = FileKeys(database, KeyPairs(database, MasterKey(text=age.new_identity())))
+        files = Files(database, blobs, spool=tmp_path / "spool", keys=keys, reserve_bytes=0)
+        gone, stays = [await kept(files, database, sample(size)) for size in (10, 20)]
+        rows = await database.rows(select(key_wraps.c.file_id, key_wraps.c.wrap))
+        async with database.write() as tx:
+            assert await files.delete(tx, gone.id)
+        await files.close()
+    left = database_files(tmp_path)
+    for file, is_there in ((gone, False), (stays, True)):
+        wraps = [row.wrap.encode() for row in rows if row.file_id == file.id]
+        assert len(wraps) == 2
+        assert {wrap[at : at + 40] in left for wrap in wraps for at in range(40, len(wrap) - 40, 40)} == {is_there}
