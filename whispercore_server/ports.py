@@ -356,6 +356,7 @@ class Ports:
             stack.push_async_callback(self.audit.close)
             stack.push_async_callback(self.people.close)
             if self.oidc is not None:
+                await self.oidc.open()
                 stack.push_async_callback(self.oidc.close)
             stack.push_async_callback(self.counters.close)
             stack.push_async_callback(self.files.close)

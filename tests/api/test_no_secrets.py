@@ -19,6 +19,8 @@ import pytest
 import requests
 from attrs import define, field
 
+from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider, back_from, openid_provider
+
 ROOT = Path(__file__).parents[2]
 ADMIN_KEY = "an-administrators-key-that-nobody-may-read"
 AUDIT_KEY = "what-the-trail-is-signed-with-is-secret"
@@ -69,12 +71,20 @@ class Session:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """All that happened on a server, after it has ended."""
+    with openid_provider() as provider:
+        return whole_session(tmp_path_factory, provider)
+
+
+def whole_session(tmp_path_factory: pytest.TempPathFactory, provider: OpenIdProvider) -> Session:
     folder = tmp_path_factory.mktemp("secrets")
     environment = {
         **os.environ,
         "WHISPERCORE_ADMIN_KEY": ADMIN_KEY,
         "WHISPERCORE_AUDIT_KEY": AUDIT_KEY,
         "WHISPERCORE_TOKEN_KEY": TOKEN_KEY,
+        "WHISPERCORE_OIDC_ISSUER": provider.url,
+        "WHISPERCORE_OIDC_CLIENT_ID": CLIENT_ID,
+        "WHISPERCORE_OIDC_CLIENT_SECRET": CLIENT_SECRET,
         "WHISPERCORE_RATE_PROFILE": "none",
         "WHISPERCORE_DEFAULT_MODEL": "micro",
     }
@@ -96,6 +106,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
         session.secret("the administrator's key", ADMIN_KEY)
         session.secret("the key of the trail", AUDIT_KEY)
         session.secret("the key of tokens", TOKEN_KEY)
+        session.secret("the secret at the provider", CLIENT_SECRET)
         try:
             happens(session)
         finally:
@@ -135,6 +146,7 @@ def happens(session: Session) -> None:
     accounts(session, account, wrong)
     tokens(session, account)
     browsers(session, account)
+    sign_ins(session)
     by_token, account = changed_password(session, account, wrong)
     keys(session, by_token, wrong)
     links(session, by_token)
@@ -188,6 +200,26 @@ def browsers(session: Session, account: dict[str, str]) -> None:
     forged = session.secret("a forged csrf token", "forged-token-of-somebody-else")
     send("POST", "/auth/logout", cookies=cookies, headers={"X-CSRF-Token": forged}, expect=403)
     send("POST", "/auth/logout", cookies=cookies, expect=403)
+
+
+def sign_ins(session: Session) -> None:
+    """With a provider: one that comes to something, and its parts used again."""
+    begun = session.send(
+        "GET",
+        "/auth/oidc/start?session=false",
+        expect=303,
+        hands_out=("authorization_url",),
+        allow_redirects=False,
+    )
+    session.secret("a token of the provider", "for-others")
+    back = back_from(begun["authorization_url"])
+    for name in ("state", "code"):
+        session.secret(f"{name} of a sign-in", back[name])
+    session.told[-1].for_him |= frozenset(back.values())
+    cookie = next(value for what, value in session.secrets.items() if what.startswith("cookie whispercore_sign_in"))
+    known: dict[str, Any] = {"params": back, "cookies": {"whispercore_sign_in": cookie}}
+    session.send("GET", "/auth/oidc/callback", expect=200, hands_out=("access_token", "refresh_token"), **known)
+    session.send("GET", "/auth/oidc/callback", expect=401, **known)
 
 
 def changed_password(session: Session, account: dict[str, str], wrong: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -101,12 +101,12 @@ class Provider:
         issuer = self.options.issuer
         found = self._as(await self._asked(f"{issuer.rstrip('/')}/.well-known/openid-configuration"), Discovery)
         if found.issuer != issuer:
-            _log.error("the provider at %s calls itself %s", issuer, found.issuer[:_SHOWN])
-            raise Unavailable(f"the sign-in provider {self._host} is another one than it should be")
+            _log.error("the sign-in provider %s calls itself %s", issuer, shown(found.issuer))
+            raise self._failed("is another one than it should be")
         here = is_here(urlsplit(issuer).hostname or "")
         for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
             if not is_guarded(url) or (not here and urlsplit(url).scheme != "https"):
-                raise Unavailable(f"the sign-in provider {self._host} names addresses without TLS")
+                raise self._failed("names addresses without TLS")
         return found
 
     async def _fetched_keys(self) -> KeySet:
@@ -140,27 +140,26 @@ class Provider:
             ):
                 body = await self._body(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"the sign-in provider {self._host}: {calls.reason(error)}") from error
+            raise self._failed(f"cannot be asked: {calls.reason(error)}") from error
         if answer.status == HTTPStatus.OK:
             return body
         if request is not None and HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise self._refusal(answer.status, body)
-        raise Unavailable(f"the sign-in provider {self._host} answered with status {answer.status}")
+        raise self._failed(f"answered with status {answer.status}")
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
         async for piece in answer.content.iter_chunked(_PIECE_BYTES):
             body += piece
             if len(body) > MOST_BYTES:
-                raise Unavailable(f"the sign-in provider {self._host} answered with more than {MOST_BYTES:,} bytes")
+                raise self._failed(f"answered with more than {MOST_BYTES:,} bytes")
         return bytes(body)
 
     def _refusal(self, status: int, body: bytes) -> NotAuthenticated | Unavailable:
         error = shown(self._as(body, TokenRefusal).error)
         if error == "invalid_grant":
             return NotAuthenticated("the sign-in provider does not accept this code")
-        _log.error("the sign-in provider %s refuses this server: %s (status %d)", self._host, error, status)
-        return Unavailable(f"the sign-in provider {self._host} refuses this server: {error}")
+        return self._failed(f"refuses this server: {error} (status {status})")
 
     def _as(self, body: bytes, kind: type[_T]) -> _T:
         try:
@@ -169,7 +168,12 @@ class Provider:
             raise self._nonsense() from error
 
     def _nonsense(self) -> Unavailable:
-        return Unavailable(f"the sign-in provider {self._host} answered with something else than expected")
+        return self._failed("answered with something else than expected")
+
+    def _failed(self, how: str) -> Unavailable:
+        """The error for whoever wants to sign in; whoever runs this server finds it in the log."""
+        _log.warning("the sign-in provider %s %s", self._host, how)
+        return Unavailable(f"the sign-in provider {self._host} {how}")
 
 
 def shown(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -78,6 +80,10 @@ class OidcSignIn:
         self._people = people
         self._audit = audit
         self._clock = clock
+
+    async def open(self) -> None:
+        """Import what takes long, in a thread: whoever signs in first would have all others wait."""
+        await asyncio.to_thread(importlib.import_module, "whispercore.oidc.oauth")
 
     async def close(self) -> None:
         """End what is under way."""
