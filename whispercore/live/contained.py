@@ -1,10 +1,10 @@
-"""Sound in a container, as browsers record it: decoded in a child, while it comes in."""
+"""Opus, as browsers record it in a container or encode it in packets: decoded in a child, while it comes in."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from whispercore.errors import DamagedMedia, MediaError, NoSound, NotMedia
 from whispercore.live.sound import Encoding, Pcm16, Sound
 
 SERVICE: Final = "whispercore.audio.stream_child"
+PACKETS: Final = "whispercore.audio.packet_child"
+LONGEST_PACKET: Final = 1 << 13
+"""Bytes of a packet: encoders fill less than this with the 120 ms that one may have."""
 _NAME: Final = "the stream"
 _SLOWEST_S: Final = 60.0
 """A decoder that is silent for so long will not answer."""
@@ -34,7 +37,12 @@ def sound_of(encoding: Encoding, sample_rate: int = SAMPLE_RATE) -> Sound:
     Raises:
         InvalidOption: There are too few or too many of them.
     """
-    return OpusStream() if encoding == "opus" else Pcm16(sample_rate)
+    match encoding:
+        case "opus":
+            return OpusStream()
+        case "opus_packets":
+            return OpusPackets()
+    return Pcm16(sample_rate)
 
 
 class OpusStream:
@@ -43,6 +51,8 @@ class OpusStream:
     What is no such stream, or broken, ends it: ``samples`` raises, and goes on to. ``rest`` then gives nothing, so that
     what was heard before can still be told.
     """
+
+    _service: ClassVar[str] = SERVICE
 
     def __init__(self) -> None:
         self._reader: Reader | None = None
@@ -83,7 +93,7 @@ class OpusStream:
     def _exchange(self, data: bytes) -> Samples:
         """Give the child bytes, and wait for all that it makes of them."""
         if self._reader is None:
-            self._reader = Reader(service=SERVICE, codec=STREAM)
+            self._reader = Reader(service=self._service, codec=STREAM)
         self._reader.child.send(Data(), data)
         pieces: list[Samples] = []
         heard_s = 0.0
@@ -122,3 +132,23 @@ class OpusStream:
         if self._reader is not None:
             self._reader.end()
         return error
+
+
+class OpusPackets(OpusStream):
+    """Bare packets of Opus, without a container: one in each piece that comes in, of one or two channels.
+
+    What is no packet ends it, as ``OpusStream`` ends.
+    """
+
+    _service = PACKETS
+
+    async def samples(self, data: bytes) -> Samples:
+        """What was spoken in a packet.
+
+        Raises:
+            DamagedMedia: It is none.
+        """
+        if len(data) > LONGEST_PACKET and self._failure is None:
+            found = f"{len(data)} bytes are no packet of Opus, which has {LONGEST_PACKET} at most"
+            raise self._failed(DamagedMedia(_NAME, found, self._read_s))
+        return await super().samples(data)

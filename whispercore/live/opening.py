@@ -53,7 +53,8 @@ async def live(
         words: Times and probabilities for each word of final segments.
         partials: Tell what an utterance sounds like before it has ended.
         sample_rate: Samples per second of bare samples.
-        encoding: ``opus`` for Opus in Ogg or WebM, in pieces as they come.
+        encoding: ``opus`` for Opus in Ogg or WebM, in pieces as they come; ``opus_packets`` where each piece is a
+            packet of Opus, without a container.
         engine: Name of the engine; the one that the model is for if not given.
         settings: Where models are; the environment if not given.
         pool: Which engines to use; those of this process if not given.

@@ -13,8 +13,8 @@ from whispercore.errors import InvalidOption
 if TYPE_CHECKING:
     from av.audio.resampler import AudioResampler
 
-Encoding = Literal["pcm16", "opus"]
-"""Bare samples, or Opus in Ogg or WebM."""
+Encoding = Literal["pcm16", "opus", "opus_packets"]
+"""Bare samples; Opus in Ogg or WebM; or bare packets of Opus, each in a piece of its own."""
 RATES: Final = range(8_000, 192_001)
 """Samples per second that may come in."""
 

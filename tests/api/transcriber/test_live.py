@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from sqlalchemy import func, select
 from tests.api.conftest import MakeServer
 from tests.both_clients import Both, both
 from tests.live import Live
-from tests.opus import encoded
+from tests.opus import encoded, packets
 from tests.speech import distance, samples, truth, words
 from tests.visitor import Visitor, registered
 from tests.waiting import until
@@ -40,6 +41,7 @@ from whispercore.database.file_tables import files
 from whispercore.database.tables import jobs
 from whispercore.errors import (
     Conflict,
+    DamagedMedia,
     InvalidRequest,
     ModelNotAvailable,
     NotFound,
@@ -275,6 +277,33 @@ async def test_opus_says_the_same_as_its_samples(newcomer: Visitor, container: s
     assert is_said(text(messages), f"{SAID} {truth()['clip02-en.wav']['text']}")
     assert isinstance(messages[-1], LiveEnded)
     assert messages[-1].duration_s == pytest.approx(sound.size / RATE, abs=0.2)
+
+
+async def test_packets_of_opus_say_the_same_as_their_samples_also_after_a_cut(newcomer: Visitor) -> None:
+    sent = packets(np.frombuffer(CLIP, "<i2").astype(np.float32) / np.float32(32768))
+    half = len(sent) // 2
+    async with AsyncClient(newcomer.server.url, token=newcomer.token) as client:
+        async with client.live.listen(model="micro", language="en", encoding="opus_packets") as socket:
+            ready = await socket.receive()
+            assert isinstance(ready, LiveReady)
+            for packet in sent[:half]:
+                await socket.send(Sound(data=packet))
+        async with client.live.listen(session_id=ready.session_id) as socket:
+            again = await socket.receive()
+            assert isinstance(again, LiveReady)
+            ends = [0, *itertools.accumulate(len(packet) for packet in sent)]
+            for packet in sent[ends.index(again.received_bytes) :]:
+                await socket.send(Sound(data=packet))
+            await socket.send(Finish())
+            messages = [one async for one in socket]
+    assert is_said(text(messages))
+
+
+async def test_what_is_no_packet_of_opus_ends_the_connection(newcomer: Visitor) -> None:
+    async with listening(newcomer.server, token=newcomer.token, encoding="opus_packets") as socket:
+        await socket.send(Sound(data=CLIP[:40_000]))
+        with pytest.raises(DamagedMedia, match="no packet of Opus"):
+            [one async for one in socket]
 
 
 @pytest.mark.parametrize("hostile", [CLIP, bytes(4000)], ids=["samples", "zeros"])

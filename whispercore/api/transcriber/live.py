@@ -30,9 +30,12 @@ class Listen:
     sample_rate: int = field(
         default=16_000, validator=between(8_000, 192_000), metadata=told("Samples per second of ``pcm16``.")
     )
-    encoding: Literal["pcm16", "opus"] = field(
+    encoding: Literal["pcm16", "opus", "opus_packets"] = field(
         default="pcm16",
-        metadata=told("What the sound is: 16-bit samples, or Opus in an Ogg or WebM stream, as browsers record it."),
+        metadata=told(
+            "What the sound is: 16-bit samples; Opus in an Ogg or WebM stream, as browsers record it; or bare packets"
+            " of Opus, as they encode it, one in each message."
+        ),
     )
     store: bool = field(
         default=False, metadata=told("Keep the sound and its transcript as a completed job when the session ends.")
@@ -57,7 +60,10 @@ class ToLive(Message):
 
 @frozen(kw_only=True)
 class Sound(Octets, ToLive):
-    """Sound: signed 16-bit samples, the lower byte first, one channel; or pieces of an Opus stream. Up to 1 MB."""
+    """Sound: signed 16-bit samples, the lower byte first, one channel, or pieces of an Opus stream, up to 1 MB.
+
+    Or a packet of Opus.
+    """
 
 
 @frozen(kw_only=True)
