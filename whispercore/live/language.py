@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from attrs import define, field
 
+from whispercore.detection import combined, detectable
 from whispercore.engines.engine import DetectedLanguage
 
 _SURE: Final = 0.5
@@ -15,8 +17,13 @@ _LOOKS: Final = 3
 
 @define
 class LanguageSearch:
-    """What was found so far."""
+    """What was found so far.
 
+    Args:
+        allowed: The codes of languages that it may be; empty for all.
+    """
+
+    allowed: Sequence[str] = ()
     found: DetectedLanguage | None = field(default=None, init=False)
     """The likeliest; None before the first look."""
     _looks: int = field(default=0, init=False)
@@ -28,10 +35,18 @@ class LanguageSearch:
         self._looks += 1
         return True
 
-    def take(self, found: DetectedLanguage) -> bool:
-        """Take what a look has found, and say whether the language is another one now."""
-        before = self.found
+    def take(self, heard: DetectedLanguage, known: Collection[str]) -> DetectedLanguage | None:
+        """Take what a look has found, and give the language if it is another one now.
+
+        Args:
+            heard: Of all languages.
+            known: Those of the model.
+
+        Raises:
+            InvalidOption: It knows none of those that are allowed.
+        """
+        found, before = combined([heard], detectable(self.allowed, known)), self.found
         if before is not None and before.probability >= found.probability:
-            return False
+            return None
         self.found = found
-        return before is None or before.code != found.code
+        return found if before is None or before.code != found.code else None

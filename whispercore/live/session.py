@@ -79,7 +79,7 @@ class LiveSession:
         self._sound = sound
         self._options = options
         self._utterances = Utterances(activity, options.pauses, threads)
-        self._search = LanguageSearch()
+        self._search = LanguageSearch(options.decoding.languages)
         self._ended: collections.deque[Utterance] = collections.deque()
         self._segments: list[Segment] = []
         self._control = Control()
@@ -319,6 +319,7 @@ class LiveSession:
         options = evolve(
             self._options.decoding,
             language=self.language_code,
+            languages=(),
             words=self._can.words,  # they are what passes agree on
         )
         self._passes += 1
@@ -375,8 +376,8 @@ class LiveSession:
     async def _find_language(self, window: Window) -> None:
         if self._options.decoding.language is not None or not self._can.detects_language or not self._search.begins():
             return
-        found = await self._answer(self._lease.detect_language(window, self._control, "interactive"))
-        if self._search.take(found):
+        heard = await self._answer(self._lease.detect_language(window, self._control, "interactive"))
+        if (found := self._search.take(heard, self._can.languages)) is not None:
             self.log.add(LanguageDetected(language=found.code, probability=found.probability))
 
     async def _answer(self, future: Future[_T]) -> _T:

@@ -115,6 +115,14 @@ async def test_verbose_json_has_the_language_of_each_segment(speech: OpenAi, tmp
     assert [one.language for one in found.segments] == ["english", "german"]
 
 
+@pytest.mark.parametrize("allowed", [["de", "fr"], ["german"]], ids="-".join)
+@one_kind
+async def test_only_what_may_be_spoken_is_heard(speech: OpenAi, clip: Path, allowed: list[str]) -> None:
+    of_these = {"language": openai.NOT_GIVEN, "languages": allowed}
+    found = await speech.call(create(clip, response_format="verbose_json", **of_these))
+    assert found.language in ("german", "french")
+
+
 @one_kind
 async def test_logprobs_of_all_words_are_the_whole_text(speech: OpenAi, clip: Path) -> None:
     found = await speech.call(create(clip, include=["logprobs"]))
@@ -333,6 +341,7 @@ async def test_what_is_to_be_stored_is_kept(speech: OpenAi, newcomer: Visitor, c
     [
         ({"model": "gpt-4o-transcribe"}, (404, "model_not_found", "model")),
         ({"language": "xx"}, (400, "validation_error", "language")),
+        ({"language": openai.NOT_GIVEN, "languages": ["xx"]}, (400, "validation_error", "languages")),
         ({"language": "en", "languages": ["de"]}, (400, "validation_error", "languages[]")),
         ({"model": "large-v3"}, (400, "model_not_available", None)),
         ({"temperature": 1.5}, (400, "validation_error", "temperature")),

@@ -160,6 +160,18 @@ def test_the_sync_client_works_as_well(newcomer: Visitor) -> None:
                 break
 
 
+async def test_only_what_may_be_spoken_is_heard(newcomer: Visitor) -> None:
+    async with connected(newcomer.server, newcomer.token) as connection:
+        asked = {"language": None, "languages": ["de", "fr"]}
+        await connection.session.update(session=said({"turn_detection": None}, **asked))
+        await told(connection, sound(CLIP))
+        await connection.input_audio_buffer.commit()
+        await received(connection, COMPLETED)
+        (held,) = (one for one in newcomer.server.ports.live if one.caller.user_id == newcomer.user_id)
+        assert held.session.language_code in ("de", "fr")
+        assert held.session.language is not None, "it was detected"
+
+
 async def test_without_turn_detection_only_a_commit_ends_one(newcomer: Visitor) -> None:
     async with connected(newcomer.server, newcomer.token) as connection:
         session = said({"turn_detection": None})
@@ -309,7 +321,8 @@ async def test_a_wrong_event_is_told_and_the_session_goes_on(newcomer: Visitor, 
     [
         ({"transcription": {"model": "nobody-knows-it"}}, "model_not_found"),
         ({"transcription": {"language": "klingon"}}, "validation_error"),
-        ({"transcription": {"languages": ["en", "de"]}}, "validation_error"),
+        ({"transcription": {"language": "en", "languages": ["de"]}}, "validation_error"),
+        ({"transcription": {"languages": ["klingon"]}}, "validation_error"),
         ({"format": {"type": "audio/pcm", "rate": 7}}, "validation_error"),
         ({"format": {"type": "audio/pcma", "rate": 16_000}}, "validation_error"),
         ({"turn_detection": {"type": "semantic_vad", "eagerness": "very"}}, "validation_error"),

@@ -74,7 +74,9 @@ class CreateTranscription(AudioRequest):
         default=None, metadata=told("What is spoken: a code or English name; detected if left out.")
     )
     languages: list[str] = field(
-        factory=list, metadata=wire("languages[]", "What may be spoken; one at most, as ``language``.")
+        factory=list,
+        validator=length(0, 100),
+        metadata=wire("languages[]", "Codes or English names of what may be spoken: the only ones that are detected."),
     )
     code_switching: bool = field(
         default=False,

@@ -64,7 +64,9 @@ class TranscriptionConfig:
         default=None, metadata=told("What is spoken: a code or English name; detected if left out.")
     )
     languages: list[str] | None = field(
-        default=None, metadata=told("What may be spoken; one at most, as ``language``.")
+        default=None,
+        validator=length(0, 100),
+        metadata=told("Codes or English names of what may be spoken: the only ones that are detected."),
     )
     prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
     keywords: list[str] | None = field(default=None, metadata=told("Words to expect, beside the prompt."))

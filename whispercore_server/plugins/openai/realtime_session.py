@@ -126,14 +126,16 @@ def _sound(of: SoundFormat) -> Sound:
 
 
 async def _options(asked: TranscriptionConfig, ports: Ports, *, words: bool) -> TranscribeOptions:
-    languages = {one for one in (asked.language, *(asked.languages or ())) if one}
-    if len(languages) > 1:
+    languages = asked.languages or []
+    if asked.language is not None and set(languages) - {asked.language}:
         raise InvalidRequest.one(
-            "session.audio.input.transcription.languages", "one at most can be given; left out, it is detected"
+            "session.audio.input.transcription.languages",
+            "others than the language can be given only where that is detected",
         )
     return TranscribeOptions(
         model=await model_of(asked.model, ports),
-        language=next(iter(languages), None),
+        language=asked.language,
+        languages=() if asked.language is not None else tuple(languages),
         prompt=", ".join(filter(None, [asked.prompt, *(asked.keywords or ())])) or None,
         words=words,
         lane="interactive",

@@ -42,8 +42,8 @@ class Wish:
             raise InvalidRequest.one("stream", f"events are no {request.response_format}; leave one of the two out")
         if request.known_speaker_names or request.known_speaker_references:
             raise InvalidRequest.one("known_speaker_names[]", "voices are not known from samples here")
-        if len(set(_said_before(request)[0])) > 1:
-            raise InvalidRequest.one("languages[]", "one language at most can be given; left out, it is detected")
+        if request.language is not None and set(request.languages) - {request.language}:
+            raise InvalidRequest.one("languages[]", "others than the language can be given only where that is detected")
         return cls(
             response_format=request.response_format,
             words="word" in times,
@@ -63,11 +63,15 @@ class Wish:
         Raises:
             InvalidOption: A value is out of range.
         """
-        languages, keywords = _said_before(request)
+        language, languages, keywords, code_switching = None, list[str](), list[str](), False
+        if isinstance(request, CreateTranscription):
+            language, keywords, code_switching = request.language, request.keywords, request.code_switching
+            languages = request.languages if language is None else []
         return TranscribeOptions(
             model=model,
-            language=languages[0] if languages else None,
-            code_switching=isinstance(request, CreateTranscription) and request.code_switching,
+            language=language,
+            languages=tuple(languages),
+            code_switching=code_switching,
             translate=isinstance(request, CreateTranslation),
             prompt=", ".join(filter(None, [request.prompt, *keywords])) or None,
             temperature=request.temperature,
@@ -79,13 +83,6 @@ class Wish:
             words=self.words or self.logprobs,
             diarize=self.response_format == "diarized_json",
         )
-
-
-def _said_before(request: CreateTranscription | CreateTranslation) -> tuple[list[str], list[str]]:
-    """The languages and words that the caller expects."""
-    if isinstance(request, CreateTranslation):
-        return [], []
-    return [one for one in (request.language, *request.languages) if one], request.keywords
 
 
 def waits(request: CreateTranscription | CreateTranslation) -> bool:
