@@ -23,6 +23,8 @@ _POLL_S = 0.01
 _STILL_S = 0.4
 """No processor time for so long: it has stopped."""
 _PATIENCE_S = 120.0
+_TRIES = 8
+"""A machine that does other things may let a transcription end before its moment: it is tried at half the time then."""
 
 
 @define
@@ -74,12 +76,17 @@ def _measure(place: Place, size: str, recording: Path, moments: Sequence[float])
     model = place.model(size)
     with EnginePool() as pool:
         for moment in moments:
-            transcription = stream(recording, model=model, language="en", threads=place.threads, pool=pool)
-            _one(transcription, moment, found)
+            for number in range(_TRIES):
+                transcription = stream(recording, model=model, language="en", threads=place.threads, pool=pool)
+                if _one(transcription, moment / 2**number, found):
+                    break
+            else:
+                raise NotMeasured("each transcription ended before it could be cancelled")
     return found
 
 
-def _one(transcription: Transcription, moment: float, found: _Latencies) -> None:
+def _one(transcription: Transcription, moment: float, found: _Latencies) -> bool:
+    """Cancel it at a moment, and note how long that took; False if it had ended by itself."""
     ended_at: list[float] = []
 
     def work() -> None:
@@ -90,29 +97,39 @@ def _one(transcription: Transcription, moment: float, found: _Latencies) -> None
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    patience = time.monotonic() + _PATIENCE_S
-    while transcription.progress.stage != "transcribing":
-        if not thread.is_alive() or time.monotonic() > patience:
-            raise NotMeasured("the transcription did not begin")
-        time.sleep(_POLL_S)
+    _wait_for_its_begin(transcription, thread)
     time.sleep(moment)
     child = engine_child(os.getpid())
-    if child is None or not thread.is_alive():
-        raise NotMeasured("the transcription ended before it could be cancelled")
     began = time.perf_counter()
     transcription.cancel()
+    if child is None:
+        thread.join(_PATIENCE_S)
+        return False
     stopped = last_busy = began
+    was_ended = False
     spent_s = busy_s(child)
     while time.perf_counter() - last_busy < _STILL_S:
         time.sleep(_POLL_S)
         now_s = busy_s(child)
         if now_s is None:
             stopped = time.perf_counter()
-            found.ended += 1
+            was_ended = True
             break
         if now_s != spent_s:
             spent_s = now_s
             stopped = last_busy = time.perf_counter()
     thread.join(_PATIENCE_S)
+    if not ended_at:
+        return False
+    found.ended += was_ended
     found.stopped_s.append(stopped - began)
     found.told_s += [at - began for at in ended_at]
+    return True
+
+
+def _wait_for_its_begin(transcription: Transcription, thread: threading.Thread) -> None:
+    patience = time.monotonic() + _PATIENCE_S
+    while transcription.progress.stage != "transcribing" and thread.is_alive():
+        if time.monotonic() > patience:
+            raise NotMeasured("the transcription did not begin")
+        time.sleep(_POLL_S)

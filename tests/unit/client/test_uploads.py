@@ -16,7 +16,8 @@ from tests.both_clients import Both
 from tests.unit.client.groups import Odd
 from tests.unit.client.hub import CREATED, NOW, Act, Hub, Rests, cuts, refuses, says
 from whispercore.contract.fields import Upload
-from whispercore.errors import InvalidRequest, TimedOut, TooLarge, TooManyRequests, Unreachable
+from whispercore.encryption import age
+from whispercore.errors import InvalidRequest, TimedOut, TooLarge, TooManyRequests, UnexpectedReply, Unreachable
 
 BIG = os.urandom(700_001)
 
@@ -282,3 +283,14 @@ async def test_a_file_that_grows_meanwhile_is_sent_as_it_was(client: Both, hub: 
 
     await client.with_options(on_upload=more).call(lambda client: client.jobs.create(file=path))
     assert hashlib.sha256(taken.parts[0][3]).digest() == hashlib.sha256(BIG).digest()
+
+
+@pytest.mark.parametrize("part_bytes", [-1, 0, 1, 1 << 40])
+async def test_a_recording_is_not_encrypted_in_parts_that_no_server_has(
+    client: Both, hub: Hub, part_bytes: int
+) -> None:
+    key = age.recipient_of(age.new_identity())
+    hub.then(says(200, {"public_key": key, "part_bytes": part_bytes, "sender_id": "u1"}))
+    with pytest.raises(UnexpectedReply, match="part_bytes"):
+        await client.call(lambda c: c.upload_encrypted(b"sound"))
+    assert [one.path for one in hub.seen] == ["/api/v1/keys/server"]

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from whispercore.api.files_v1.dialect import FilesV1Group
 from whispercore.contract.endpoint import Endpoint
-from whispercore.contract.fields import length, told
+from whispercore.contract.fields import between, length, told
 from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, FileDamaged, NotFound
 
@@ -50,7 +50,7 @@ class ServerKey:
 
     public_key: str
     """As age writes it: the key of a recording is encrypted for it."""
-    part_bytes: int
+    part_bytes: int = field(validator=between(1 << 20, 64 << 20))
     """Bytes of the recording in each of its parts but the last."""
     sender_id: str
     """Id of the caller, which the key of a recording has to name."""
