@@ -361,7 +361,7 @@ ODD = st.one_of(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(header=st.sampled_from(["X-API-Key", "Authorization"]), scheme=st.sampled_from(["", "Bearer "]), value=ODD)
 def test_no_key_is_too_odd(nobody: Visitor, header: str, scheme: str, value: str) -> None:
     clean = "".join(one for one in scheme + value if one not in "\r\n\0").strip()
