@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.dialects import sqlite
 
+from tests.sqlite import sqlite_at
 from whispercore.database.session import Database
 from whispercore.jobs.claim import Claim
 from whispercore.jobs.job import NewJob
@@ -25,12 +28,12 @@ STEPS = st.lists(st.sampled_from(("ann", "bob", "cat", "claim", "complete")), ma
 @given(steps=STEPS)
 def test_users_who_wait_all_the_time_get_the_same(steps: list[str]) -> None:
     """Between any two moments in which both always have a job waiting, neither is more than two jobs ahead."""
-    asyncio.run(take_turns(steps))
+    with TemporaryDirectory() as folder:
+        asyncio.run(take_turns(steps, sqlite_at(Path(folder) / "whispercore.db")))
 
 
-async def take_turns(steps: list[str]) -> None:
-    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
-        await database.upgrade()
+async def take_turns(steps: list[str], url: str) -> None:
+    async with Database(url, clock=FakeClock()) as database:
         jobs = Jobs(database)
         waiting: Counter[str] = Counter()
         ahead: dict[tuple[str, str], int] = {}
