@@ -69,6 +69,8 @@ class Files:
     ) -> None:
         self._database = database
         self._parts = Parts(blobs, reserve_bytes=reserve_bytes)
+        self.cores = self._parts.cores
+        """Hash, seal and open parts."""
         self.part_bytes = part_bytes
         """Of every part but the last of new files."""
         self._spool = Spool(Path(spool))
@@ -304,11 +306,8 @@ class Files:
         """
         found = await self.get(file) if isinstance(file, str) else file
         async with self._spool.places(max(1, len(found.parts))) as paths:
-            elsewhere = [
-                (part, path)
-                for part, path in zip(found.parts, paths, strict=False)
-                if not await self._parts.link(found.id, part, path, checked=checked)
-            ]
+            places = list(zip(found.parts, paths, strict=False))
+            elsewhere = await self._parts.link(found.id, places, checked=checked)
             if elsewhere:
                 async with aclosing(
                     ahead(self._parts.read_stored(found.id, part) for part, _ in elsewhere)

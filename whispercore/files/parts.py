@@ -10,7 +10,7 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from whispercore.encryption.file_keys import FileKey
 from whispercore.errors import BlobMissing, FileDamaged, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.checksums import matches, matches_file
+from whispercore.files.cores import Cores
 from whispercore.files.manifest import Part, Staged
 from whispercore.files.sealed import Stored, sealed, unsealed
 
@@ -46,6 +47,8 @@ class Parts:
 
     def __init__(self, blobs: Blobs, *, reserve_bytes: int) -> None:
         self.blobs = blobs
+        self.cores = Cores()
+        """Hash, seal and open them."""
         self._reserve_bytes = reserve_bytes
         self._free_bytes = 0
         self._look_again_at_s = -math.inf
@@ -83,7 +86,7 @@ class Parts:
             StorageFull: There is no room for it.
         """
         await self.check_room(len(data))
-        stored = Stored.of(data) if key is None else await asyncio.to_thread(sealed, data, key.recipient, into)
+        stored = Stored.of(data) if key is None else await self.cores.run(sealed, data, key.recipient, into)
         await self._put(file_id, number, stored)
         return stored
 
@@ -94,7 +97,7 @@ class Parts:
             StorageFull: There is no room for it.
         """
         await self.check_room(len(data))
-        stored = await asyncio.to_thread(Stored.as_sent, data)
+        stored = await self.cores.run(Stored.as_sent, data)
         await self._put(file_id, number, stored)
         return stored
 
@@ -117,7 +120,7 @@ class Parts:
             FileDamaged: They are others, or are not there.
         """
         stored = await self._stored(file_id, part)
-        return await asyncio.to_thread(_opened, file_id, part, stored, key, spare.pop() if spare else None)
+        return await self.cores.run(_opened, file_id, part, stored, key, spare.pop() if spare else None)
 
     async def read_stored(self, file_id: str, part: Part) -> bytes:
         """What is stored of a part, compared with what was.
@@ -126,7 +129,7 @@ class Parts:
             FileDamaged: It is something else, or is not there.
         """
         data = await self._stored(file_id, part)
-        if not await asyncio.to_thread(matches, part.stored_checksum, data):
+        if not await self.cores.run(matches, part.stored_checksum, data):
             raise _changed(file_id, part)
         return data
 
@@ -142,32 +145,46 @@ class Parts:
             raise FileDamaged(file_id, f"part {part.number} has {len(data)} bytes instead of {part.stored_bytes}")
         return data
 
-    async def link(self, file_id: str, part: Part, path: Path, *, checked: bool) -> bool:
-        """Give what is stored of a part another name on this disk, without copying; whether that is possible.
+    async def link(
+        self, file_id: str, places: Sequence[tuple[Part, Path]], *, checked: bool
+    ) -> list[tuple[Part, Path]]:
+        """Give what is stored of parts other names on this disk, without copying.
 
-        The name holds it, whatever becomes of the file.
+        The names hold it, whatever becomes of the file.
 
         Args:
             file_id: Of the file.
-            part: The part.
-            path: The name.
-            checked: Whether to compare it with what was stored.
+            places: The parts, and their names.
+            checked: Whether to compare them with what was stored.
+
+        Returns:
+            Those of which that is not possible.
 
         Raises:
-            FileDamaged: It is not what was stored.
+            FileDamaged: One is not what was stored.
         """
+        are_linked = await undisturbed(asyncio.to_thread(self._link_all, file_id, places))
+        if checked:
+            for (part, path), is_linked in zip(places, are_linked, strict=True):
+                if is_linked and not await self.cores.run(matches_file, part.stored_checksum, path):
+                    raise _changed(file_id, part)
+        return [place for place, is_linked in zip(places, are_linked, strict=True) if not is_linked]
+
+    def _link_all(self, file_id: str, places: Sequence[tuple[Part, Path]]) -> list[bool]:
+        """In one go: to ask a thread for each of some hundred parts takes longer than that."""
+        return [self._link(file_id, part, path) for part, path in places]
+
+    def _link(self, file_id: str, part: Part, path: Path) -> bool:
         for key in (_key(file_id, part.number), _staged_key(file_id, part.number), _key(file_id, part.number)):
             blob = self.blobs.local_path(key)
             if blob is None:
                 return False
             try:
-                await undisturbed(asyncio.to_thread(os.link, blob, path))
+                os.link(blob, path)
             except FileNotFoundError:
                 continue
             except OSError:  # another disk, or one that cannot do this
                 return False
-            if checked and not await asyncio.to_thread(matches_file, part.stored_checksum, path):
-                raise _changed(file_id, part)
             return True
         return False
 

@@ -74,7 +74,7 @@ class SealedStage(Stage):
     async def _store(self, number: int, buffer: bytearray, filled: int) -> Part:
         sealed = memoryview(buffer)[:filled]
         async with self._in_order:  # who came first is let in first, and parts come in their order
-            size_bytes, checksum = await asyncio.to_thread(self._look, number, sealed)
+            size_bytes, checksum = await self._parts.cores.run(self._look, number, sealed)
         async with self._writers:
             stored = await self._parts.write_sealed(self.id, number, sealed)
         self._spare.append(buffer)

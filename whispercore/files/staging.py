@@ -107,7 +107,10 @@ class Stage:
         while view:
             piece = view[: self._part_bytes - self._filled]
             end = self._filled + len(piece)
-            self._buffer[self._filled : end] = piece
+            if end <= len(self._buffer):  # what is put into a bytearray itself is copied twice
+                memoryview(self._buffer)[self._filled : end] = piece
+            else:
+                self._buffer[self._filled :] = piece
             self._filled = end
             view = view[len(piece) :]
             if self._filled == self._part_bytes:
@@ -166,7 +169,7 @@ class Stage:
 
     async def _hash(self, data: memoryview) -> str:
         async with self._in_order:  # who came first is let in first, and parts come in their order
-            return await asyncio.to_thread(_hashed, data, self._whole)
+            return await self._parts.cores.run(_hashed, data, self._whole)
 
     async def _write(self, number: int, data: memoryview) -> Stored:
         async with self._writers:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from hashlib import _Hash as Hash  # it has no public name
 
 _MOST_SESSIONS: Final = 200
-_MOST_HELD_BYTES: Final = 16 << 20
+_MOST_HELD_BYTES: Final = 12 << 20
 """Of pieces that came before those that stand before them; others are read from the store when it is their turn.
 
-To read one takes longer than the next needs to come, so what a few connections send at once has to fit: an upload that
-falls behind never catches up.
+To read one takes longer than the next needs to come, so what a few connections send at once has to fit, but for the
+one whose turn it is, which is taken in any case: an upload that falls behind never catches up.
 """
 
 
@@ -38,6 +38,8 @@ class Held:
     data: bytearray
     done: Callable[[bytearray], None] | None
     """To be called once nobody reads them any more."""
+    waits_bytes: int
+    """What they count for: nothing where it was their turn when they came."""
 
 
 class Progress:
@@ -67,7 +69,7 @@ class Progress:
             found.append(one)
         return found
 
-    def take(self, *pieces: bytes | bytearray) -> None:
+    def take(self, *pieces: bytes | bytearray | memoryview) -> None:
         """The next pieces. Blocks."""
         for data in pieces:
             self.whole.update(data)
@@ -112,9 +114,10 @@ class Ahead:
                 self._drop(self._uploads.popitem(last=False)[1])
         self._uploads.move_to_end(session.id)
         progress.chunks[chunk.number] = chunk
-        if self._held_bytes + len(data) <= _MOST_HELD_BYTES:
-            progress.held[chunk.number] = Held(data, done)
-            self._held_bytes += len(data)
+        waits_bytes = 0 if chunk.number == progress.count else len(data)
+        if self._held_bytes + waits_bytes <= _MOST_HELD_BYTES:
+            progress.held[chunk.number] = Held(data, done, waits_bytes)
+            self._held_bytes += waits_bytes
         elif done is not None:
             done(data)
         if progress.at_work is None and progress.count in progress.chunks:
@@ -145,7 +148,7 @@ class Ahead:
             await asyncio.wait(at_work)
 
     def _drop(self, progress: Progress) -> None:
-        self._held_bytes -= sum(len(one.data) for one in progress.held.values())
+        self._held_bytes -= sum(one.waits_bytes for one in progress.held.values())
         progress.held.clear()
         if progress.at_work is not None:
             progress.at_work.cancel()
@@ -155,12 +158,12 @@ class Ahead:
             while progress.count in progress.chunks:
                 held = progress.next_held()
                 if held:
-                    self._held_bytes -= sum(len(one.data) for one in held)
-                    await asyncio.to_thread(progress.take, *(one.data for one in held))
+                    self._held_bytes -= sum(one.waits_bytes for one in held)
+                    await self._pieces.cores.run(progress.take, *(one.data for one in held))
                 else:
                     key = await self._pieces.key_of(session_id)
                     data = await self._pieces.get(session_id, progress.chunks[progress.count], key)
-                    await asyncio.to_thread(progress.take, data)
+                    await self._pieces.cores.run(progress.take, data)
                 progress.took(len(held) or 1)
                 for one in held:
                     if one.done is not None:

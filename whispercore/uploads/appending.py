@@ -103,8 +103,8 @@ class Appending:
         """Keep bytes that do not count yet."""
         if number >= MOST_CHUNKS:
             raise TooLarge(session.received_bytes)
-        prepared = await self._pieces.prepared(session, data)
-        return prepared.chunk(number, await self._pieces.put(session.id, number, prepared.stored))
+        prepared, blob = await self._pieces.keep(session, number, data)
+        return prepared.chunk(number, blob or await self._pieces.put_beside(session.id, number, prepared.stored))
 
     async def count(self, session: Session, chunks: list[Chunk]) -> Session:
         """Have bytes that are kept count, if they still follow what is here."""

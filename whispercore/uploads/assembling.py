@@ -63,7 +63,7 @@ async def assembled(
     damaged: list[int] = []
     async with aclosing(_contents(pieces, Keyed(session.id, key), chunks[begun.count :])) as contents:
         async for chunk, data in contents:
-            if data is None or not await asyncio.to_thread(_taken, chunk, data, whole):
+            if data is None or not await pieces.cores.run(_taken, chunk, data, whole):
                 damaged.append(chunk.number)
             else:
                 specimen.take(data)
@@ -109,16 +109,16 @@ def check_sums(chunks: Sequence[Chunk], checksums: Sequence[str]) -> None:
 
 async def _contents(
     pieces: Pieces, upload: Keyed, chunks: Sequence[Chunk]
-) -> AsyncGenerator[tuple[Chunk, bytes | None], None]:
+) -> AsyncGenerator[tuple[Chunk, bytes | memoryview | None], None]:
     """The bytes of each piece, None where there are none; the next is read while this one is looked at."""
 
-    async def read(chunk: Chunk) -> bytes | None:
+    async def read(chunk: Chunk) -> bytes | memoryview | None:
         try:
             return await pieces.get(upload.id, evolve(chunk, blob=str(chunk.number)), upload.key)
         except (BlobMissing, SealBroken):
             return None
 
-    ahead: asyncio.Task[bytes | None] | None = None
+    ahead: asyncio.Task[bytes | memoryview | None] | None = None
     try:
         for index, chunk in enumerate(chunks):
             data = await (ahead if ahead is not None else read(chunk))
@@ -131,7 +131,7 @@ async def _contents(
             await asyncio.wait((ahead,))
 
 
-def _taken(chunk: Chunk, data: bytes, whole: Hash) -> bool:
+def _taken(chunk: Chunk, data: bytes | memoryview, whole: Hash) -> bool:
     """Whether these are the bytes of a piece; they are added to the whole then."""
     if len(data) != chunk.size_bytes or not matches(chunk.checksum, data):
         return False

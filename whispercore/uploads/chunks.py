@@ -96,10 +96,12 @@ class Chunks:
             content = self._buffers.take(wanted)
             await _read(data, content)
             async with self._room_to_seal(session, wanted) as room:
-                prepared = await self._pieces.prepared(session, content, room)
+                prepared, blob = await self._pieces.keep(session, number, content, room)
                 if sha256 is not None and sha256.lower() != prepared.sha256:
+                    if blob is not None:
+                        await self._pieces.remove(session.id, blob)
                     raise WrongChecksum(f"chunk {number}", sha256.lower(), prepared.sha256)
-                received = await self._keep(session, number, prepared)
+                received = await self._count(session, number, prepared, blob)
         # What was broken off may still be read by others: such memory is not used again.
         if received.was_there or received.replaced is not None:
             self._buffers.give(content)
@@ -118,10 +120,10 @@ class Chunks:
             yield room
             self._buffers.give(room)  # but not what was broken off, as above
 
-    async def _keep(self, session: Session, number: int, prepared: Prepared) -> Received:
+    async def _count(self, session: Session, number: int, prepared: Prepared, blob: str | None) -> Received:
         before: Chunk | None = None
         # Most chunks come once, so it is not asked before whether this one is there.
-        if (blob := await self._pieces.put_first(session.id, number, prepared.stored)) is None:
+        if blob is None:
             found = await self._database.rows(rows.CHUNK_BY_NUMBER, {"session_id": session.id, "number": number})
             before = rows.chunk_of(found[0]) if found else None
             if before is not None and not before.is_doubted:
@@ -212,12 +214,13 @@ def _wrong_size(wanted: int, found: int) -> InvalidRequest:
 
 async def _read(data: AsyncGenerator[bytes, None], content: bytearray) -> None:
     """Fill the buffer."""
+    room = memoryview(content)  # what is put into a bytearray itself is copied twice
     wanted, end = len(content), 0
     async with aclosing(data) as pieces:
         async for piece in pieces:
             begin, end = end, end + len(piece)
             if end > wanted:
                 raise TooLarge(wanted)
-            content[begin:end] = piece
+            room[begin:end] = piece
     if end < wanted:
         raise _wrong_size(wanted, end)

@@ -66,19 +66,47 @@ class Pieces:
     def __init__(self, blobs: Blobs, files: Files) -> None:
         self.blobs = blobs
         self._files = files
+        self.cores = files.cores
+        """Hash, seal and open them."""
         self.part_bytes = files.part_bytes
         """Of what they are cut into, where the sender does not say."""
 
-    async def prepared(self, session: Session, data: bytearray, room: bytearray | None = None) -> Prepared:
-        """Seal bytes of an upload, and compute their checksums. They must not change any more.
+    async def keep(
+        self, session: Session, number: int, data: bytearray, room: bytearray | None = None
+    ) -> tuple[Prepared, str | None]:
+        """Seal bytes of an upload, keep them under their number, and compute their checksums meanwhile.
 
         Args:
             session: The upload.
-            data: The bytes.
+            number: Their place among its pieces, from 0.
+            data: The bytes. They must not change any more.
             room: Memory to seal them in, if it is large enough.
+
+        Returns:
+            The bytes, and the name that they have now: usually their number. None, and nothing is kept, where
+            something lies there: what a server left that died before it wrote the row, or what another request is
+            just sending.
+
+        Raises:
+            StorageFull: There is no room for them.
         """
-        sums, stored = await asyncio.gather(asyncio.to_thread(_sums, data), _stored(data, session.recipient, room))
-        return Prepared(data=data, sha256=sums[0], checksum=sums[1], stored=stored)
+        (sha256, checksum), (stored, blob) = await asyncio.gather(
+            self.cores.run(_sums, data), self._keep(session, number, data, room)
+        )
+        return Prepared(data=data, sha256=sha256, checksum=checksum, stored=stored), blob
+
+    async def _keep(
+        self, session: Session, number: int, data: bytearray, room: bytearray | None
+    ) -> tuple[Stored, str | None]:
+        stored = await self._stored(data, session.recipient, room)
+        await self._files.check_room(len(stored.data))
+        try:
+            # A power cut may take them until they are made ``durable``, which is done once for all: that they are
+            # not there any more is seen then.
+            await self.blobs.put(_key(session.id, str(number)), stored.data, durable=False)
+        except BlobExists:
+            return stored, None
+        return stored, str(number)
 
     async def key_of(self, session_id: str) -> FileKey | None:
         """What the pieces of an upload are sealed to; None where they are in clear.
@@ -88,29 +116,8 @@ class Pieces:
         """
         return await self._files.key_of(session_id)
 
-    async def put(self, session_id: str, number: int, stored: Stored) -> str:
-        """Keep bytes, and give the name that they have now.
-
-        Usually that is their number. Another one is taken where something lies there: what a server left that died
-        before it wrote the row, or what another request is just sending. A power cut may take them until they are
-        made ``durable``, which is done once for all: that they are not there any more is seen then.
-
-        Raises:
-            StorageFull: There is no room for them.
-        """
-        return await self.put_first(session_id, number, stored) or await self.put_beside(session_id, number, stored)
-
-    async def put_first(self, session_id: str, number: int, stored: Stored) -> str | None:
-        """The same; None, and nothing is kept, where something lies under the number."""
-        await self._files.check_room(len(stored.data))
-        try:
-            await self.blobs.put(_key(session_id, str(number)), stored.data, durable=False)
-        except BlobExists:
-            return None
-        return str(number)
-
     async def put_beside(self, session_id: str, number: int, stored: Stored) -> str:
-        """The same, under another name than the number."""
+        """Keep bytes under another name than their number, which is given."""
         name = f"{number}.{token_hex(8)}"
         await self.blobs.put(_key(session_id, name), stored.data, durable=False)
         return name
@@ -123,7 +130,7 @@ class Pieces:
         """
         await self.blobs.durable(f"{STAGING}/{session_id}")
 
-    async def get(self, session_id: str, chunk: Chunk, key: FileKey | None) -> bytes:
+    async def get(self, session_id: str, chunk: Chunk, key: FileKey | None) -> bytes | memoryview:
         """The bytes of a piece, as they came.
 
         Raises:
@@ -132,7 +139,7 @@ class Pieces:
         """
         stored = await self.blobs.get(_key(session_id, chunk.blob))
         identity = key.identity if key is not None else None
-        return await asyncio.to_thread(_opened, stored, chunk, identity)
+        return await self.cores.run(_opened, stored, chunk, identity)
 
     async def remove(self, session_id: str, name: str) -> None:
         """Remove bytes by their name."""
@@ -165,18 +172,19 @@ class Pieces:
             await self.blobs.copy(_key(source.id, chunk.blob), _key(target.id, renamed.blob))
             return renamed
         data = await self.get(source.id, chunk, source.key)
-        stored = await _stored(data, target.key.recipient if target.key is not None else None)
+        stored = await self._stored(data, target.key.recipient if target.key is not None else None)
         await self._files.check_room(len(stored.data))
         await self.blobs.put(_key(target.id, renamed.blob), stored.data, durable=False)
         return evolve(renamed, encoding=stored.encoding, stored_bytes=len(stored.data), stored_sha256=stored.sha256)
 
+    async def _stored(
+        self, data: bytes | bytearray | memoryview, recipient: str | None, room: bytearray | None = None
+    ) -> Stored:
+        return Stored.of(data) if recipient is None else await self.cores.run(sealed, data, recipient, room)
 
-async def _stored(data: bytes | bytearray, recipient: str | None, room: bytearray | None = None) -> Stored:
-    return Stored.of(data) if recipient is None else await asyncio.to_thread(sealed, data, recipient, room)
 
-
-def _opened(stored: bytes, chunk: Chunk, identity: str | None) -> bytes:
-    return bytes(unsealed(stored, chunk.encoding, identity, chunk.size_bytes))
+def _opened(stored: bytes, chunk: Chunk, identity: str | None) -> bytes | memoryview:
+    return unsealed(stored, chunk.encoding, identity, chunk.size_bytes)
 
 
 def _sums(data: bytearray) -> tuple[str, str]:

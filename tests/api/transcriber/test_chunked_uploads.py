@@ -216,8 +216,11 @@ def test_a_digest_of_a_chunk_is_compared(begun: Upload) -> None:
     wrong = base64.b64encode(bytes(32)).decode()
     refused = begun.send(0, None, **{"Content-Digest": f"sha-256=:{wrong}:"})
     assert (refused.status_code, refused.json()["error_code"]) == (400, "WRONG_CHECKSUM")
+    assert list(begun.folder.glob("*")) == [], "what was kept before it was compared is gone"
     assert begun.send(0, None, **{"Content-Digest": "sha-256=nonsense"}).status_code == 400
     assert begun.send(0, None, **{"Content-Digest": f"md5=:x:, sha-256=:{right}:"}).json()["status"] == "uploaded"
+    assert begun.send(0, None, **{"Content-Digest": f"sha-256=:{wrong}:"}).status_code == 400
+    assert [one.name for one in begun.folder.glob("*")] == ["0"], "what was right before stays"
 
 
 def test_chunks_whose_checksum_is_wrong_are_named_and_taken_again(begun: Upload) -> None:
