@@ -14,6 +14,7 @@ import orjson
 from aiohttp import BodyPartReader, web
 from attrs import asdict
 
+from benchmarks.bare_checked import Checked
 from benchmarks.chunk_sender import CHUNK_BYTES
 from whispercore.database.page import Slice
 from whispercore.database.session import Database
@@ -67,6 +68,7 @@ async def _serve(database_url: str, owner: str, folder: Path) -> None:
     app = web.Application(client_max_size=0)
     app.add_routes([web.get("/live", live), web.get("/jobs", listed), web.post("/upload", upload)])
     app.add_routes([web.post("/chunks/{number}", chunk)])
+    app.add_routes(Checked(folder).routes())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
