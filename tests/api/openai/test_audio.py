@@ -131,6 +131,36 @@ async def test_logprobs_of_all_words_are_the_whole_text(speech: OpenAi, clip: Pa
     assert all(-5 < one.logprob <= 0 for one in found.logprobs)
 
 
+@one_kind
+async def test_pauses_stay_as_the_strategy_says(
+    kind: str, scripted: Callable[[ScriptedEngine], Live], tmp_path: Path
+) -> None:
+    sound = in_languages(tmp_path / "pauses.wav", "clip01-en.wav", "clip02-en.wav", pause_s=0.3)
+    server = scripted(ScriptedEngine(lambda window: f"{window.duration_s:.2f}"))
+
+    async def heard_s(strategy: str | dict[str, Any]) -> float:
+        return float((await speech.call(create(sound, chunking_strategy=strategy))).text)
+
+    async with openai_client(kind, server.url, server.admin_key) as speech:
+        usual_s = await heard_s("auto")
+        assert await heard_s({"type": "server_vad"}) == usual_s
+        assert await heard_s({"type": "server_vad", "silence_duration_ms": 100, "prefix_padding_ms": 0}) < usual_s - 0.3
+        assert await heard_s({"type": "server_vad", "threshold": 1.0}) < usual_s
+
+
+@one_kind
+async def test_the_engine_is_told_which_words_to_expect(
+    kind: str, scripted: Callable[[ScriptedEngine], Live], clip: Path
+) -> None:
+    engine = ScriptedEngine()
+    server = scripted(engine)
+    async with openai_client(kind, server.url, server.admin_key) as speech:
+        await speech.call(create(clip, prompt="Ada and Grace", temperature=0.4))
+        await speech.call(create(clip))
+    asked = [(options.prompt, options.temperature) for _, options in engine.calls]
+    assert asked == [("Ada and Grace", 0.4), (None, 0.0)]
+
+
 @pytest.fixture
 def voices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that tell tones apart as real ones tell voices."""
@@ -370,10 +400,11 @@ async def test_what_cannot_be_is_refused_as_openai_would(
     assert kept(newcomer) == (0, 0)
 
 
+@pytest.mark.parametrize("sound", [b"x" * 5000, b""], ids=["no recording", "empty"])
 @one_kind
-async def test_what_is_no_recording_is_refused_and_not_kept(speech: OpenAi, newcomer: Visitor) -> None:
+async def test_what_is_no_recording_is_refused_and_not_kept(speech: OpenAi, newcomer: Visitor, sound: bytes) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
-        await speech.call(lambda c: c.audio.transcriptions.create(file=("talk.wav", b"x" * 5000), model="micro"))
+        await speech.call(lambda c: c.audio.transcriptions.create(file=("talk.wav", sound), model="micro"))
     assert (caught.value.status_code, caught.value.code) == (415, "not_media")
     assert kept(newcomer) == (0, 0)
 

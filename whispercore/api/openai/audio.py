@@ -92,17 +92,23 @@ class CreateTranscription(AudioRequest):
     )
     stream: bool = field(default=False, metadata=told("Answer with events, while it is transcribed."))
     chunking_strategy: Literal["auto"] | None = field(
-        default=None, metadata=told("How it is cut: always at pauses, so this changes nothing.")
+        default=None, metadata=told("How it is cut: always at pauses, so ``auto`` changes nothing.")
     )
     chunking_type: Literal["server_vad"] | None = field(default=None, metadata=wire("chunking_strategy[type]"))
     chunking_prefix_ms: int | None = field(
-        default=None, validator=between(0, 60_000), metadata=wire("chunking_strategy[prefix_padding_ms]")
+        default=None,
+        validator=between(0, 60_000),
+        metadata=wire("chunking_strategy[prefix_padding_ms]", "How much silence stays around speech; 5 s at most."),
     )
     chunking_silence_ms: int | None = field(
-        default=None, validator=between(0, 60_000), metadata=wire("chunking_strategy[silence_duration_ms]")
+        default=None,
+        validator=between(0, 60_000),
+        metadata=wire("chunking_strategy[silence_duration_ms]", "Pauses up to this stay as they are; 0.1 s at least."),
     )
     chunking_threshold: float | None = field(
-        default=None, validator=between(0, 1), metadata=wire("chunking_strategy[threshold]")
+        default=None,
+        validator=between(0, 1),
+        metadata=wire("chunking_strategy[threshold]", "Probability from which sound is speech, 0.05 to 0.95."),
     )
     known_speaker_names: list[str] = field(
         factory=list, metadata=wire("known_speaker_names[]", "Refused: voices are not known from samples here.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from whispercore.api.openai.audio import CreateTranscription, CreateTranslation, ResponseFormat
+from whispercore.audio.vad import Vad
 from whispercore.errors import InvalidRequest
 from whispercore.hallucinations import Hallucinations
 from whispercore.tasks.options import TranscribeOptions
@@ -67,7 +68,7 @@ class Wish:
         if isinstance(request, CreateTranscription):
             language, keywords, code_switching = request.language, request.keywords, request.code_switching
             languages = request.languages if language is None else []
-        return TranscribeOptions(
+        options = TranscribeOptions(
             model=model,
             language=language,
             languages=tuple(languages),
@@ -83,9 +84,30 @@ class Wish:
             words=self.words or self.logprobs,
             diarize=self.response_format == "diarized_json",
         )
+        vad = _vad(request) if isinstance(request, CreateTranscription) else None
+        return options if vad is None else evolve(options, vad=vad)
 
 
 def waits(request: CreateTranscription | CreateTranslation) -> bool:
     """Whether the caller waits for the answer, and does not prefer a job."""
     preferred = (request.prefer or "").split(",")
     return all(one.partition(";")[0].strip().lower() != _ASYNC for one in preferred)
+
+
+def _vad(request: CreateTranscription) -> Vad | None:
+    """How speech is to be found, if the request says so; as near as ours comes to it."""
+    threshold, prefix_ms, silence_ms = (
+        request.chunking_threshold,
+        request.chunking_prefix_ms,
+        request.chunking_silence_ms,
+    )
+    if request.chunking_type is None and (threshold, prefix_ms, silence_ms) == (None, None, None):
+        return None
+    usual = Vad()
+    silence_s = usual.min_silence_s if silence_ms is None else min(max(silence_ms / 1000, 0.1), 60.0)
+    pad_s = usual.pad_s if prefix_ms is None else min(prefix_ms / 1000, 5.0)
+    return Vad(
+        threshold=usual.threshold if threshold is None else min(max(threshold, 0.05), 0.95),
+        min_silence_s=silence_s,
+        pad_s=min(pad_s, silence_s),
+    )
