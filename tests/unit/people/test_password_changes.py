@@ -66,8 +66,16 @@ async def test_what_is_refused_changes_nothing(people: People, ada: User, curren
     assert await people.noted("password_change") == failures
 
 
-async def test_of_two_at_once_one_counts(people: People, ada: User) -> None:
+async def test_of_two_at_once_one_counts(people: People, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     caller = await people.caller(await people.enter())
+    hashed, both_are_known = people.passwords.hash, asyncio.Barrier(2)
+
+    async def held(password: str, *, place: str = "") -> str:
+        made = await hashed(password, place=place)
+        await both_are_known.wait()
+        return made
+
+    monkeypatch.setattr(people.passwords, "hash", held)
     new = ("newSecurePassword1", "newSecurePassword2")
     done = await asyncio.gather(
         *(people.password_changes.change(caller, PASSWORD, one) for one in new), return_exceptions=True
