@@ -128,8 +128,9 @@ def _one(transcription: Transcription, moment: float, found: _Latencies) -> bool
 
 
 def _wait_for_its_begin(transcription: Transcription, thread: threading.Thread) -> None:
+    """Until there is a process that computes: the one before may have been ended."""
     patience = time.monotonic() + _PATIENCE_S
-    while transcription.progress.stage != "transcribing" and thread.is_alive():
+    while thread.is_alive() and (transcription.progress.stage != "transcribing" or engine_child(os.getpid()) is None):
         if time.monotonic() > patience:
             raise NotMeasured("the transcription did not begin")
         time.sleep(_POLL_S)
