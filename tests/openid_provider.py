@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import itertools
 import json
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +20,8 @@ from attrs import define, field
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from yarl import URL
+
+from tests.serving import served
 
 CLIENT_ID = "whispercore"
 CLIENT_SECRET = "a secret: with 100% of +special& characters"  # noqa: S105
@@ -211,31 +211,8 @@ def _is_verifier(verifier: str, asked: dict[str, str]) -> bool:
 @contextmanager
 def openid_provider() -> Iterator[OpenIdProvider]:
     """It, until the block ends."""
-    loop, provider = asyncio.new_event_loop(), OpenIdProvider()
-    thread = threading.Thread(target=loop.run_forever, name="OpenID provider")
-    thread.start()
-
-    async def start() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", provider.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner
-
-    async def stop(runner: web.AppRunner) -> None:
-        await runner.cleanup()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
-    provider.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    provider = OpenIdProvider()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", provider.answer)
+    with served(app) as provider.url:
         yield provider
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(runner), loop).result(60)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(60)
-        loop.close()

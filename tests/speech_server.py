@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-import threading
 import wave
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
 from attrs import Factory, define
+
+from tests.serving import served
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -99,32 +99,10 @@ def once(response: Callable[[], web.StreamResponse]) -> Answer:
 @contextmanager
 def speech_server() -> Iterator[SpeechServerStandIn]:
     """It, until the block ends."""
-    loop, stand_in = asyncio.new_event_loop(), SpeechServerStandIn()
-    thread = threading.Thread(target=loop.run_forever, name="speech server")
-    thread.start()
-
-    async def start() -> web.AppRunner:
-        app = web.Application(client_max_size=64 << 20)
-        app.router.add_post("/v1/audio/transcriptions", stand_in.answer)
-        app.router.add_post("/v1/audio/translations", stand_in.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner
-
-    async def stop(runner: web.AppRunner) -> None:
-        await runner.cleanup()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    runner = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
-    stand_in.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    try:
+    stand_in = SpeechServerStandIn()
+    app = web.Application(client_max_size=64 << 20)
+    app.router.add_post("/v1/audio/transcriptions", stand_in.answer)
+    app.router.add_post("/v1/audio/translations", stand_in.answer)
+    with served(app) as address:
+        stand_in.url = f"{address}/v1"
         yield stand_in
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(runner), loop).result(60)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(60)
-        loop.close()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.openid_provider import OpenIdProvider, openid_provider
+from tests.unit.people.conftest import database, passwords, people  # noqa: F401 (fixtures, here too)
 from whispercore.testing import FakeClock
 
 

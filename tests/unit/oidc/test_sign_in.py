@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
 
-from tests.databases import opened
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider, Person, back_from
 from tests.people import PASSWORD, People
-from tests.remembering_hasher import remember
 from whispercore.database import tables
 from whispercore.database.session import Database
 from whispercore.errors import Conflict, NotAuthenticated, NotPermitted
 from whispercore.oidc.options import Admins, OidcOptions
 from whispercore.oidc.sign_in import LASTS_S, Back, OidcSignIn, SignedIn
 from whispercore.people.caller import Caller
-from whispercore.people.passwords import Passwords
 from whispercore.people.roster import ROLES
 from whispercore.testing import FakeClock
 
 BACK = "https://speech.example.com/auth/oidc/callback"
 Make = Callable[..., OidcSignIn]
-
-
-@pytest.fixture
-async def database(database_url: str, clock: FakeClock) -> AsyncIterator[Database]:
-    async with opened(database_url, clock) as database:
-        yield database
-
-
-@pytest.fixture
-def passwords() -> Iterator[Passwords]:
-    passwords = Passwords()
-    remember(passwords)
-    yield passwords
-    passwords.close()
-
-
-@pytest.fixture
-async def people(database: Database, passwords: Passwords, clock: FakeClock, tmp_path: Path) -> AsyncIterator[People]:
-    people = People.at(database, passwords, clock, tmp_path)
-    yield people
-    await people.close()
 
 
 @pytest.fixture
