@@ -30,9 +30,11 @@ from whispercore.contract.wire import loads, patiently
 from whispercore.errors import EngineFailed, InvalidRequest, NotFound
 from whispercore.models.voices import VoiceModels
 from whispercore.speakers.sherpa import diarizer
+from whispercore.tasks.answers import Answers
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.testing import ScriptedEngine
 from whispercore_server.plugins.openai import patience, wish
+from whispercore_server.presence import LOOK_S
 
 SAID = "the teacher is in the station"
 one_kind = pytest.mark.parametrize("kind", ["async"])
@@ -275,6 +277,29 @@ async def test_who_goes_away_stops_the_engine(
             assert (await answer.content.readline()).startswith(b"event: transcript.text.delta")
             answer.close()
         asking.cancel()
+    await until(engine.was_stopped.is_set)
+    await until(lambda: kept(owner) == (0, 0))
+
+
+async def test_who_goes_away_while_something_is_sent_to_him_stops_the_engine(
+    scripted: Callable[[ScriptedEngine], Live], minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget = Answers.forget
+
+    async def slowly(answers: Answers, job_id: str, owner_id: str) -> None:
+        await asyncio.sleep(2 * LOOK_S)  # meanwhile it is seen that he has gone
+        await forget(answers, job_id, owner_id)
+
+    monkeypatch.setattr(Answers, "forget", slowly)
+    monkeypatch.setattr(patience, "QUIET_S", 0.005)
+    engine = Held(window=1)
+    owner = registered(scripted(engine))
+    async with aiohttp.ClientSession(headers=dict(owner.headers)) as session:
+        form = aiohttp.FormData({"model": "micro", "language": "en", "stream": "true"})
+        form.add_field("file", io.BytesIO(await asyncio.to_thread(minutes.read_bytes)), filename="minutes.wav")
+        answer = await session.post(f"{owner.server.url}/v1/audio/transcriptions", data=form)
+        await until(engine.holds.is_set)
+        answer.close()
     await until(engine.was_stopped.is_set)
     await until(lambda: kept(owner) == (0, 0))
 

@@ -20,6 +20,7 @@ from whispercore.api.openai.audio import (
 )
 from whispercore.contract.messages import Content
 from whispercore.contract.wire import dumps
+from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import (
     Conflict,
     DamagedMedia,
@@ -128,11 +129,12 @@ class AudioHandlers:
                 raise
             yield failed(error)
         finally:
+            # To write to somebody who has gone fails, and then he is seen to be gone: that must not break this off.
             if is_kept:
                 with suppress(Conflict, NotFound):  # it is over, or somebody has deleted it
-                    await self.ports.jobs.cancel(job.id, caller)
+                    await undisturbed(self.ports.jobs.cancel(job.id, caller))
             else:
-                await self.ports.answers.forget(job.id, job.owner_id)
+                await undisturbed(self.ports.answers.forget(job.id, job.owner_id))
 
     async def _whole(
         self, job: Job, wish: Wish, options: TranscribeOptions, caller: Caller
