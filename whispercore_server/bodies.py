@@ -19,6 +19,7 @@ from attrs import define, evolve, field, frozen
 from whispercore.contract.fields import ENCRYPTED_FOR, ENCRYPTED_KEY, PLAIN_SHA256, UPLOAD_ID, UPLOAD_LENGTH, Upload
 from whispercore.contract.plan import NO_BODY, NoBody, Plan, Sources
 from whispercore.contract.wire import STRICT, Json, loads
+from whispercore.database.undisturbed import undisturbed
 from whispercore.encryption import sealed_file
 from whispercore.encryption.sent_keys import SentKeys
 from whispercore.errors import InvalidRequest, TooLarge, WrongContentType
@@ -128,8 +129,11 @@ class Bodies:
                 await self._read(http, plan, form)
                 yield _sources(http, form=form)
             finally:
-                for staged in form.staged:
-                    await self.files.discard(staged)
+                await undisturbed(self._discard(form.staged))
+
+    async def _discard(self, every: list[Staged]) -> None:
+        for staged in every:
+            await self.files.discard(staged)
 
     @asynccontextmanager
     async def _announced(self, http: web.Request, plan: Plan[object], caller: Caller) -> AsyncIterator[Receipt | None]:

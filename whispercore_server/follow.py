@@ -15,6 +15,7 @@ from typing import Final
 
 from attrs import define, field
 
+from whispercore.database.undisturbed import broken_off
 from whispercore.errors import StorageFull, Unavailable
 from whispercore.jobs.job import Job
 from whispercore.jobs.speed import Standing
@@ -107,9 +108,7 @@ class Following:
             async with followed.moved:
                 followed.moved.notify_all()
             if followed.reader is not None:
-                followed.reader.cancel()
-                with suppress(asyncio.CancelledError):
-                    await followed.reader
+                await broken_off(followed.reader)
 
     def _leave(self, job_id: str, followed: _Followed) -> None:
         if self._followed.get(job_id) is followed:

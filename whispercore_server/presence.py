@@ -8,6 +8,8 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
+from whispercore.database.undisturbed import broken_off
+
 LOOK_S: Final = 0.25
 """How often it is looked whether the caller is still there."""
 
@@ -28,7 +30,4 @@ async def while_there(http: web.Request, work: Coroutine[Any, Any, _T]) -> _T:
                 raise ConnectionResetError("the caller has gone")
         return task.result()
     finally:
-        task.cancel()
-        await asyncio.wait((task,))
-        if not task.cancelled():
-            task.exception()  # it was looked at: there is nobody to be told
+        await broken_off(task)

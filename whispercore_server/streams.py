@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Final, Never, TypeVar
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from whispercore.contract.messages import Content, Event, Message, Octets, octets_of, untagged
 from whispercore.contract.ranges import asked_span
 from whispercore.contract.wire import Json, loads, plain
+from whispercore.database.undisturbed import broken_off, undisturbed
 from whispercore.errors import InvalidRequest, NotAuthenticated, NotPermitted, WhispercoreError
 
 QUIET_S: Final = 15.0
@@ -60,7 +61,7 @@ async def send_events(
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would hold events back
     waiting: asyncio.Task[Event] | None = None
-    async with aclosing(events), _running(watch) as ending:  # type: ignore[type-var]  # handlers are async generators
+    async with _closing(events), _running(watch) as ending:
         try:
             # The first event before the first byte: what fails at once is an ordinary error.
             waiting = asyncio.ensure_future(anext(events))
@@ -86,10 +87,8 @@ async def send_events(
                 await _write(http, response, _event(event.tag, event.id, orjson.dumps(event.to_json())))
                 waiting = asyncio.ensure_future(anext(events))
         finally:
-            if waiting is not None and not waiting.done():
-                waiting.cancel()
-                with suppress(asyncio.CancelledError, StopAsyncIteration):
-                    await waiting
+            if waiting is not None:
+                await broken_off(waiting)
     await response.write_eof()
     return response
 
@@ -120,7 +119,7 @@ async def send_file(http: web.Request, response: web.StreamResponse, content: Co
     body = content.body if isinstance(content.body, bytes | AsyncIterator) else _part(http, response, content)
     if size is not None and response.content_length is None:
         response.content_length = size
-    try:
+    async with _closing(body):
         first = body if isinstance(body, bytes) else b"" if http.method == "HEAD" else await anext(body, b"")
         await response.prepare(http)
         if http.method != "HEAD":
@@ -129,9 +128,6 @@ async def send_file(http: web.Request, response: web.StreamResponse, content: Co
                 async for piece in body:
                     await _write(http, response, piece)
         await response.write_eof()
-    finally:
-        if isinstance(body, AsyncGenerator):
-            await body.aclose()  # whoever went away in the middle leaves nothing at work
     return response
 
 
@@ -261,10 +257,24 @@ async def _running(work: Coroutine[Any, Any, _T]) -> AsyncIterator[asyncio.Task[
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.wait((task,))
-        if not task.cancelled():
-            task.exception()  # it was looked at: whoever wanted its result has taken it
+        await broken_off(task)
+
+
+@asynccontextmanager
+async def _closing(pieces: object) -> AsyncIterator[None]:
+    """Whoever makes an answer has cleaned up at the end of the block.
+
+    To write to somebody who has gone fails, and then he is seen to be gone: that must not break the cleaning up off.
+    """
+    try:
+        yield
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await undisturbed(_closed(pieces))
+
+
+async def _closed(pieces: AsyncGenerator[Any, None]) -> None:
+    await pieces.aclose()
 
 
 async def _write(http: web.Request, response: web.StreamResponse, data: bytes) -> None:

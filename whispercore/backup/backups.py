@@ -238,7 +238,6 @@ class Backups:
             Conflict: It is not completed.
         """
         record = await self._completed(backup_id)
-        file = await asyncio.to_thread(self._records.archive(backup_id).open, "rb")
         self._audit.note(
             caller,
             AuditEvent(
@@ -251,7 +250,7 @@ class Backups:
         )
 
         async def pieces() -> AsyncIterator[bytes]:
-            with file:
+            with await asyncio.to_thread(self._records.archive(backup_id).open, "rb") as file:
                 while data := await asyncio.to_thread(file.read, PIECE_BYTES):
                     yield data
 

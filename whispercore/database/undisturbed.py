@@ -27,3 +27,19 @@ async def undisturbed(work: Coroutine[Any, Any, _T]) -> _T:
             task.exception()  # it was looked at: the cancellation is what the caller hears of
         raise cancelled
     return task.result()
+
+
+async def broken_off(task: asyncio.Future[Any]) -> None:
+    """Cancel a task, and wait until it has ended, whatever comes of it; also when the caller is cancelled in between.
+
+    Raises:
+        asyncio.CancelledError: He was. The task has ended.
+    """
+    task.cancel()
+    await undisturbed(_over(task))
+
+
+async def _over(task: asyncio.Future[Any]) -> None:
+    await asyncio.wait((task,))
+    if not task.cancelled():
+        task.exception()  # it was looked at: whoever breaks it off does not want it

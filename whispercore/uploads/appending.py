@@ -7,6 +7,7 @@ from contextlib import aclosing, suppress
 
 from attrs import define, field
 
+from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import Conflict, TooLarge, UploadExpired, WhispercoreError
 from whispercore.people.caller import Caller
 from whispercore.uploads import rows
@@ -89,13 +90,13 @@ class Appending:
                         await arriving.take(piece)
             except BaseException:
                 with suppress(WhispercoreError):  # what broke it off is what the sender hears of
-                    await arriving.broke_off()
+                    await undisturbed(arriving.broke_off())
                 raise
             if verify is not None:
                 try:
                     verify()
                 except BaseException:
-                    await arriving.discard()
+                    await undisturbed(arriving.discard())
                     raise
             return await arriving.finish()
 
@@ -111,7 +112,7 @@ class Appending:
         try:
             return await self._counted(session, chunks)
         except BaseException:
-            await self.drop(session, chunks)
+            await undisturbed(self.drop(session, chunks))
             raise
 
     def came(self, session: Session, chunk: Chunk, data: bytearray) -> None:

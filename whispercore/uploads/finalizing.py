@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.clock import Clock
 from whispercore.database.tables import upload_sessions
+from whispercore.database.undisturbed import broken_off, undisturbed
 from whispercore.encryption.file_keys import delete_key
 from whispercore.errors import Conflict, InvalidRequest, NotMedia, RequestError, SuspiciousInput, UploadIncomplete
 from whispercore.jobs.job import Job
@@ -113,7 +114,7 @@ class Finalizing:
             await self._sessions.fail(session, error.code)
             raise
         except BaseException:
-            await self._released(session.id, assembler)
+            await undisturbed(self._released(session.id, assembler))
             raise
 
     async def _again(self, session: Session, job_id: str, caller: Caller, wanted: Wanted) -> Submitted:
@@ -249,9 +250,7 @@ class Finalizing:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await broken_off(task)
 
 
 def check_role(session: Session) -> None:

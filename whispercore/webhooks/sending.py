@@ -12,6 +12,7 @@ import aiohttp
 from sqlalchemy.exc import SQLAlchemyError
 
 from whispercore.clock import Clock, happens
+from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import InvalidOption, RequestError
 from whispercore.outgoing import calls
 from whispercore.outgoing.addresses import checked_url
@@ -97,9 +98,9 @@ class Sender:
             outcome = await self._post(claimed)
         except asyncio.CancelledError:
             with suppress(RequestError):  # its lease ends by itself
-                await self._deliveries.give_back(claimed)
+                await undisturbed(self._deliveries.give_back(claimed))
             raise
-        await self._deliveries.settle(claimed, outcome)
+        await undisturbed(self._deliveries.settle(claimed, outcome))  # what has arrived is not sent again
 
     async def _post(self, claimed: Claimed) -> Outcome:
         token_key = await asyncio.to_thread(self._token_key.secret)

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from tests.api.conftest import MakeServer
 from tests.api.openai.conftest import of_engine
+from tests.gates import gate_before
 from tests.live import Live, live, settings_for
 from tests.speech import distance, samples, truth, words
 from tests.visitor import Visitor, registered
@@ -32,6 +33,7 @@ from whispercore.engines.engine import Window
 from whispercore.errors import EngineFailed, NotFound
 from whispercore.testing import FakeClock, ScriptedEngine
 from whispercore_client import AsyncClient
+from whispercore_server.live_sessions import LiveSessions
 
 CLIP = "clip01-en.wav"
 OTHER = "clip02-en.wav"
@@ -474,6 +476,19 @@ async def test_whoever_goes_away_leaves_nothing_behind(small: Live) -> None:
             await told(connection, sound(CLIP))
             await received(connection, "input_audio_buffer.speech_started")
         await until(lambda: all(one.over.is_set() for one in small.ports.live if one.caller.user_id == user.user_id))
+
+
+async def test_who_goes_away_while_the_server_ends_leaves_nothing_behind(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_server(plugins=of_engine(ScriptedEngine()))
+    gate = gate_before(monkeypatch, LiveSessions, "leave")
+    async with connected(server) as connection:
+        await told(connection, sound(CLIP))
+        await received(connection, COMPLETED)
+        (held,) = server.ports.live
+    await asyncio.to_thread(server.run, gate.handlers_cancelled_here())
+    assert held.over.is_set()
 
 
 async def test_a_broken_engine_is_told(small: Live) -> None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.unit.backup.a_house import ADMIN, House, everything, house, noise, restore
@@ -449,6 +450,14 @@ async def test_it_is_noted_who_made_and_fetched_one(here: House) -> None:
     rows = everything(here.data / "whispercore.db")["audit_events"]
     for wanted in ("backup_created", "data_export", "admin_action"):
         assert [row for row in rows if wanted in row and "root" in row and record.id in row]
+
+
+async def test_one_that_nobody_reads_is_not_open(here: House) -> None:
+    """As of ``HEAD``, which asks for its headers only."""
+    record, archive = await made(here)
+    _, pieces = await here.backups.content(record.id, ADMIN)
+    assert str(archive) not in [one.path for one in psutil.Process().open_files()]
+    assert [piece async for piece in pieces]
 
 
 async def test_a_database_in_memory_has_nothing_to_copy(tmp_path: Path) -> None:

@@ -8,14 +8,19 @@ import json
 import socket
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
+from tests.gates import gate_before
 from tests.live import Live, live, settings_for
 from tests.plugins.demo_plugin import PLUGIN
 from tests.visitor import Visitor, administrator
+from whispercore.files.files import Files
 
 JSON = {"Content-Type": "application/json"}
 BOUNDARY = "b"
@@ -163,6 +168,11 @@ def disposition(name: str, filename: str | None = None) -> str:
 FILE = (disposition("file", "a.bin"), b"0123456789")
 
 
+def left(server: Live) -> list[Path]:
+    """Files that lie in the store."""
+    return [one for one in (server.ports.settings.data / "files").rglob("*") if one.is_file()]
+
+
 def attached(admin: Visitor, *parts: tuple[str, bytes], **headers: str) -> Any:
     return admin.post("/demo/notes/n/files", data=form(*parts), headers={**FORM, **headers})
 
@@ -233,4 +243,16 @@ def test_a_file_of_one_byte_too_many_is_refused_and_gone(server: Live, admin: Vi
     answer = attached(admin, (head, bytes((1 << 20) + 1)))
     assert code(answer) == (413, "payload_too_large")
     assert answer.json()["error"]["details"]["limit_bytes"] == 1 << 20
-    assert not [one for one in (server.ports.settings.data / "files").rglob("*") if one.is_file()]
+    assert not left(server)
+
+
+def test_a_file_that_nobody_keeps_is_gone_although_its_taker_is_cancelled(
+    server: Live, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = gate_before(monkeypatch, Files, "discard")
+    with ThreadPoolExecutor(1) as there:
+        sending = there.submit(attached, admin, FILE)
+        server.run(gate.handlers_cancelled_here())
+        with pytest.raises(requests.ConnectionError):
+            sending.result(60)
+    assert not left(server)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Never, cast
 
@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from attrs import frozen
 
+from tests.gates import Gate
 from tests.waiting import until
 from whispercore.contract.messages import Content, Event, Message
 from whispercore.contract.wire import Json
@@ -192,6 +193,72 @@ async def test_a_reader_that_takes_nothing_is_given_up(monkeypatch: pytest.Monke
         await until(ended.is_set)  # while not a byte is taken
         with pytest.raises(aiohttp.ClientPayloadError):
             await response.read()
+
+
+class Work:
+    """An answer that is made by a task of its own, and what it cleans up at its end."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.cleaned_up = asyncio.Event()
+        self.task: asyncio.Future[asyncio.Task[Any]] = asyncio.get_running_loop().create_future()
+
+    async def clean_up(self) -> None:
+        await self.gate.passed()
+        self.cleaned_up.set()
+
+    async def done(self, work: Coroutine[Any, Any, Any]) -> web.StreamResponse:
+        task = asyncio.ensure_future(work)
+        self.task.set_result(task)
+        await asyncio.wait((task,))
+        return web.Response()
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+async def test_what_events_clean_up_is_not_broken_off(is_busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither behind an event that cannot be written, nor while the next one is waited for."""
+    monkeypatch.setattr(streams, "QUIET_S", 0.01)
+    work = Work()
+
+    async def events() -> AsyncIterator[Event]:
+        try:
+            yield Ticked()
+            while is_busy:
+                yield Ticked()
+            await asyncio.Event().wait()
+        finally:
+            await work.clean_up()
+
+    async def respond(http: web.Request) -> web.StreamResponse:
+        sending = send_events(http, web.StreamResponse(), events(), known=known, render=render, watch=nothing_wrong())
+        return await work.done(sending)
+
+    async with serving(respond) as url, aiohttp.ClientSession() as session, session.get(url) as response:
+        assert await response.content.readuntil(b"ticked")
+        response.close()
+        await work.gate.cancelled_here([await work.task])
+        assert work.cleaned_up.is_set()
+
+
+async def test_what_a_file_cleans_up_is_not_broken_off() -> None:
+    """To write to somebody who has gone fails, and then he is seen to be gone."""
+    work = Work()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield bytes(100_000)
+        finally:
+            await work.clean_up()
+
+    async def respond(http: web.Request) -> web.StreamResponse:
+        content = Content(body=pieces(), media_type="audio/wav", filename="a")
+        return await work.done(send_file(http, web.StreamResponse(), content))
+
+    async with serving(respond) as url, aiohttp.ClientSession() as session, session.get(url) as response:
+        response.close()
+        await work.gate.cancelled_here([await work.task])
+        assert work.cleaned_up.is_set()
 
 
 # ---------------------------------------------------------------- sockets

@@ -14,6 +14,7 @@ import pytest
 from attrs import define, evolve
 from sqlalchemy import func, select, update
 
+from tests.gates import gate_before
 from tests.live import settings_for
 from tests.receiver import Receiver, receiver
 from whispercore.database.page import Slice
@@ -24,7 +25,7 @@ from whispercore.testing import FakeClock
 from whispercore.testing.making_jobs import ADMIN, ANN, BOB
 from whispercore.webhooks import signing
 from whispercore.webhooks.back_off import MOST_TRIES, wait_after
-from whispercore.webhooks.deliveries import LEASE_S, MOST_AT_ONCE, MOST_OF_ONE, Outcome
+from whispercore.webhooks.deliveries import LEASE_S, MOST_AT_ONCE, MOST_OF_ONE, Deliveries, Outcome
 from whispercore.webhooks.webhook import MOST_WEBHOOKS, Changes, Delivery, Event, NewWebhook, Webhook
 from whispercore_server.ports import Ports
 
@@ -307,6 +308,29 @@ async def test_a_sender_that_is_stopped_gives_back_what_it_has(house: House) -> 
         await house.send()
         (delivery,) = await house.log(webhook)
         assert (delivery.status, [one.id for one in slow.received]) == ("delivered", [delivery.id] * 2)
+
+
+@pytest.mark.parametrize("call", ["give_back", "settle"])
+async def test_a_sender_that_is_stopped_twice_leaves_none_to_its_lease(
+    house: House, hook: Receiver, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Neither one that is on its way, nor one that has arrived: that would come once more."""
+    gate = gate_before(monkeypatch, Deliveries, call)
+    hook.hold = threading.Event()
+    if call == "settle":
+        hook.hold.set()
+    webhook = await house.hook(hook.url)
+    await house.ended()
+    task = asyncio.create_task(house.ports.webhook_sender.run())
+    try:
+        await asyncio.to_thread(hook.wait, bool)
+        if call == "give_back":
+            task.cancel()
+        await gate.cancelled_here([task])
+    finally:
+        hook.hold.set()
+    assert await house.send() == (1 if call == "give_back" else 0)
+    assert [one.status for one in await house.log(webhook)] == ["delivered"]
 
 
 async def test_a_message_that_was_settled_by_others_stays_so(house: House, hook: Receiver) -> None:

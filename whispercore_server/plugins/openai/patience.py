@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
+from whispercore.database.undisturbed import broken_off
 from whispercore_server.streams import QUIET_S
 
 
@@ -56,7 +57,4 @@ async def kept_alive(pieces: AsyncGenerator[bytes, None], filler: Filler) -> Asy
                     continue
                 return
         finally:
-            waiting.cancel()
-            await asyncio.wait((waiting,))
-            if not waiting.cancelled():
-                waiting.exception()
+            await broken_off(waiting)

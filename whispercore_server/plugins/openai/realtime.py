@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
@@ -17,6 +18,7 @@ from whispercore.api.openai.dialect import described
 from whispercore.api.openai.realtime import ConnectRealtime, FromRealtime, Realtime, RealtimeError, ToRealtime
 from whispercore.api.openai.realtime_session import Session, SessionAudio
 from whispercore.contract.status import status_of
+from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import (
     InternalError,
     InvalidOption,
@@ -104,11 +106,14 @@ class _Connection:
             for one in done:
                 one.result()
         finally:
-            for one in working:
-                one.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
-            if self._held is not None:
-                await self.ports.live.leave(self._held)
+            await undisturbed(self._end(working))
+
+    async def _end(self, working: Iterable[asyncio.Future[None]]) -> None:
+        for one in working:
+            one.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        if self._held is not None:
+            await self.ports.live.leave(self._held)
 
     async def _expire(self, receiving: asyncio.Future[None], telling: asyncio.Future[None]) -> None:
         """Take nothing more in, and tell what was said until now."""
