@@ -225,8 +225,16 @@ class Frame:
             await watched(work, self.admission.watch(http, operation, caller))
         except Exception as error:  # noqa: BLE001 (told to the other side)
             failed = self._known(http, error)
-        await close_socket(http, socket, failed, lambda error: self._rendered(http, operation.dialect, error))
+        await close_socket(http, socket, failed, lambda error: self._last_message(http, operation, error))
         return socket
+
+    def _last_message(self, http: web.Request, channel: Channel[..., Any, Any, Any], error: WhispercoreError) -> Json:
+        if channel.failure is None:
+            return self._rendered(http, channel.dialect, error)
+        message = channel.failure(error, self._meta(http))
+        fields = plain(message)
+        assert isinstance(fields, dict)
+        return {"type": message.tag, **fields}
 
     # ------------------------------------------------------------ errors
 

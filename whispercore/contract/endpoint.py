@@ -15,7 +15,7 @@ import attrs
 from attrs import define, field, frozen
 
 from whispercore.contract.bound import AsyncList, AsyncRaw, Call, SyncList, SyncRaw
-from whispercore.contract.dialect import Dialect
+from whispercore.contract.dialect import Dialect, Meta
 from whispercore.contract.group import Group
 from whispercore.contract.messages import Event, Message
 from whispercore.contract.plan import Plan
@@ -212,6 +212,8 @@ class Channel(Operation, Generic[P, Req, In, Out]):
     """The subprotocol that is chosen where a client offers some: a browser takes no answer without."""
     key_protocol: str | None = field(default=None, kw_only=True)
     """What comes before an API key in a subprotocol that is offered: pages of a browser can set no headers."""
+    failure: Callable[[WhispercoreError, Meta], Out] | None = field(default=None, kw_only=True)
+    """The message of an error that ends it; the dialect's error, of the type ``error``, if not given."""
     takes_client_secrets: bool = field(default=False, kw_only=True)
     """Whether a client secret will do, which is good for nothing else."""
 

@@ -33,6 +33,7 @@ from whispercore.engines.engine import Window
 from whispercore.errors import EngineFailed, NotFound
 from whispercore.testing import FakeClock, ScriptedEngine
 from whispercore_client import AsyncClient
+from whispercore_server import admission
 from whispercore_server.live_sessions import LiveSessions
 
 CLIP = "clip01-en.wav"
@@ -372,6 +373,17 @@ async def test_without_a_key_nobody_comes_in(newcomer: Visitor, key: str) -> Non
         async with http.get(f"{newcomer.server.url}/v1/realtime", headers=headers) as answer:
             assert answer.status == 401
             assert (await answer.json())["error"]["code"] == "invalid_api_key"
+
+
+async def test_who_loses_his_key_is_told_by_an_event(small: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "RECHECK_S", 0.02)
+    user = registered(small)
+    made = user.post("/api/api-keys/", json={"name": "live", "permissions": ["write"]}).json()
+    async with connected(small, made["api_key"]) as connection:
+        assert (await asyncio.to_thread(user.send, "DELETE", f"/api/api-keys/{made['key_id']}")).status_code == 200
+        event = (await received(connection, "error"))[-1]
+        assert event.event_id.startswith("event_")
+        assert (event.error.code, event.error.type) == ("invalid_api_key", "invalid_request_error")
 
 
 async def test_browsers_bring_their_key_as_a_subprotocol(newcomer: Visitor, caplog: pytest.LogCaptureFixture) -> None:

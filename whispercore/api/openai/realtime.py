@@ -9,15 +9,25 @@ from typing import Generic, Literal
 
 from attrs import field, frozen
 
-from whispercore.api.openai.dialect import OpenAiGroup
+from whispercore.api.openai.dialect import OpenAiGroup, described
 from whispercore.api.openai.realtime_session import Session, SessionChange
 from whispercore.api.openai.transcription import Logprob, Usage
+from whispercore.contract.dialect import Meta
 from whispercore.contract.endpoint import Channel
 from whispercore.contract.fields import told
 from whispercore.contract.group import T_co
 from whispercore.contract.messages import Message
+from whispercore.contract.status import status_of
 from whispercore.contract.wire import Json
-from whispercore.errors import Conflict, ModelError, NotFound, Unavailable
+from whispercore.errors import (
+    Conflict,
+    InvalidOption,
+    InvalidRequest,
+    ModelError,
+    NotFound,
+    Unavailable,
+    WhispercoreError,
+)
 
 PROTOCOL = "realtime"
 KEY_PROTOCOL = "openai-insecure-api-key."
@@ -241,6 +251,21 @@ class SomethingFailed(FromRealtime):
     error: RealtimeError
 
 
+def realtime_error(error: WhispercoreError) -> RealtimeError:
+    """An error as OpenAI writes it in events."""
+    if isinstance(error, InvalidOption):
+        error = InvalidRequest.one(error.option, error.reason)
+    shown = described(error, status_of(error))
+    return RealtimeError(
+        type=shown.type, code=shown.code, message=shown.message, param=shown.param, details=shown.details
+    )
+
+
+def _ended(error: WhispercoreError, meta: Meta) -> SomethingFailed:
+    """What ends a session that its handler knows nothing of: its key is revoked, or the server fails."""
+    return SomethingFailed(event_id=f"event_{meta.request_id}", error=realtime_error(error))
+
+
 class Realtime(OpenAiGroup[T_co], Generic[T_co]):
     """Speech to text while it is spoken."""
 
@@ -256,6 +281,7 @@ class Realtime(OpenAiGroup[T_co], Generic[T_co]):
         ignores_unknown=True,
         protocol=PROTOCOL,
         key_protocol=KEY_PROTOCOL,
+        failure=_ended,
         takes_client_secrets=True,
         doc="Transcribe sound while it is spoken, with the events of OpenAI's Realtime API.",
     )

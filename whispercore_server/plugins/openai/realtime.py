@@ -14,8 +14,14 @@ from typing import Final
 from attrs import define, evolve, field
 
 from whispercore.api.openai import realtime as api
-from whispercore.api.openai.dialect import described
-from whispercore.api.openai.realtime import ConnectRealtime, FromRealtime, Realtime, RealtimeError, ToRealtime
+from whispercore.api.openai.realtime import (
+    ConnectRealtime,
+    FromRealtime,
+    Realtime,
+    RealtimeError,
+    ToRealtime,
+    realtime_error,
+)
 from whispercore.api.openai.realtime_session import Session, SessionAudio
 from whispercore.contract.status import status_of
 from whispercore.database.undisturbed import undisturbed
@@ -59,7 +65,7 @@ class RealtimeHandlers:
             if status_of(error) == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.error("realtime session %s failed", ids.session_id, exc_info=error)
                 error = InternalError()
-            shown = _error(error)
+            shown = realtime_error(error)
             for message in connection.items.failed(shown) if connection is not None and connection.items else ():
                 await socket.send(message)
             await socket.send(api.SomethingFailed(event_id=ids.event(), error=shown))
@@ -141,7 +147,7 @@ class _Connection:
                 async for message in self.socket:
                     await self._heed(message)
             except InvalidRequest as error:  # it is no event; the next one may be
-                await self._refuse(_error(error))
+                await self._refuse(realtime_error(error))
             else:
                 return
 
@@ -160,7 +166,7 @@ class _Connection:
                 case api.UpdateSession(session=change):
                     await self._update(await self.wanted.changed(change, self.ports))
         except (InvalidRequest, InvalidOption, NotFound, ModelNotAvailable) as error:
-            await self._refuse(evolve(_error(error), event_id=message.event_id))
+            await self._refuse(evolve(realtime_error(error), event_id=message.event_id))
 
     async def _hearing(self) -> Held:
         if self._held is None:
@@ -223,13 +229,3 @@ def _decoded(audio: str) -> bytes:
         return base64.b64decode(audio, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest.one("audio", f"it is not base64: {error}") from error
-
-
-def _error(error: WhispercoreError) -> RealtimeError:
-    """As OpenAI writes it."""
-    if isinstance(error, InvalidOption):
-        error = InvalidRequest.one(error.option, error.reason)
-    shown = described(error, status_of(error))
-    return RealtimeError(
-        type=shown.type, code=shown.code, message=shown.message, param=shown.param, details=shown.details
-    )
