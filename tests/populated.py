@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 from attrs import define, evolve, field
+from sqlalchemy import insert
 
 from tests.live import Live
 from tests.minimal import filled, ids_in, options
@@ -17,8 +18,10 @@ from tests.openid_provider import back_from
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.api.transcriber.tus import HEADERS as TUS_HEADERS
 from whispercore.contract.endpoint import Operation
+from whispercore.database.tables import identities
 from whispercore.encryption import age
 from whispercore.jobs.job import NewJob
+from whispercore.oidc.linked import LinkedIdentity
 from whispercore.people.back_off import FROM_NETWORK
 
 AUDIO = Path(__file__).parent / "audio"
@@ -126,6 +129,7 @@ class Populated:
             "chunk_number": lambda: "0",
             "upload_id": self._tus_upload,
             "file_id": self._file,
+            "identity_id": self._identity,
         }
 
     def _changing(self) -> Mapping[str, Callable[[], str]]:
@@ -140,6 +144,7 @@ class Populated:
             "webhooks.update": self._webhook,
             "webhooks.delete": self._webhook,
             "auth.end_session": self._session,
+            "oidc.unlink": self._identity,
             "api_keys.revoke": self._key,
             "api_keys.regenerate": self._key,
             "admin_api_keys.revoke": self._key,
@@ -190,6 +195,18 @@ class Populated:
         async with ports.database.write() as tx:
             job = await ports.jobs.enqueue(tx, NewJob(owner_id=self.visitor.user_id, kind="waiting", model="micro"))
         return job.id
+
+    def _identity(self) -> str:
+        """One of a person of its own, as if he had linked it."""
+        return self.visitor.server.run(self._linked())
+
+    async def _linked(self) -> str:
+        ports, subject = self.visitor.server.ports, f"linked-{next(_NUMBERS)}"
+        issuer, now = ports.settings.oidc_issuer or "https://login.example.com", ports.database.now()
+        row = {"issuer": issuer, "subject": subject, "user_id": self.visitor.user_id}
+        async with ports.database.write() as tx:
+            await tx.execute(insert(identities), {**row, "created_at": now, "last_used_at": now})
+        return LinkedIdentity(issuer=issuer, subject=subject, created_at=now, last_used_at=now, lets_in=True).id
 
     def _cancelled_job(self) -> str:
         job_id = self._waiting_job()

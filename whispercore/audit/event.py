@@ -20,6 +20,7 @@ EventType = Literal[
     "address_unlocked",
     "password_change",
     "identity_linked",
+    "identity_unlinked",
     "role_change",
     "token_refresh",
     "token_reuse",

@@ -20,6 +20,7 @@ from whispercore.errors import Conflict, NotAuthenticated, NotPermitted, Whisper
 from whispercore.oidc.attempts import LASTS, Attempt, Attempts
 from whispercore.oidc.id_token import Identity
 from whispercore.oidc.identities import Identities
+from whispercore.oidc.linked import LinkedIdentities
 from whispercore.oidc.options import OidcOptions
 from whispercore.oidc.provider import Provider, shown
 from whispercore.people.caller import Caller
@@ -75,6 +76,7 @@ class OidcSignIn:
         self.provider = Provider(options, clock)
         self.attempts = Attempts(database, clock)
         self._options = options
+        self.linked = LinkedIdentities(options.issuer, database, audit)
         self._identities = Identities(options, users=people.users, audit=audit)
         self._database = database
         self._people = people

@@ -183,6 +183,7 @@ ACTS: Mapping[EventType, str | Callable[[World], None]] = {
     "address_unlocked": a_network_is_let_in,
     "password_change": "auth.change_password",
     "identity_linked": an_account_is_linked,
+    "identity_unlinked": "oidc.unlink",
     "role_change": somebody_becomes_an_administrator,
     "token_refresh": "auth.refresh",
     "token_reuse": an_old_refresh_token_is_shown,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +18,7 @@ from tests.browser import Browser
 from tests.live import Live, live, settings_for
 from tests.openid_provider import CLIENT_ID, OpenIdProvider, Person, back_from, new_key, openid_provider, unsigned
 from tests.visitor import PASSWORD, Visitor, administrator, registered
-from whispercore.errors import NotFound
+from whispercore.errors import Conflict, NotFound
 from whispercore.people.caller import Caller
 
 START, CALLBACK, LINK = "/auth/oidc/start", "/auth/oidc/callback", "/auth/oidc/link"
@@ -176,6 +177,8 @@ async def test_without_a_provider_there_is_nothing(server: Live, newcomer: Visit
             lambda c: c.oidc.start(),
             lambda c: c.oidc.link(),
             lambda c: c.oidc.callback(state="x", code="x"),
+            lambda c: c.oidc.identities(),
+            lambda c: c.oidc.unlink("x"),
         ):
             with pytest.raises(NotFound):
                 await client.call(call)
@@ -298,6 +301,33 @@ def test_a_link_ends_with_the_session_that_wanted_it(here: Live, browser: Browse
     url = browser.send("POST", LINK, json={}, headers=dict(ada.headers)).json()["authorization_url"]
     assert ada.post("/auth/logout").status_code == 200
     assert "has ended" in refused(came_back(browser, back_from(url)), 401)
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_user_sees_his_identities_and_unlinks_them(
+    here: Live, browser: Browser, provider: OpenIdProvider, kind: str
+) -> None:
+    entered = (await asyncio.to_thread(signed_in, browser, provider, session="false")).json()
+    other = await asyncio.to_thread(registered, here)
+    async with both(kind, here.url, token=other.token) as stranger:
+        assert (await stranger.call(lambda c: c.oidc.identities())).identities == []
+    async with both(kind, here.url, token=entered["access_token"]) as client:
+        (mine,) = await client.all(lambda c: c.oidc.identities.each())
+        assert (mine.issuer, mine.subject, mine.lets_in) == (provider.url, provider.person.subject, True)
+        with pytest.raises(Conflict, match="no other way"):
+            await client.call(lambda c: c.oidc.unlink(mine.identity_id))
+        root, passwords = evolve(Caller.nobody(), is_admin=True), here.ports.password_changes
+        await asyncio.to_thread(here.run, passwords.set(root, entered["user"]["id"], PASSWORD))
+    account = {"username": entered["user"]["username"], "password": PASSWORD}
+    async with both(kind, here.url) as client:
+        token = (await client.call(lambda c: c.auth.login(**account))).access_token
+    async with both(kind, here.url, token=token) as client:
+        assert (await client.call(lambda c: c.oidc.unlink(mine.identity_id))).identity_id == mine.identity_id
+        assert (await client.call(lambda c: c.oidc.identities())).total == 0
+        with pytest.raises(NotFound):
+            await client.call(lambda c: c.oidc.unlink(mine.identity_id))
+    again = await asyncio.to_thread(signed_in, browser, provider)
+    assert again.status_code == 409, "it opens no account, and cannot make one of the same name"
 
 
 def test_linking_is_for_people_who_are_in(here: Live, browser: Browser) -> None:

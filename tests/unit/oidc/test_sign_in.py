@@ -12,8 +12,9 @@ from sqlalchemy import delete, select
 from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, OpenIdProvider, Person, back_from
 from tests.people import PASSWORD, People
 from whispercore.database import tables
+from whispercore.database.page import Slice
 from whispercore.database.session import Database
-from whispercore.errors import Conflict, NotAuthenticated, NotPermitted
+from whispercore.errors import Conflict, NotAuthenticated, NotFound, NotPermitted
 from whispercore.oidc.options import Admins, OidcOptions
 from whispercore.oidc.sign_in import LASTS_S, Back, OidcSignIn, SignedIn
 from whispercore.people.caller import Caller
@@ -136,6 +137,50 @@ async def test_a_user_may_come_from_several_identities(make: Make, there: OpenId
         assert (await signs_in(way, there, person, links=caller)).entered.user.id == ada.id, "again"
         assert (await signs_in(way, there, person)).entered.user.id == ada.id
     assert len(await people.noted("identity_linked")) == 2
+
+
+async def test_a_user_takes_identities_away_until_the_last_way_in(
+    make: Make, there: OpenIdProvider, people: People, clock: FakeClock
+) -> None:
+    way = make()
+    ada = (await signs_in(way, there)).entered
+    caller = await people.caller(ada)
+    (first,) = (await way.linked.listed(caller, Slice())).rows
+    assert (first.issuer, first.subject, first.lets_in) == (there.url, there.person.subject, True)
+    with pytest.raises(Conflict, match="no other way"):
+        await way.linked.unlink(caller, first.id)
+    clock.advance(1)
+    await signs_in(way, there, Person(), links=caller)
+    page = await way.linked.listed(caller, Slice(limit=1))
+    assert (page.total, [one.subject for one in page.rows]) == (2, [there.person.subject])
+    ended = await asyncio.gather(
+        *(way.linked.unlink(caller, one) for one in (first.id, page.rows[0].id)), return_exceptions=True
+    )
+    assert {type(one) for one in ended} == {type(None), Conflict}, "one after the other"
+    assert (await way.linked.listed(caller, Slice())).total == 1
+    assert await people.noted("identity_unlinked") == [f"{ada.user.username} identity_unlinked success"]
+
+
+async def test_who_has_a_password_needs_no_identity(make: Make, there: OpenIdProvider, people: People) -> None:
+    way = make(registers=False)
+    await people.users.register("ada", PASSWORD)
+    caller = await people.caller(await people.enter())
+    await signs_in(way, there, links=caller)
+    (one,) = (await way.linked.listed(caller, Slice())).rows
+    await way.linked.unlink(caller, one.id)
+    with pytest.raises(NotFound):
+        await way.linked.unlink(caller, one.id)
+    with pytest.raises(NotPermitted):
+        await signs_in(way, there, there.person)
+
+
+async def test_one_of_another_provider_is_no_way_in(make: Make, there: OpenIdProvider, people: People) -> None:
+    caller = await people.caller((await signs_in(make(), there)).entered)
+    moved = make(issuer="https://login.example.com")
+    (old,) = (await moved.linked.listed(caller, Slice())).rows
+    assert not old.lets_in
+    await moved.linked.unlink(caller, old.id)
+    assert (await moved.linked.listed(caller, Slice())).total == 0
 
 
 async def test_a_link_needs_a_session_that_goes_on(make: Make, there: OpenIdProvider, people: People) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Generic
 
 from attrs import field, frozen
 
 from whispercore.api.transcriber.auth import LoggedIn
 from whispercore.api.transcriber.dialect import TranscriberGroup
-from whispercore.contract.endpoint import Endpoint
-from whispercore.contract.fields import header, length, told
+from whispercore.contract.endpoint import Endpoint, Listing
+from whispercore.contract.fields import between, header, length, told
 from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, NotAuthenticated, NotFound, NotPermitted
 
@@ -61,6 +62,59 @@ class FinishSignIn:
     )
 
 
+@frozen(kw_only=True)
+class ListIdentities:
+    """Which of the caller's identities to list, newest first."""
+
+    limit: int = field(default=50, validator=between(1, 100), metadata=told("Rows on a page."))
+    offset: int = field(default=0, validator=between(0, 10**9), metadata=told("Rows to leave out."))
+
+
+@frozen(kw_only=True)
+class IdentityRow:
+    """Who a user is at a provider."""
+
+    identity_id: str
+    issuer: str
+    """The provider."""
+    subject: str
+    """What it calls him; never another person."""
+    lets_in: bool
+    """Whether he can sign in with it: not with one of a provider that the settings name no more."""
+    created_at: datetime
+    """When it was linked."""
+    last_used_at: datetime
+
+
+@frozen(kw_only=True)
+class IdentityList:
+    """A page of identities."""
+
+    identities: list[IdentityRow]
+    total: int
+    limit: int
+    offset: int
+
+
+@frozen(kw_only=True)
+class IdentityRef:
+    """One identity of the caller's."""
+
+    identity_id: str = field(kw_only=False, metadata=told("Id of the identity."))
+
+
+@frozen(kw_only=True)
+class IdentityUnlinked:
+    """The identity lets nobody into this account any more. Sessions that were begun by it go on."""
+
+    message: str
+    identity_id: str
+
+
+def _identities(page: IdentityList) -> list[IdentityRow]:
+    return page.identities
+
+
 class Oidc(TranscriberGroup[T_co], Generic[T_co]):
     """Signing in with an OpenID Connect provider, where the settings name one."""
 
@@ -98,4 +152,25 @@ class Oidc(TranscriberGroup[T_co], Generic[T_co]):
         errors=(NotFound, NotAuthenticated, NotPermitted, Conflict),
         ignores_unknown=True,
         doc="Where the provider sends a browser back to. A session begins as by `/auth/login`.",
+    )
+    identities = Listing(
+        "GET",
+        "/auth/oidc/identities",
+        ListIdentities,
+        IdentityList,
+        _identities,
+        scope="users:read",
+        person_only=True,
+        errors=(NotFound,),
+        doc="List who one is at providers, newest first.",
+    )
+    unlink = Endpoint(
+        "DELETE",
+        "/auth/oidc/identities/{identity_id}",
+        IdentityRef,
+        IdentityUnlinked,
+        scope="users:write",
+        person_only=True,
+        errors=(NotFound, Conflict),
+        doc="Have an identity let nobody into one's account any more, unless it is the only way in.",
     )

@@ -9,9 +9,22 @@ from typing import Final
 from attrs import define
 
 from whispercore.api.transcriber.auth import LoggedIn
-from whispercore.api.transcriber.oidc import FinishSignIn, LinkAccount, Oidc, SignInStarted, StartSignIn
+from whispercore.api.transcriber.oidc import (
+    FinishSignIn,
+    IdentityList,
+    IdentityRef,
+    IdentityRow,
+    IdentityUnlinked,
+    LinkAccount,
+    ListIdentities,
+    Oidc,
+    SignInStarted,
+    StartSignIn,
+)
 from whispercore.contract.endpoint import Operation
+from whispercore.database.page import Slice
 from whispercore.errors import InvalidRequest, NotFound
+from whispercore.oidc.linked import LinkedIdentity
 from whispercore.oidc.sign_in import LASTS_S, Back, OidcSignIn
 from whispercore.people.caller import Caller
 from whispercore_server.link_urls import origin_of
@@ -52,6 +65,20 @@ class OidcHandlers:
             return reply
         return Reply(body=reply.body, status=HTTPStatus.SEE_OTHER, headers={**reply.headers, "Location": done.next})
 
+    @serves(Oidc.identities)
+    async def identities(self, request: ListIdentities, caller: Caller) -> IdentityList:
+        """Those of other providers, too."""
+        page = await self._oidc(Oidc.identities).linked.listed(caller, Slice(request.offset, request.limit))
+        return IdentityList(
+            identities=[_row(one) for one in page.rows], total=page.total, limit=request.limit, offset=request.offset
+        )
+
+    @serves(Oidc.unlink)
+    async def unlink(self, request: IdentityRef, caller: Caller) -> IdentityUnlinked:
+        """It can be linked again, with this account or another."""
+        await self._oidc(Oidc.unlink).linked.unlink(caller, request.identity_id)
+        return IdentityUnlinked(message="Identity unlinked", identity_id=request.identity_id)
+
     async def _begun(
         self, operation: Operation, request: StartSignIn | LinkAccount, caller: Caller, *, links: Caller | None
     ) -> Reply[SignInStarted]:
@@ -80,3 +107,14 @@ class OidcHandlers:
         if self.ports.oidc is None:
             raise NotFound("route", operation.path)
         return self.ports.oidc
+
+
+def _row(identity: LinkedIdentity) -> IdentityRow:
+    return IdentityRow(
+        identity_id=identity.id,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        lets_in=identity.lets_in,
+        created_at=identity.created_at,
+        last_used_at=identity.last_used_at,
+    )
