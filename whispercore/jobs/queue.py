@@ -25,7 +25,10 @@ from whispercore.jobs.speed import PRESENT_S
 LEASE_S = 10.0
 """How long a worker may be silent before its jobs are another's."""
 PATIENCE_S = 60.0
-"""How long a job may be passed over for others whose model is loaded."""
+"""How long a job may be passed over for others whose model is loaded, and how long a worker stays with a model then.
+
+In a queue whose jobs have all waited for longer, each would cost a loading where two models take turns.
+"""
 MOST_LOSSES = 10
 """A job whose worker is lost so often, while nothing more of it gets done, is what ends its workers."""
 SUSPECT_LOSSES = 7
@@ -57,17 +60,19 @@ class Queue:
         *,
         lease_s: float = LEASE_S,
         loaded_models: Collection[str] = (),
+        has_switched: bool = False,
     ) -> Claim | None:
         """Take the job whose turn it is: by priority, then by fairness.
 
         A job whose model is loaded goes before others of its priority, but not before those that have waited for a
-        minute.
+        minute; before those too while it is not a minute since the worker has loaded it for one of them.
 
         Args:
             worker: Who takes it.
             kinds: The kinds that he knows; others stay where they are.
             lease_s: How long it is his unless he renews it.
             loaded_models: Models that cost him no loading.
+            has_switched: Whether he has taken a job within the last minute that cost him one.
 
         Returns:
             His hold on the job, or None when there is nothing for him to do.
@@ -75,7 +80,7 @@ class Queue:
         now = self._ports.database.now()
         taken = (
             update(jobs)
-            .where(jobs.c.id == _whose_turn(kinds, loaded_models, now), QUEUED)
+            .where(jobs.c.id == _whose_turn(kinds, loaded_models, now, has_switched=has_switched), QUEUED)
             .values(
                 state=State.PROCESSING,
                 attempt=jobs.c.attempt + 1,
@@ -269,7 +274,9 @@ class Queue:
             self._ports.events.publish(job.id)
 
 
-def _whose_turn(kinds: Collection[str], loaded_models: Collection[str], now: datetime) -> ColumnElement[str]:
+def _whose_turn(
+    kinds: Collection[str], loaded_models: Collection[str], now: datetime, *, has_switched: bool = False
+) -> ColumnElement[str]:
     """The id of the job to take. The index of the queue is read in its order, so the first that fits is it.
 
     On PostgreSQL those that another worker is just taking are passed over.
@@ -283,10 +290,8 @@ def _whose_turn(kinds: Collection[str], loaded_models: Collection[str], now: dat
     turns = select(jobs.c.id).where(*due).order_by(*order).limit(1).with_for_update(skip_locked=True)
     if not loaded_models:
         return turns.scalar_subquery()
-    cheap = or_(
-        jobs.c.model.is_(None),
-        jobs.c.model.in_(loaded_models),
-        jobs.c.created_at <= now - timedelta(seconds=PATIENCE_S),
-    )
+    cheap = or_(jobs.c.model.is_(None), jobs.c.model.in_(loaded_models))
+    if not has_switched:
+        cheap |= jobs.c.created_at <= now - timedelta(seconds=PATIENCE_S)
     highest = select(jobs.c.priority).where(*due).order_by(*order).limit(1).scalar_subquery()
     return func.coalesce(turns.where(cheap, jobs.c.priority == highest).scalar_subquery(), turns.scalar_subquery())

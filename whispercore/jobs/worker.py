@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from whispercore.errors import Cancelled, ClaimLost, Unavailable, WhispercoreErr
 from whispercore.jobs.claim import Claim
 from whispercore.jobs.failure import Failure
 from whispercore.jobs.job import Job
-from whispercore.jobs.queue import LEASE_S
+from whispercore.jobs.queue import LEASE_S, PATIENCE_S
 from whispercore.jobs.table import Jobs
 
 LOOK_S = 0.5
@@ -88,6 +89,8 @@ class Worker:
         self._lease_s = lease_s
         self._timeout_s = timeout_s
         self._running: dict[Claim, Running] = {}
+        self._switched_s = -math.inf
+        """When it last took a job that cost a loading."""
 
     async def run(self) -> None:
         """Work until cancelled. Jobs that are not done then are given back, for others to go on with at once."""
@@ -126,10 +129,17 @@ class Worker:
         return functools.partial(self._work, taken[0]) if taken else None
 
     async def _take(self, taken: list[Running]) -> None:
+        loaded, now_s = self._loaded_models(), self._clock.monotonic()
         claim = await self._queue.claim(
-            self.name, self.kinds, lease_s=self._lease_s, loaded_models=self._loaded_models()
+            self.name,
+            self.kinds,
+            lease_s=self._lease_s,
+            loaded_models=loaded,
+            has_switched=now_s - self._switched_s < PATIENCE_S,
         )
         if claim is not None:
+            if claim.job.model is not None and claim.job.model not in loaded:
+                self._switched_s = now_s
             taken.append(Running(claim=claim))
             self._running[claim] = taken[0]
 

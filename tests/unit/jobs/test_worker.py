@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,11 +20,11 @@ from whispercore.database.tables import workers
 from whispercore.errors import Cancelled, DownloadFailed, NotMedia, StorageFull, Unavailable
 from whispercore.jobs.claim import Claim
 from whispercore.jobs.job import Job, NewJob, State
-from whispercore.jobs.queue import LEASE_S
+from whispercore.jobs.queue import LEASE_S, PATIENCE_S
 from whispercore.jobs.table import Jobs
 from whispercore.jobs.worker import LOOK_S, Handler, Running, Worker
 from whispercore.testing import FakeClock
-from whispercore.testing.making_jobs import ANN, enqueued, transcript
+from whispercore.testing.making_jobs import ANN, KIND, enqueued, transcript
 
 
 @pytest.fixture
@@ -64,6 +65,28 @@ async def when(jobs: Jobs, job: Job, so: object) -> Job:
         while not so(found := await jobs.owned(job.id, ANN)):
             await events.moved()
     return found
+
+
+async def test_two_models_in_an_old_queue_take_turns_of_a_minute(jobs: Jobs, clock: FakeClock) -> None:
+    """A worker with room for one of them does not load one for each job, nor has it one wait for long."""
+    taken: list[tuple[str, float]] = []
+
+    async def transcribe(running: Running) -> None:
+        taken.append((running.job.model or "", clock.monotonic()))
+        clock.advance(5)
+
+    for number in range(40):
+        await enqueued(jobs, model=("small", "tiny")[number % 2])
+    clock.advance(PATIENCE_S + 1)
+    worker = Worker(
+        jobs, {KIND: transcribe}, name="w-1", slots=1, loaded_models=lambda: {model for model, _ in taken[-1:]}
+    )
+    while (run := await worker.claim()) is not None:
+        await run()
+    assert len(taken) == 40
+    assert sum(before != model for (before, _), (model, _) in pairwise(taken)) == 3, "and not 39, within 200 seconds"
+    for wanted in ("small", "tiny"):
+        assert all(later - at <= PATIENCE_S + 5 for at, later in pairwise(s for model, s in taken if model == wanted))
 
 
 class Endless:
