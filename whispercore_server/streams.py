@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Final, Never, TypeVar
@@ -119,7 +119,7 @@ async def send_file(http: web.Request, response: web.StreamResponse, content: Co
     body = content.body if isinstance(content.body, bytes | AsyncIterator) else _part(http, response, content)
     if size is not None and response.content_length is None:
         response.content_length = size
-    async with _closing(body):
+    async with _closing(body, content.after):
         first = body if isinstance(body, bytes) else b"" if http.method == "HEAD" else await anext(body, b"")
         await response.prepare(http)
         if http.method != "HEAD":
@@ -261,20 +261,24 @@ async def _running(work: Coroutine[Any, Any, _T]) -> AsyncIterator[asyncio.Task[
 
 
 @asynccontextmanager
-async def _closing(pieces: object) -> AsyncIterator[None]:
-    """Whoever makes an answer has cleaned up at the end of the block.
+async def _closing(pieces: object, after: Callable[[], Awaitable[object]] | None = None) -> AsyncIterator[None]:
+    """Whoever makes an answer has cleaned up at the end of the block, and what is done after it is done.
 
     To write to somebody who has gone fails, and then he is seen to be gone: that must not break the cleaning up off.
     """
     try:
         yield
     finally:
+        await undisturbed(_closed(pieces, after))
+
+
+async def _closed(pieces: object, after: Callable[[], Awaitable[object]] | None) -> None:
+    try:
         if isinstance(pieces, AsyncGenerator):
-            await undisturbed(_closed(pieces))
-
-
-async def _closed(pieces: AsyncGenerator[Any, None]) -> None:
-    await pieces.aclose()
+            await pieces.aclose()
+    finally:
+        if after is not None:
+            await after()
 
 
 async def _write(http: web.Request, response: web.StreamResponse, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 from attrs import field, frozen
@@ -115,3 +115,5 @@ class Content:
     """More of them."""
     elsewhere: str | None = field(default=None, repr=False)
     """An address that gives the same, to which a GET is sent on."""
+    after: Callable[[], Awaitable[object]] | None = field(default=None, repr=False)
+    """Done once all of it was sent, or nobody takes it any more: nobody waits for it. It is not broken off."""

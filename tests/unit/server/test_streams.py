@@ -369,3 +369,36 @@ async def test_a_name_cannot_break_out_of_its_header(name: str, told: str) -> No
     headers, _ = await sent(Content(body=b"x", media_type="text/plain", filename=name))
     assert headers["Content-Disposition"] == told
     assert "X" not in headers
+
+
+async def test_nobody_waits_for_what_is_done_afterwards() -> None:
+    everything_came, done = asyncio.Event(), asyncio.Event()
+
+    async def after() -> None:
+        await everything_came.wait()
+        done.set()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"all"
+
+    _, body = await sent(Content(body=pieces(), media_type="text/csv", after=after))
+    assert (body, done.is_set()) == (b"all", False)
+    everything_came.set()
+    async with asyncio.timeout(60):
+        await done.wait()
+
+
+async def test_what_is_done_afterwards_is_done_also_where_nothing_could_be_sent() -> None:
+    done = asyncio.Event()
+
+    async def after() -> None:
+        done.set()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        raise ConnectionResetError
+        yield b""
+
+    with pytest.raises(aiohttp.ClientError):
+        await sent(Content(body=pieces(), media_type="text/csv", after=after))
+    async with asyncio.timeout(60):
+        await done.wait()

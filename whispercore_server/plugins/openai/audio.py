@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
@@ -20,7 +21,6 @@ from whispercore.api.openai.audio import (
 )
 from whispercore.contract.messages import Content
 from whispercore.contract.wire import dumps
-from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import (
     Conflict,
     DamagedMedia,
@@ -101,9 +101,10 @@ class AudioHandlers:
         else:
             job = await self.ports.answers.begin(staged, options, caller, priority=priority)
         return Content(
-            body=self._answered(job, wish, options, caller, is_kept=request.store),
+            body=self._answered(job, wish, options, caller),
             media_type=EVENTS if wish.stream else views.media_type(wish),
             headers={**(_UNBUFFERED if wish.stream else {}), **({_JOB_ID: job.id} if request.store else {})},
+            after=partial(self._left, job, caller, is_kept=request.store),
         )
 
     async def _check_speakers(self, options: TranscribeOptions) -> None:
@@ -113,9 +114,9 @@ class AudioHandlers:
             raise InvalidRequest.one("response_format", error.reason) from error
 
     async def _answered(
-        self, job: Job, wish: Wish, options: TranscribeOptions, caller: Caller, *, is_kept: bool
+        self, job: Job, wish: Wish, options: TranscribeOptions, caller: Caller
     ) -> AsyncGenerator[bytes, None]:
-        """The answer of a job, which ends with it; whoever goes away stops it."""
+        """The answer of a job, which ends with it."""
         pieces = self._events(job, wish, caller) if wish.stream else self._whole(job, wish, options, caller)
         filler = patience.EVENTS if wish.stream else patience.TEXTS.get(wish.response_format, patience.JSON)
         is_begun = False
@@ -128,13 +129,14 @@ class AudioHandlers:
             if not (is_begun and wish.stream):
                 raise
             yield failed(error)
-        finally:
-            # To write to somebody who has gone fails, and then he is seen to be gone: that must not break this off.
-            if is_kept:
-                with suppress(Conflict, NotFound):  # it is over, or somebody has deleted it
-                    await undisturbed(self.ports.jobs.cancel(job.id, caller))
-            else:
-                await undisturbed(self.ports.answers.forget(job.id, job.owner_id))
+
+    async def _left(self, job: Job, caller: Caller, *, is_kept: bool) -> None:
+        """Nobody waits for the answer any more: he has it, or went away, which stops the job."""
+        if not is_kept:
+            await self.ports.answers.forget(job.id, job.owner_id)
+            return
+        with suppress(Conflict, NotFound):  # it is over, or somebody has deleted it
+            await self.ports.jobs.cancel(job.id, caller)
 
     async def _whole(
         self, job: Job, wish: Wish, options: TranscribeOptions, caller: Caller
