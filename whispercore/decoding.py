@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent import futures
 from concurrent.futures import Future
 from typing import Final
@@ -93,6 +94,8 @@ class Decoding:
     """The latest window of each channel that is done, as the engine gave it."""
     used: dict[Fingerprint, None] = field(factory=dict)
     """The fingerprints of the windows, each once."""
+    keep_last: Callable[[], None] | None = None
+    """Keeps the last window where no transcript comes of it."""
 
     def __attrs_post_init__(self) -> None:
         separate = self.pipeline.channels == "separate"
@@ -283,7 +286,11 @@ class Decoding:
         )
         segments = self._take(sent.number, finished, sent.length_s)
         if self.pipeline.checkpoints is not None:
-            self.pipeline.checkpoints.keep(finished, segments, position)
+            keep = functools.partial(self.pipeline.checkpoints.keep, finished, segments, position)
+            if self.pipeline.keeps_transcript and self.all_cut and not self.pending:
+                self.keep_last = keep
+            else:
+                keep()
         return segments
 
     def _take(self, number: int, window: FinishedWindow, length_s: float) -> list[Segment]:
@@ -347,6 +354,8 @@ class Decoding:
             dropped=tuple(sorted(self.dropped, key=lambda one: (one.start_s, one.channel or 0, one.end_s))),
         )
         if error is not None and not self.pipeline.keep_damaged:
+            if self.keep_last is not None:
+                self.keep_last()
             error.transcript = transcript if decoder.read_s else None
             raise error
         self._tell()

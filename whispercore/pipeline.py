@@ -75,6 +75,8 @@ class Pipeline:
     """Decoder children to take one from: of one caller only, since recordings of two must not meet in one."""
     lane: Lane = "batch"
     checkpoints: Checkpoints | None = None
+    keeps_transcript: bool = False
+    """Whether the transcript is kept at once, and the last window with it: then it is not kept by itself before."""
     control: Control
     progress: Progress = field(factory=lambda: Progress(stage="waiting"))
     model_file: ModelFile | None = None

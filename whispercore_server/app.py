@@ -206,7 +206,7 @@ async def worker_task(ports: Ports, kinds: Mapping[str, Handler]) -> AsyncIterat
 
     Gives its task: awaited, it tells why a worker has ended by itself.
     """
-    with worker_name(ports.settings.data / "workers") as name:
+    with worker_name(ports.settings.data / "workers") as name, ports.shelf.used():
         worker = Worker(
             ports.jobs,
             kinds,

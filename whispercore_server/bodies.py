@@ -52,7 +52,7 @@ class Received(Upload):
 
 
 def staged_of(upload: Upload) -> Staged:
-    """What lies in the staging area for an upload of a handler's request, to be kept."""
+    """What lies in the staging area for an upload of a handler's request, to be ``secured`` and kept."""
     assert isinstance(upload, Received)
     return upload.staged
 
@@ -239,6 +239,7 @@ class Bodies:
                 content_type=kind,
                 limit_bytes=self.max_upload_bytes,
                 file_id=file_id,
+                secured_later=True,
             )
         form.staged.append(staged)
         form.files.append(

@@ -63,6 +63,7 @@ from whispercore.search.search import IndexSearch, Search
 from whispercore.tasks.answers import Answers
 from whispercore.tasks.live_recording import LiveRecordings
 from whispercore.tasks.probe import Probe
+from whispercore.tasks.shelf import Shelf
 from whispercore.tasks.submission import Submissions
 from whispercore.transcripts.sharing import Shares
 from whispercore.transcripts.tags import Tags
@@ -130,6 +131,7 @@ class Ports:
     models: ModelStore
     engines: EnginePool
     probe: Probe
+    shelf: Shelf
     fetcher: Fetcher
     submissions: Submissions
     answers: Answers
@@ -180,7 +182,7 @@ class Ports:
         )
         file_sharing = FileSharing(database, files, file_keys, audit=audit)
         models = ModelStore(settings.library)
-        probe = Probe(ready=settings.decoder_ready)
+        probe, shelf = Probe(ready=settings.decoder_ready), Shelf()
         fetcher = Fetcher(
             files,
             allow_internal=settings.allow_internal_addresses,
@@ -194,6 +196,7 @@ class Ports:
             engines=frozenset(engines or ()) | engine_names(),
             library=settings.library,
             probe=probe,
+            shelf=shelf,
             audit=audit,
             fetcher=fetcher,
             fetch_models=settings.fetch_models,
@@ -280,6 +283,7 @@ class Ports:
             models=models,
             engines=pool,
             probe=probe,
+            shelf=shelf,
             fetcher=fetcher,
             submissions=submissions,
             answers=Answers(submissions=submissions, jobs=jobs, files=files),

@@ -429,6 +429,24 @@ def test_a_truncated_recording_keeps_what_was_finished(audio: Path, tmp_path: Pa
     assert tuple(notes.segments) == raised.value.transcript.segments
 
 
+@pytest.mark.parametrize("seconds", [45, None], ids=["truncated", "whole"])
+def test_the_last_window_is_kept_by_itself_only_where_no_transcript_comes_of_it(
+    audio: Path, tmp_path: Path, scripted: EnginePool, seconds: int | None
+) -> None:
+    path, sound = tmp_path / "talk.wav", (audio / "talk.wav").read_bytes()
+    path.write_bytes(sound if seconds is None else sound[: 32_000 * seconds])
+    notes = Notes()
+    work = pipeline(path, notes, scripted)
+    work.keeps_transcript = True
+    if seconds is not None:
+        with pytest.raises(TruncatedMedia):
+            run(work)
+    else:
+        run(work)
+    assert len(notes.windows) == work.decoded - (seconds is None)
+    assert work.progress.windows_done == work.decoded
+
+
 def test_errors_name_the_recording_as_its_sender_did(tmp_path: Path, scripted: EnginePool) -> None:
     path = tmp_path / "0197"
     path.write_bytes(b"%PDF-1.7")

@@ -141,7 +141,7 @@ def _send_windows(channel: Channel, media: Media, read: Read, request: Open) -> 
         while len(cutters) < block.shape[0]:
             cutters.append(
                 Cutter(SAMPLE_RATE, read.window_s)
-                if request.vad is None
+                if request.vad is None or not read.leaves_out
                 else SpeechCutter(SAMPLE_RATE, read.window_s, request.vad, packed=read.packed)
             )
             counts.append(0)

@@ -16,6 +16,7 @@ from attrs import frozen
 from whispercore.audio.joined import PartFiles
 from whispercore.audio.messages import Channels, Finished, Listened, Open, Opened, Piece, Read, Refused
 from whispercore.audio.readers import Reader, Readers
+from whispercore.audio.replay import Recording
 from whispercore.audio.vad import Vad
 from whispercore.children.supervisor import Exit, Isolation
 from whispercore.engines.engine import SAMPLE_RATE, Control, Stretch, Window
@@ -70,6 +71,7 @@ class Decoder:
         readers: Where to take a child from, and to give it back when the recording was whole; a child for this
             recording alone if not given.
         vad: How speech is found; all sound is delivered if not given.
+        recording: Is told what the child says.
 
     Raises:
         NotMedia: It is not audio or video.
@@ -88,6 +90,7 @@ class Decoder:
         control: Control | None = None,
         readers: Readers | None = None,
         vad: Vad | None = None,
+        recording: Recording | None = None,
     ) -> None:
         parts = path if isinstance(path, PartFiles) else PartFiles((Path(path),))
         self._paths = tuple(one.absolute() for one in parts.paths)
@@ -95,6 +98,7 @@ class Decoder:
         self.name = name if name is not None else self._paths[0].name
         self._channels: Channels = channels
         self._vad = vad
+        self._recording = recording
         self.detector: str | None = None
         """What finds the speech; None where nothing is left out."""
         self._isolation: Isolation = isolation
@@ -125,19 +129,21 @@ class Decoder:
     ) -> None:
         self.close()
 
-    def windows(self, window_s: float, *, packed: bool = True) -> Iterator[Window]:
+    def windows(self, window_s: float, *, packed: bool = True, leaves_out: bool = True) -> Iterator[Window]:
         """The sound in windows of at most ``window_s`` seconds, in order; once.
 
         Args:
             window_s: Length of the longest, in seconds.
             packed: Whether they are filled over silence that is left out; else one ends there.
+            leaves_out: False for all sound, although ``vad`` was given.
 
         Raises:
             DamagedMedia: It killed one decoder after the other. What is damaged otherwise is told by ``damage``.
             EngineStalled: Its decoder does not answer.
             Cancelled: The decoder was closed.
         """
-        self._send(Read(window_s, packed))
+        read = Read(window_s, packed, leaves_out)
+        self._send(read)
         delivered = 0
         position = 0
         while True:
@@ -166,7 +172,7 @@ class Decoder:
                     self._again(message)
                     position = 0
                     self._first_answer()
-                    self._send(Read(window_s, packed))
+                    self._send(read)
                 case Refused():
                     raise self._error(message)
 
@@ -197,6 +203,8 @@ class Decoder:
         reader = self._reader
         if reader is None:
             raise Cancelled
+        if self._recording is not None:
+            self._recording.asked(request)
         reader.send(request)
 
     def _hand_over(self) -> None:
@@ -249,6 +257,8 @@ class Decoder:
                 continue
             if isinstance(item[0], Piece):
                 self.read_s = max(self.read_s, item[0].start_s + len(item[1]) / 4 / SAMPLE_RATE)
+            if self._recording is not None:
+                self._recording.answered(*item)
             return item
         raise Cancelled
 

@@ -49,6 +49,8 @@ class Read:
     """Length of the longest window."""
     packed: bool = True
     """Whether a window may go on behind silence that is left out."""
+    leaves_out: bool = True
+    """Whether what is no speech is left out, where the file was opened so."""
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -85,7 +86,8 @@ class BatchMaker:
         """A batch with a job for each recording; one that cannot become a job is told in its place.
 
         Args:
-            recordings: Those that came in belong to the caller, who discards what is not kept.
+            recordings: Those that came in belong to the caller, who discards what is not kept. Their files need not
+                survive a power cut yet.
             new: What the batch is.
             options: How all of them are to be transcribed.
             caller: Whose batch it is.
@@ -117,6 +119,7 @@ class BatchMaker:
                 raise InvalidRequest.one("files", f"there are {count} recordings; a batch has 1 to {MOST_FILES}")
             # Those that are jobs already lose nothing if this goes no further.
             finished = [await _finished(one, finish) for one in recordings.uploads]
+            await asyncio.gather(*(self._files.secured(staged) for staged in recordings.files))
             made = await self._make(recordings, unpacked, finished, new=new, options=options, caller=caller)
         finally:
             for one in unpacked:

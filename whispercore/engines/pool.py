@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextvars
+import functools
 import os
 import signal
 import threading
@@ -67,8 +68,9 @@ def engine_names() -> frozenset[str]:
     return frozenset(point.name for point in entry_points(group=GROUP))
 
 
+@functools.cache
 def find_engine(name: str) -> MakeEngine:
-    """The engine that a distribution offers under this name.
+    """The engine that a distribution offers under this name. To find it, all distributions are looked through: once.
 
     Raises:
         EngineMissing: None does.

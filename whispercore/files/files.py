@@ -93,6 +93,7 @@ class Files:
         content_type: str | None = None,
         limit_bytes: int | None = None,
         file_id: str | None = None,
+        secured_later: bool = False,
     ) -> Stage:
         """Take a file in, piece by piece: ``async with files.staging(…) as stage``.
 
@@ -101,6 +102,7 @@ class Files:
             content_type: What the sender says it is.
             limit_bytes: What is larger is refused with ``TooLarge``; None for no limit.
             file_id: What it will be, if that is settled: nothing else may come in under it meanwhile.
+            secured_later: Whether it has to survive a power cut only once it was ``secured``.
 
         Raises:
             StorageFull: On entering, when the store has no room.
@@ -114,6 +116,7 @@ class Files:
             part_bytes=self.part_bytes,
             key=self.new_key(),
             writers=self._writers,
+            secured_later=secured_later,
         )
 
     def new_key(self) -> FileKey | None:
@@ -128,15 +131,20 @@ class Files:
         content_type: str | None = None,
         limit_bytes: int | None = None,
         file_id: str | None = None,
+        secured_later: bool = False,
     ) -> Staged:
-        """Take a whole file in. What is not kept has to be discarded.
+        """Take a whole file in. What is not kept has to be discarded. The arguments are those of ``staging``.
 
         Raises:
             TooLarge: It is larger than ``limit_bytes``.
             StorageFull: There is no room for it.
         """
         async with self.staging(
-            name=name, content_type=content_type, limit_bytes=limit_bytes, file_id=file_id
+            name=name,
+            content_type=content_type,
+            limit_bytes=limit_bytes,
+            file_id=file_id,
+            secured_later=secured_later,
         ) as stage:
             async for chunk in chunks:
                 await stage.write(chunk)
@@ -184,6 +192,14 @@ class Files:
             async for chunk in chunks:
                 await stage.write(chunk)
             return await stage.finish()
+
+    async def secured(self, staged: Staged) -> None:
+        """Have what came in survive a power cut. Before that, nobody may be promised that it is kept.
+
+        Raises:
+            StorageFull: There turns out to be no room for it.
+        """
+        await self._parts.secured(staged.id)
 
     async def keep(self, tx: AsyncConnection, staged: Staged, owner_id: str) -> None:
         """Make it a file of somebody, in a transaction of the caller. ``publish`` it when that is committed.

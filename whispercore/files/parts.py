@@ -71,7 +71,14 @@ class Parts:
         self._free_bytes, self._look_again_at_s = free_bytes, now_s + _LOOK_AGAIN_S
 
     async def write(
-        self, file_id: str, number: int, data: memoryview, key: FileKey | None, into: bytearray | None = None
+        self,
+        file_id: str,
+        number: int,
+        data: memoryview,
+        key: FileKey | None,
+        into: bytearray | None = None,
+        *,
+        durable: bool = True,
     ) -> Stored:
         """Keep a part of a file that is coming in, and give what was stored. It must not change until that is done.
 
@@ -81,13 +88,14 @@ class Parts:
             data: The part.
             key: Of the file; None to leave it in clear.
             into: Memory to seal it in.
+            durable: False where it has to survive a power cut only once the file was ``secured``.
 
         Raises:
             StorageFull: There is no room for it.
         """
         await self.check_room(len(data))
         stored = Stored.of(data) if key is None else await self.cores.run(sealed, data, key.recipient, into)
-        await self._put(file_id, number, stored)
+        await self._put(file_id, number, stored, durable=durable)
         return stored
 
     async def write_sealed(self, file_id: str, number: int, data: memoryview) -> Stored:
@@ -98,12 +106,20 @@ class Parts:
         """
         await self.check_room(len(data))
         stored = await self.cores.run(Stored.as_sent, data)
-        await self._put(file_id, number, stored)
+        await self._put(file_id, number, stored, durable=True)
         return stored
 
-    async def _put(self, file_id: str, number: int, stored: Stored) -> None:
+    async def secured(self, file_id: str) -> None:
+        """Have what came in of a file survive a power cut.
+
+        Raises:
+            StorageFull: There turns out to be no room for it.
+        """
+        await self.blobs.durable(f"{STAGING}/{file_id}")
+
+    async def _put(self, file_id: str, number: int, stored: Stored, *, durable: bool) -> None:
         # The name is nobody else's, and where anything may lie, a store can be asked again when its answer was lost.
-        await self.blobs.put(_staged_key(file_id, number), stored.data, mode="overwrite")
+        await self.blobs.put(_staged_key(file_id, number), stored.data, mode="overwrite", durable=durable)
 
     async def read(
         self, file_id: str, part: Part, key: FileKey | None, spare: list[bytearray] | None = None

@@ -44,6 +44,8 @@ class Stage:
         part_bytes: Of every part but the last.
         key: What its parts are sealed to; None to leave them in clear.
         writers: Bounds the parts that all files together have in flight.
+        secured_later: Whether its end has to survive a power cut only once somebody has the file ``secured``, which
+            can be done beside something else.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Stage:
         part_bytes: int,
         key: FileKey | None = None,
         writers: asyncio.Semaphore,
+        secured_later: bool = False,
     ) -> None:
         self.id = file_id
         self.size_bytes = 0
@@ -66,9 +69,11 @@ class Stage:
         self._content_type = content_type
         self._limit_bytes = limit_bytes
         self._part_bytes = part_bytes
-        self._sealed_bytes = age_file.size_of(part_bytes)
         self._key = key
         self._writers = writers
+        self._secured_later = secured_later
+        self._last: int | None = None
+        """The part that is the end of it."""
         self._buffer = bytearray()
         self._filled = 0
         """What of the buffer is of the part that is being received; the rest is of an older one."""
@@ -123,6 +128,7 @@ class Stage:
             StorageFull: There was no room for it.
         """
         if self._filled:
+            self._last = len(self._written) + len(self._writing)
             await self._cut()
         while self._writing:
             await self._settle()
@@ -172,11 +178,12 @@ class Stage:
             return await self._parts.cores.run(_hashed, data, self._whole)
 
     async def _write(self, number: int, data: memoryview) -> Stored:
+        durable = not (self._secured_later and number == self._last)
         async with self._writers:
             if self._key is None:
-                return await self._parts.write(self.id, number, data, None)
-            into = self._spare_sealed.pop() if self._spare_sealed else bytearray(self._sealed_bytes)
-            stored = await self._parts.write(self.id, number, data, self._key, into)
+                return await self._parts.write(self.id, number, data, None, durable=durable)
+            into = self._spare_sealed.pop() if self._spare_sealed else bytearray(age_file.size_of(len(data)))
+            stored = await self._parts.write(self.id, number, data, self._key, into, durable=durable)
             self._spare_sealed.append(into)
             return stored
 

@@ -216,12 +216,15 @@ class Claim:
             useless = found.job_id
 
     @patient
-    async def complete(self, transcript: Transcript | None = None, *, reused: int | None = None) -> None:
+    async def complete(
+        self, transcript: Transcript | None = None, *, windows: int | None = None, reused: bool = False
+    ) -> None:
         """The job is done. All that comes of it is kept, in one transaction.
 
         Args:
             transcript: What came of it, if that is what the job was for.
-            reused: Of how many windows it is when an earlier job has decoded them; None when this one has.
+            windows: Of how many it is; None for as many as were kept.
+            reused: Whether an earlier job has decoded them, so that nothing is learned of the speed of this machine.
 
         Raises:
             ClaimLost: The job is not this attempt's any more.
@@ -234,17 +237,17 @@ class Claim:
                 "language": transcript.language,
                 "audio_duration_s": transcript.duration_s,
                 "done_s": transcript.duration_s,
-                "windows_total": jobs.c.windows_done if reused is None else reused,
+                "windows_total": jobs.c.windows_done if windows is None else windows,
             }
-            if reused is not None:
-                values["windows_done"] = reused
+            if windows is not None:
+                values["windows_done"] = windows
         async with self._last() as tx:
             await self._end(
                 tx, State.COMPLETED, progress=1.0, completed_at=now, failure_reason=None, error=None, **values
             )
             if transcript is not None:
                 await put_transcript(tx, self.job, transcript)
-            if transcript is not None and reused is None:
+            if transcript is not None and not reused:
                 sound_s = transcript.duration_s - self.job.done_s
                 work_s = (now - self.claimed_at).total_seconds()
                 await measured(tx, self._ports.machine, transcript.model, sound_s=sound_s, work_s=work_s, now=now)

@@ -57,7 +57,10 @@ class Answers:
         made: list[Job] = []
 
         async def submit() -> None:
-            made.append((await self.submissions.submit(staged, options, caller, priority=priority, kind=KIND)).job)
+            submitted = await self.submissions.submit(
+                staged, options, caller, priority=priority, kind=KIND, lasts=False
+            )
+            made.append(submitted.job)
 
         try:
             await undisturbed(submit())  # broken off in between, it would leave a job that nobody knows of

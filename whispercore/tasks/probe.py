@@ -14,13 +14,17 @@ from whispercore.audio.decoder import Decoder, Sound
 from whispercore.audio.joined import PartFiles, opened
 from whispercore.audio.messages import Channels
 from whispercore.audio.readers import Readers, end_early, start_early
+from whispercore.audio.replay import LONGEST_S, Recording
 from whispercore.audio.signature import missing_end
+from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Control
 from whispercore.errors import Cancelled, DamagedMedia, NoSound, TruncatedMedia
 from whispercore.tasks.readers_by_owner import ReadersByOwner
 
 READ_S = 600.0
 """A recording that is no longer is read to its end: whatever is wrong with it is found before it is accepted."""
+_SMALL_BYTES = 1 << 18
+"""A file of this size that does not say how long it is, as those that browsers record, is taken for a short one."""
 
 
 class Probe:
@@ -73,6 +77,8 @@ class Probe:
         owner_id: str | None = None,
         channels: Channels = "mix",
         keep_damaged: bool = False,
+        vad: Vad | None = None,
+        recording: Recording | None = None,
     ) -> Sound:
         """What the recording is.
 
@@ -82,6 +88,8 @@ class Probe:
             owner_id: Whose it is; None for a decoder child of its own.
             channels: As they are going to be transcribed.
             keep_damaged: Do not mind what is wrong with it, as long as something can be read.
+            vad: How its speech is going to be found.
+            recording: Is told what is read of a short one, as it is going to be read; of a long one, something else.
 
         Raises:
             NotMedia: It is neither audio nor video.
@@ -101,6 +109,8 @@ class Probe:
             readers=self.readers.of(owner_id) if owner_id is not None else None,
             control=control,
             limit_s=self._limit_s,
+            vad=vad if recording is not None else None,
+            recording=recording,
         )
         try:
             return await asyncio.wrap_future(self._threads.submit(look.run))
@@ -130,6 +140,8 @@ class _Look:
     readers: Readers | None
     control: Control
     limit_s: float
+    vad: Vad | None
+    recording: Recording | None
 
     def run(self) -> Sound:
         late = threading.Event()
@@ -144,7 +156,13 @@ class _Look:
         try:
             self.control.check()
             with Decoder(
-                self.path, name=self.name, channels=self.channels, control=self.control, readers=self.readers
+                self.path,
+                name=self.name,
+                channels=self.channels,
+                control=self.control,
+                readers=self.readers,
+                vad=self.vad,
+                recording=self.recording,
             ) as decoder:
                 self._check(decoder, late)
                 return decoder.sound
@@ -162,8 +180,9 @@ class _Look:
             missing = missing_end(file)
         if missing is not None and not self.keep_damaged:
             raise TruncatedMedia(self.name, missing, declared_s=sound.declared_s)
-        windows = decoder.windows(MAX_WINDOW_S)
-        if next(windows, None) is None:
+        # To find the speech in it takes longer than to read it: that is worth while where it is done only here.
+        windows = decoder.windows(MAX_WINDOW_S, leaves_out=self._is_short(sound))
+        if next(windows, None) is None and not decoder.read_s:
             if decoder.damage is not None:
                 found = missing or f"nothing of its {sound.codec} track can be decoded"
                 raise DamagedMedia(self.name, found, declared_s=sound.declared_s)
@@ -180,3 +199,9 @@ class _Look:
             raise
         if decoder.damage is not None and not self.keep_damaged:
             raise decoder.incomplete()
+
+    def _is_short(self, sound: Sound) -> bool:
+        if sound.declared_s is not None:
+            return sound.declared_s <= LONGEST_S
+        paths = self.path.paths if isinstance(self.path, PartFiles) else (self.path,)
+        return sum(path.stat().st_size for path in paths) <= _SMALL_BYTES

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore import tracing
+from whispercore.audio.replay import Recording
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.errors import InvalidOption, ModelNotAvailable, Unavailable, UnknownModel
@@ -29,6 +30,7 @@ from whispercore.speakers.diarization import Diarization
 from whispercore.speakers.diarizer import find_diarizer
 from whispercore.tasks.options import VERSION, TranscribeOptions
 from whispercore.tasks.probe import Probe
+from whispercore.tasks.shelf import Left, Shelf
 from whispercore.tasks.transcribe import KIND
 
 _BUSY_S: Final = 30
@@ -64,6 +66,7 @@ class Submissions:
         engines: The engines that may be asked for, by name.
         library: Where the models are.
         probe: Looks at the recordings.
+        shelf: Where what was read of a recording is left for its job.
         audit: Where it is noted.
         fetcher: Judges addresses that recordings are to be fetched from.
         fetch_models: Whether models that are not on this machine may be asked for.
@@ -80,6 +83,7 @@ class Submissions:
         engines: Collection[str],
         library: Settings,
         probe: Probe,
+        shelf: Shelf,
         audit: Audit,
         fetcher: Fetcher,
         fetch_models: bool,
@@ -90,6 +94,7 @@ class Submissions:
         self._jobs = jobs
         self._models = models
         self._probe = probe
+        self._shelf = shelf
         self._audit = audit
         self._fetcher = fetcher
         self._engines = engines
@@ -150,6 +155,7 @@ class Submissions:
         priority: int = 0,
         idempotency_key: str | None = None,
         kind: str = KIND,
+        secures: bool = False,
     ) -> Accepted:
         """Look at a recording before anybody is promised a transcript of it.
 
@@ -160,20 +166,27 @@ class Submissions:
             priority: Higher goes first.
             idempotency_key: The caller's name for the request, if it has one.
             kind: Of the job; what does it has to do ``transcribe`` too.
+            secures: Whether it does not survive a power cut yet, but has to; that is seen to beside the look.
 
         Raises:
             NotMedia: It is neither audio nor video.
             MediaError: It has no sound, is truncated or damaged.
-            StorageFull: There is no room to look at it.
+            StorageFull: There is no room to look at it, or to keep it.
         """
+        recording = Recording() if self._shelf.is_used else None
         async with self._files.local_copy(staged, checked=False) as parts:
-            sound = await self._probe.look(
+            look = self._probe.look(
                 parts,
                 name=staged.name,
                 owner_id=caller.user_id,
                 channels=options.channels,
                 keep_damaged=options.keep_damaged,
+                vad=options.vad,
+                recording=recording,
             )
+            sound = (await asyncio.gather(look, self._files.secured(staged)))[0] if secures else await look
+        if recording is not None and recording.is_whole:
+            self._shelf.put(Left(staged, recording))
         new = evolve(
             self._new(options, caller, priority),
             kind=kind,
@@ -253,16 +266,18 @@ class Submissions:
         priority: int = 0,
         idempotency_key: str | None = None,
         kind: str = KIND,
+        lasts: bool = True,
     ) -> Submitted:
         """All of it: ``accept``, ``enqueue`` in a transaction of its own, ``publish``.
 
         Args:
-            staged: What came in.
+            staged: What came in with a request.
             options: How it is to be transcribed.
             caller: Whose job it will be.
             priority: Higher goes first.
             idempotency_key: The caller's name for the request, if it has one.
             kind: As for ``accept``.
+            lasts: False where the recording goes with its request, which does not survive a power cut either.
 
         Raises:
             Unavailable: The queue is full.
@@ -277,7 +292,13 @@ class Submissions:
             return made
         await self.check_queue()
         accepted = await self.accept(
-            staged, options, caller, priority=priority, idempotency_key=idempotency_key, kind=kind
+            staged,
+            options,
+            caller,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            kind=kind,
+            secures=lasts,
         )
         async with self._jobs.database.write() as tx:
             submitted = await self.enqueue(tx, accepted, caller)

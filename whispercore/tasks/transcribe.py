@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore import tracing
 from whispercore.audio import CUTTER_VERSION
 from whispercore.audio.joined import PartFiles
+from whispercore.audio.readers import Readers
+from whispercore.audio.replay import Replay
 from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.clock import Clock, SystemClock
 from whispercore.engines.engine import Control, DetectedLanguage
@@ -36,6 +38,7 @@ from whispercore.speakers.diarizer import FindDiarizer, find_diarizer
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.tasks.own_thread import in_own_thread
 from whispercore.tasks.readers_by_owner import ReadersByOwner
+from whispercore.tasks.shelf import Left, Shelf
 from whispercore.transcript import Fallback, Segment, Transcript
 
 KIND = "transcribe"
@@ -84,6 +87,7 @@ class Transcribe:
         pool: The engines.
         settings: Where the models are.
         readers: Decoder children that may wait for an owner's next recording; best those of the probe.
+        shelf: Where what was read of a recording before is left.
         clock: Says when progress is due.
         fetch: Gets recordings from addresses; jobs that name one fail if not given.
         admit: Raises where an owner may not keep so many bytes more, in the transaction that would keep them.
@@ -98,6 +102,7 @@ class Transcribe:
         pool: EnginePool,
         settings: Settings,
         readers: ReadersByOwner | None = None,
+        shelf: Shelf | None = None,
         clock: Clock | None = None,
         fetch: Callable[[str], Coroutine[Any, Any, Staged]] | None = None,
         admit: Admit | None = None,
@@ -108,6 +113,7 @@ class Transcribe:
         self._pool = pool
         self._settings = settings
         self._readers = readers
+        self._shelf = shelf
         self._clock = clock if clock is not None else SystemClock()
         self._models = ModelStore(settings)
         self._fetch = fetch
@@ -138,9 +144,10 @@ class Transcribe:
             await self._do(running, options)
 
     async def _do(self, running: Running, options: TranscribeOptions) -> None:
-        job = running.job
-        file_id = job.file_id if job.file_id is not None else await self._received(running.claim, options)
-        file = await patiently(running.claim.clock, functools.partial(self._files.get, file_id))
+        job, claim = running.job, running.claim
+        file_id = job.file_id if job.file_id is not None else await self._received(claim, options)
+        left = self._shelf.take(file_id) if self._shelf is not None else None
+        file = left.file if left is not None else await patiently(claim.clock, partial(self._files.get, file_id))
         if self._reuse and await self._is_done_already(running.claim, options, file):
             return
         async with contextlib.AsyncExitStack() as stack:
@@ -163,22 +170,29 @@ class Transcribe:
                 hallucinations=options.hallucinations,
                 settings=self._settings,
                 pool=self._pool,
-                readers=self._readers.of(job.owner_id) if self._readers is not None else None,
+                readers=self._readers_of(job.owner_id, left),
                 lane=options.lane,
                 checkpoints=ClaimCheckpoints(running.claim, asyncio.get_running_loop()),
+                keeps_transcript=True,
                 control=Control(),
             )
             transcript = await self._run(pipeline, running)
-        await running.claim.complete(transcript)
+        await running.claim.complete(transcript, windows=pipeline.progress.windows_done)
         about = {"job_id": job.id, "audio_duration_s": transcript.duration_s, "windows_decoded": pipeline.decoded}
         _log.info("job %s: transcribed", job.id, extra=about)
+
+    def _readers_of(self, owner_id: str, left: Left | None) -> Readers | None:
+        if self._readers is None:
+            return None
+        readers = self._readers.of(owner_id)
+        return Replay(left.recording, readers) if left is not None else readers
 
     async def _received(self, claim: Claim, options: TranscribeOptions) -> str:
         """The recording of a job that came without one, fetched from where it was said to be."""
         if options.url is None or self._fetch is None:
             raise NotFound("file", f"of job {claim.job.id}")
-        await patiently(claim.clock, functools.partial(claim.report, stage="fetching"))
-        staged = await patiently(claim.clock, functools.partial(self._fetch, options.url))
+        await patiently(claim.clock, partial(claim.report, stage="fetching"))
+        staged = await patiently(claim.clock, partial(self._fetch, options.url))
 
         async def keep(tx: AsyncConnection) -> None:
             if self._admit is not None:
@@ -190,7 +204,7 @@ class Transcribe:
         finally:
             with contextlib.suppress(Unavailable):  # once the database is back, a sweep does it
                 await self._files.discard(staged)  # unless it was kept
-        await patiently(claim.clock, functools.partial(self._files.publish, staged))
+        await patiently(claim.clock, partial(self._files.publish, staged))
         return staged.id
 
     async def _is_done_already(self, claim: Claim, options: TranscribeOptions, file: Staged) -> bool:
@@ -201,7 +215,8 @@ class Transcribe:
         model = models[0]
         found = await claim.reuse(self._key_of(file, models, options))
         if isinstance(found, Reused):
-            await claim.complete(evolve(found.transcript, model=model.name), reused=found.windows)
+            transcript = evolve(found.transcript, model=model.name)
+            await claim.complete(transcript, windows=found.windows, reused=True)
         elif found is not None:
             await claim.postpone(POSTPONED_S)
         return found is not None
@@ -220,7 +235,7 @@ class Transcribe:
 
     async def _run(self, pipeline: Pipeline, running: Running) -> Transcript:
         loop, moved = asyncio.get_running_loop(), asyncio.Event()
-        drive = functools.partial(_drive, pipeline, functools.partial(loop.call_soon_threadsafe, moved.set))
+        drive = partial(_drive, pipeline, partial(loop.call_soon_threadsafe, moved.set))
         beside = (
             asyncio.create_task(self._report(pipeline, running.claim, moved)),
             asyncio.create_task(_stop_when_cancelled(pipeline, running)),

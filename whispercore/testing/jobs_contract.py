@@ -105,6 +105,16 @@ class JobsContract(QueueContract):
             await claim.complete(transcript())
         assert await topics(jobs) == ["job.completed"]
 
+    async def test_the_last_window_may_come_with_the_transcript(self, jobs: Jobs) -> None:
+        """It was not kept before."""
+        made = await enqueued(jobs)
+        claim = await claimed(jobs)
+        await claim.checkpoint(window(0), window(0).segments, 0)
+        await claim.complete(transcript(), windows=3)
+        job = await jobs.owned(made.id, ANN)
+        assert (job.windows_done, job.windows_total) == (3, 3)
+        assert await jobs.transcript(job) == transcript()
+
     async def test_a_job_may_have_nothing_to_show(self, jobs: Jobs) -> None:
         """No transcript; and no sound gives an empty one."""
         made = await enqueued(jobs)

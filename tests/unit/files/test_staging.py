@@ -148,6 +148,28 @@ async def test_a_full_store_is_told_and_left_clean(database: Database, tmp_path:
     assert await blobs.folders("staging") == ()
 
 
+async def test_the_end_of_a_file_may_be_secured_later(database: Database, tmp_path: Path) -> None:
+    """All before it is while the rest comes in: of a large one, little is left to be done."""
+    told: list[tuple[str, bool]] = []
+
+    class Told(ObstoreBlobs):
+        async def put(
+            self, key: str, data: bytes | bytearray | memoryview, *, mode: Mode = "create", durable: bool = True
+        ) -> None:
+            told.append((key, durable))
+            await super().put(key, data, mode=mode, durable=durable)
+
+        async def durable(self, prefix: str) -> None:
+            told.append((prefix, True))
+
+    files = Files(database, Told.in_memory(), spool=tmp_path / "spool")
+    staged = await files.stage(in_chunks(sample(THREE_PARTS)), name="x", secured_later=True)
+    folder = f"staging/{staged.id}"
+    assert sorted(told) == [(f"{folder}/0", True), (f"{folder}/1", True), (f"{folder}/2", False)]
+    await files.secured(staged)
+    assert told[-1] == (folder, True)
+
+
 async def test_the_last_room_is_left_to_others(database: Database, tmp_path: Path) -> None:
     blobs = ObstoreBlobs.on_disk(tmp_path / "store")
     files = Files(database, blobs, spool=tmp_path / "spool", reserve_bytes=1 << 60)

@@ -82,6 +82,7 @@ def transcribing(ports: Ports) -> Transcribe:
         pool=ports.engines,
         settings=ports.settings.for_jobs,
         readers=ports.probe.readers,
+        shelf=ports.shelf,
         fetch=ports.fetcher.fetch,
         admit=ports.uploads.quota.check_in,
         reuse=ports.settings.reuse_results,
