@@ -17,7 +17,7 @@ from whispercore.audio.media import MAX_CHANNELS, Media, Silent, Unreadable
 from whispercore.audio.messages import CODEC, Finished, Listened, Open, Opened, Piece, Read, Refused
 from whispercore.audio.signature import describe, media_kind, missing_end
 from whispercore.audio.speech import SpeechCutter, detector
-from whispercore.audio.vad import Vad
+from whispercore.audio.vad import Vad, VoiceActivity
 from whispercore.audio.windows import Cut, Cutter, best_cut
 from whispercore.children.frames import Channel
 from whispercore.engines.engine import SAMPLE_RATE
@@ -109,9 +109,11 @@ def _read(channel: Channel, request: Open, file: BinaryIO) -> None:
         channel.send(Refused("damaged", f"{media.n_channels} channels are more than {MAX_CHANNELS}"))
         return
     finds = None
+    first: list[VoiceActivity] = []
     if request.vad is not None:
         try:
-            _, finds = detector(request.vad)
+            activity, finds = detector(request.vad)
+            first.append(activity)
         except UnknownLibrary as error:
             channel.send(Refused("no_detector", str(error)))
             return
@@ -119,11 +121,11 @@ def _read(channel: Channel, request: Open, file: BinaryIO) -> None:
     frame = channel.receive()
     if frame is None or not isinstance(frame[0], Read):
         return
-    _send_windows(channel, media, frame[0], request)
+    _send_windows(channel, media, frame[0], request, first)
     channel.send(_finished(file, media))
 
 
-def _send_windows(channel: Channel, media: Media, read: Read, request: Open) -> None:
+def _send_windows(channel: Channel, media: Media, read: Read, request: Open, first: list[VoiceActivity]) -> None:
     separate = request.channels == "separate"
     cutters: list[Cutter | SpeechCutter] = []
     counts: list[int] = []
@@ -139,11 +141,11 @@ def _send_windows(channel: Channel, media: Media, read: Read, request: Open) -> 
 
     for block in media.blocks():
         while len(cutters) < block.shape[0]:
-            cutters.append(
-                Cutter(SAMPLE_RATE, read.window_s)
-                if request.vad is None or not read.leaves_out
-                else SpeechCutter(SAMPLE_RATE, read.window_s, request.vad, packed=read.packed)
-            )
+            if request.vad is None or not read.leaves_out:
+                cutters.append(Cutter(SAMPLE_RATE, read.window_s))
+            else:  # what was made to see whether it can be made hears the first channel
+                activity = first.pop() if first else detector(request.vad)[0]
+                cutters.append(SpeechCutter(SAMPLE_RATE, read.window_s, request.vad, activity, packed=read.packed))
             counts.append(0)
         for row, cutter in enumerate(cutters[: block.shape[0]]):
             send(row, cutter.push(block[row]))

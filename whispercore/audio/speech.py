@@ -42,14 +42,17 @@ class SpeechCutter:
         rate: Samples per second.
         longest_s: Length of the longest window.
         vad: How speech is found.
+        activity: What hears this channel; made here if not given.
         packed: Whether a window goes on behind what is left out; else it ends there.
     """
 
-    def __init__(self, rate: int, longest_s: float, vad: Vad, *, packed: bool = True) -> None:
+    def __init__(
+        self, rate: int, longest_s: float, vad: Vad, activity: VoiceActivity | None = None, *, packed: bool = True
+    ) -> None:
         self._packed = packed
         self._cutter = Cutter(rate, longest_s)
         self._loudness = Loudness()
-        self._activity, self.detector = detector(vad)
+        self._activity = activity if activity is not None else detector(vad)[0]
         self._pad, self._min_silence = (round(s * rate / FRAME) for s in (vad.pad_s, vad.min_silence_s))
         self._min_speech = max(1, round(vad.min_speech_s * rate / FRAME))
         self._gathered: list[Samples] = []

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import collections
 import contextvars
-import functools
 import os
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
@@ -68,9 +68,9 @@ def engine_names() -> frozenset[str]:
     return frozenset(point.name for point in entry_points(group=GROUP))
 
 
-@functools.cache
+@cache
 def find_engine(name: str) -> MakeEngine:
-    """The engine that a distribution offers under this name. To find it, all distributions are looked through: once.
+    """The engine that a distribution offers under this name. All distributions are looked through for it, once.
 
     Raises:
         EngineMissing: None does.
@@ -158,9 +158,8 @@ class EnginePool:
     def close(self) -> None:
         """Unload everything. Work that waits is cancelled."""
         with self._lock:
-            everything = list(self._shared.values())
-            self._shared.clear()
-        for shared in everything:
+            everything, self._shared = self._shared, {}
+        for shared in everything.values():
             shared.close()
 
     def _release(self, key: tuple[str, Path, str, int | None], shared: _Shared) -> None:

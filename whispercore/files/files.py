@@ -11,14 +11,14 @@ from pathlib import Path
 from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from whispercore.audio.joined import PartFiles, Seal
+from whispercore.audio.joined import PartFiles
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.session import Database
 from whispercore.database.store import StillMine
 from whispercore.encryption.file_keys import FileKey, FileKeys
 from whispercore.errors import FileDamaged, NotFound, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
-from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file
+from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file, seal_of
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.files.parts import PART_BYTES, Parts, ahead
 from whispercore.files.sealed_staging import SealedStage, SentSealed
@@ -194,11 +194,7 @@ class Files:
             return await stage.finish()
 
     async def secured(self, staged: Staged) -> None:
-        """Have what came in survive a power cut. Before that, nobody may be promised that it is kept.
-
-        Raises:
-            StorageFull: There turns out to be no room for it.
-        """
+        """Have what came in survive a power cut, see ``Parts.secured``: before anybody is told that it is kept."""
         await self._parts.secured(staged.id)
 
     async def keep(self, tx: AsyncConnection, staged: Staged, owner_id: str) -> None:
@@ -332,7 +328,7 @@ class Files:
                     await self._spool.fill([path for _, path in elsewhere], contents, size_bytes=size_bytes)
             if not found.parts:
                 await asyncio.to_thread(paths[0].touch)
-            yield PartFiles(paths, _seal_of(found))
+            yield PartFiles(paths, seal_of(found))
 
     # ------------------------------------------------------------ going
 
@@ -400,13 +396,3 @@ class Files:
         """Bytes of all files that are kept, or of one owner's."""
         async with self._database.read() as connection:
             return await count_bytes(connection, owner_id)
-
-
-def _seal_of(file: Staged) -> Seal | None:
-    if file.key is None or not file.parts:
-        return None
-    return Seal(
-        identity=file.key.identity,
-        encodings=tuple(part.encoding for part in file.parts),
-        sizes=tuple(part.size_bytes for part in file.parts),
-    )

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore.audio.joined import Seal
 from whispercore.database.tables import files, parts
 from whispercore.encryption.file_keys import FileKey, delete_key
 from whispercore.errors import Conflict
@@ -129,6 +130,17 @@ async def find_file(connection: AsyncConnection, file_id: str) -> File | None:
         ),
         owner_id=row.owner_id,
         created_at=row.created_at,
+    )
+
+
+def seal_of(file: Staged) -> Seal | None:
+    """What a file on a disk is opened with; None where it is in clear."""
+    if file.key is None or not file.parts:
+        return None
+    return Seal(
+        identity=file.key.identity,
+        encodings=tuple(part.encoding for part in file.parts),
+        sizes=tuple(part.size_bytes for part in file.parts),
     )
 
 

@@ -56,6 +56,11 @@ class Claim:
     """Whether it was completed, failed or given back."""
     _waited_for: bool = field(default=False, init=False, repr=False)
     """Jobs may wait for the result of this one."""
+    _keeps: bool = field(init=False, repr=False)
+    """Something may be kept of it already."""
+
+    def __attrs_post_init__(self) -> None:
+        self._keeps = self.job.attempt > 1
 
     @property
     def clock(self) -> Clock:
@@ -162,6 +167,7 @@ class Claim:
             ClaimLost: The job is not this attempt's any more.
             ValueError: There would be a hole before the first segment.
         """
+        self._keeps = True
         async with self._ports.database.write() as tx:
             windows_done = other_windows(self.job.id, window) + 1
             await self._set(tx, windows_done=windows_done, losses=0, progressed_at=self._ports.database.now())
@@ -246,7 +252,7 @@ class Claim:
                 tx, State.COMPLETED, progress=1.0, completed_at=now, failure_reason=None, error=None, **values
             )
             if transcript is not None:
-                await put_transcript(tx, self.job, transcript)
+                await put_transcript(tx, self.job, transcript, is_first=not self._keeps)
             if transcript is not None and not reused:
                 sound_s = transcript.duration_s - self.job.done_s
                 work_s = (now - self.claimed_at).total_seconds()

@@ -121,12 +121,18 @@ async def finished_windows(tx: AsyncConnection, job: Job) -> tuple[FinishedWindo
     return await asyncio.to_thread(lambda: tuple(window_of(row, job.seal) for row in found))
 
 
-async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) -> None:
+async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript, *, is_first: bool = False) -> None:
     """Keep the transcript of a job that has none yet.
 
     Segments that are in their places already stay; its windows are not needed any more.
+
+    Args:
+        tx: A transaction that writes.
+        job: Whose.
+        transcript: What came of it.
+        is_first: Nothing was kept of it before.
     """
-    kept = await count_segments(tx, job.id)
+    kept = 0 if is_first else await count_segments(tx, job.id)
     if kept > len(transcript.segments):
         await put_segments(tx, job, (), len(transcript.segments))
     elif job.attempt > 1 and any(one.speaker is not None for one in transcript.segments):
@@ -134,7 +140,8 @@ async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript) 
         await put_segments(tx, job, transcript.segments, 0)
     else:
         await _append(tx, job, transcript.segments[kept:], kept)
-    await tx.execute(delete(windows).where(windows.c.job_id == job.id))
+    if not is_first:
+        await tx.execute(delete(windows).where(windows.c.job_id == job.id))
     await tx.execute(
         insert(transcripts).values(
             job_id=job.id,

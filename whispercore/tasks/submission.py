@@ -268,7 +268,7 @@ class Submissions:
         kind: str = KIND,
         lasts: bool = True,
     ) -> Submitted:
-        """All of it: ``accept``, ``enqueue`` in a transaction of its own, ``publish``.
+        """All of it: ``accept``, ``enqueue`` in a transaction of its own, ``publish`` for a recording that lasts.
 
         Args:
             staged: What came in with a request.
@@ -302,7 +302,8 @@ class Submissions:
         )
         async with self._jobs.database.write() as tx:
             submitted = await self.enqueue(tx, accepted, caller)
-        await self.publish(accepted, submitted)
+        if lasts:
+            await self.publish(accepted, submitted)
         return submitted
 
     async def submit_url(

@@ -294,7 +294,7 @@ class ClaimCheckpoints:
 
     def past(self) -> Past:
         """What earlier attempts left."""
-        return self._wait(self._claim.past())
+        return self._wait(self._claim.past()) if self._claim.job.attempt > 1 else Past()
 
     def decided(self, language: DetectedLanguage) -> None:
         """The language was detected.
