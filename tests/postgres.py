@@ -77,6 +77,12 @@ class Postgres:
         with self.connect() as connection:
             connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
 
+    def take_changes(self, *, so: bool) -> None:
+        """Whether it does: it is as a standby where not. Connections that are there hear of it soon."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {'off' if so else 'on'}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
     def start(self) -> None:
         """Wait until it takes connections."""
         options = " ".join(f"-c {name}={value}" for name, value in _CONFIGURATION.items())

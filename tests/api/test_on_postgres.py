@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 
 from tests.api.test_two_users import ABOUT_ALL, ABOUT_ONE, ask, wanted
 from tests.live import Live, live, settings_for
@@ -72,6 +72,26 @@ def test_the_clock_of_its_machine_is_no_matter(server: Live, audio: Path) -> Non
     times = [row[0] for one in noted for row in server.run(server.ports.database.rows(one))]
     assert len(times) == 2
     assert all(abs(one - SystemClock().now()) < timedelta(days=1) for one in times)
+
+
+def test_while_another_takes_its_place_all_is_to_be_asked_again(server: Live, postgres: Postgres, audio: Path) -> None:
+    """Connections are cut, and whoever connects again finds a standby. No job is lost meanwhile."""
+    ada, database = registered(server), make_url(server.ports.settings.database_url).database
+    jobs = [ada.job(audio / "clip01-en.wav")]
+    with postgres.connect() as connection:
+        connection.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on".encode())
+        cut = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s"
+        connection.execute(cut, (database,)).fetchall()
+        while (answer := ada.upload(audio / "clip01-en.wav")).status_code == 201:  # one was just connecting
+            jobs.append(answer.json()["job_id"])
+        for refused in (answer, ada.get("/api/jobs/"), ada.get(f"/api/progress/{jobs[0]}")):
+            assert (refused.status_code, refused.json()["error_code"]) == (503, "SERVICE_UNAVAILABLE"), refused.text
+            assert int(refused.headers["Retry-After"]) > 0
+        connection.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only".encode())
+    while ada.get("/api/jobs/").status_code == 503:
+        pass
+    assert {ada.finished(job)["status"] for job in jobs} == {"completed"}
+    assert ada.get("/api/jobs/").json()["total"] == len(jobs)
 
 
 def test_nothing_that_is_read_fails(server: Live) -> None:

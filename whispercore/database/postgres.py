@@ -25,13 +25,14 @@ CONNECT_S: Final = 10
 """How long making a connection may take."""
 _LOST_S: Final = 30
 """After which a server that is silent, as one whose machine is gone, is as good as none."""
-_USUAL: Final[Mapping[str, int]] = MappingProxyType(
+_USUAL: Final[Mapping[str, str | int]] = MappingProxyType(
     {
         "connect_timeout": CONNECT_S,
         "tcp_user_timeout": _LOST_S * 1000,
         "keepalives_idle": _LOST_S // 2,
         "keepalives_interval": _LOST_S // 6,
         "keepalives_count": 3,
+        "target_session_attrs": "read-write",  # a standby is none of ours, wherever the address leads
     }
 )
 """What holds for connections where the address says nothing else."""
@@ -43,6 +44,8 @@ _LOGGED_AS: Final = "whispercore"
 _FULL: Final = frozenset({"53100"})
 _BUSY: Final = frozenset({"40001", "40P01", "53300", "55P03", "57014"})
 """It was too much at once: serialization, deadlock, connections, a lock, a statement that was cancelled."""
+_NO_CHANGES: Final = "25006"
+"""It has become a standby, or somebody has made it read-only."""
 _GONE: Final = ("08", "57P", "25P03")
 """The connection is lost, as after a transaction in which this machine was asleep, or the server stops or starts."""
 
@@ -79,7 +82,7 @@ def engine(url: URL, *, at_least: int, at_most: int) -> AsyncEngine:
     )
     logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGED_AS}").addFilter(_without_rows)
     event.listen(made.sync_engine, "connect", _prepare)
-    event.listen(made.sync_engine, "handle_error", _keep_connected)
+    event.listen(made.sync_engine, "handle_error", _tell_lost)
     return made
 
 
@@ -108,10 +111,17 @@ def _prepare(connection: Any, _: object) -> None:
     connection.commit()
 
 
-def _keep_connected(context: ExceptionContext) -> None:
-    """A cancelled caller is no lost connection: the driver has cancelled his statement, too."""
-    if isinstance(context.original_exception, asyncio.CancelledError):
+def _tell_lost(context: ExceptionContext) -> None:
+    """Say which connections are of use, where SQLAlchemy does not know it.
+
+    A cancelled caller is no lost connection: the driver has cancelled his statement, too. One to a server that takes no
+    changes is as good as lost: another one may have its place, and whoever connects looks for that.
+    """
+    error = context.original_exception
+    if isinstance(error, asyncio.CancelledError):
         context.is_disconnect = False
+    elif isinstance(error, psycopg.Error) and error.sqlstate == _NO_CHANGES:
+        context.is_disconnect = True
 
 
 @asynccontextmanager
@@ -149,7 +159,7 @@ def refusals() -> Iterator[None]:
 
     Raises:
         StorageFull: There is no room for what was written.
-        Unavailable: The server cannot be reached, or others hold what is needed.
+        Unavailable: The server cannot be reached or takes no changes, or others hold what is needed.
     """
     try:
         yield
@@ -162,6 +172,8 @@ def refusals() -> Iterator[None]:
             raise StorageFull from error
         if state in _BUSY:
             raise Unavailable("others have been using the same rows of the database for too long", 1) from error
+        if state == _NO_CHANGES:
+            raise Unavailable("the database takes no changes at present", 1) from error
         if state.startswith(_GONE) or (isinstance(original, psycopg.OperationalError) and not state):
             raise Unavailable("the database cannot be reached", 1) from error
         raise

@@ -20,7 +20,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.sql import queries
-from psycopg.errors import ForeignKeyViolation, RaiseException
+from psycopg.errors import ForeignKeyViolation, RaiseException, ReadOnlySqlTransaction
 from psycopg_pool import PoolClosed
 from sqlalchemy import URL
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
@@ -64,7 +64,7 @@ def queue_of(kind: str) -> str:
 
 def _is_away(error: BaseException | None) -> bool:
     cause = error.__cause__ if error is not None else None
-    gone = isinstance(cause, psycopg.OperationalError) and not isinstance(cause, PoolClosed)
+    gone = isinstance(cause, psycopg.OperationalError | ReadOnlySqlTransaction) and not isinstance(cause, PoolClosed)
     return isinstance(error, ConnectorException) and gone
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import subprocess
@@ -229,6 +230,32 @@ async def test_a_server_that_was_restarted_is_used_again() -> None:
                 await keys(database)
             await asyncio.to_thread(server.start)
             assert await keys(database) <= {"a"}
+
+
+async def test_one_that_takes_no_changes_is_as_one_that_is_away() -> None:
+    """As a primary whose place another server has taken. Connections that are there are given up."""
+    with running() as server:
+        one = server.new()
+        nowhere = server.folder / "nowhere"
+        either = f"postgresql://whispercore@/{one}?host={nowhere},{server.folder}"
+        async with Database(either) as database:
+            await database.upgrade()
+            async with database.write() as tx:
+                await put(tx, "a")
+            server.take_changes(so=False)
+            with pytest.raises(Unavailable, match="takes no changes") as refused:
+                while True:  # until its processes have heard of it
+                    await database.changed(update(signing_keys).values(created_at=START).returning(signing_keys.c.id))
+            assert refused.value.retry_after is not None
+            with pytest.raises(Unavailable):
+                await keys(database)
+            with pytest.raises(DatabaseUnreachable, match="read-only"):
+                await Database.open(server.url(one))
+            server.take_changes(so=True)
+            while True:
+                with contextlib.suppress(Unavailable):
+                    assert await keys(database) == {"a"}
+                    break
 
 
 async def test_who_writes_tables_anew_and_is_stopped_leaves_no_one_waiting_for_ever(

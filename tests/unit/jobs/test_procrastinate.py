@@ -19,6 +19,7 @@ from tests.postgres import running
 from tests.waiting import until
 from whispercore.database.session import Database
 from whispercore.engines.engine import DetectedLanguage
+from whispercore.errors import Unavailable
 from whispercore.jobs.job import Job, NewJob, State
 from whispercore.jobs.postgres_events import PostgresEvents
 from whispercore.jobs.procrastinate import ProcrastinateDispatch
@@ -161,7 +162,9 @@ async def test_lost_tickets_are_replaced_and_those_of_the_dead_removed(server: J
         assert {(await over(server, job)).state for job in made} == {State.COMPLETED}
 
 
-async def test_a_server_that_was_restarted_is_heard_again_and_fails_no_job(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_server_that_was_away_is_heard_again_and_fails_no_job(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with running() as postgres:
         postgres.keep(name := postgres.new())
         url = postgres.url(name)
@@ -186,6 +189,24 @@ async def test_a_server_that_was_restarted_is_heard_again_and_fails_no_job(caplo
             while not (await jobs.owned(after.id, ANN)).state.is_over:  # noqa: ASYNC110 (events come only when heard)
                 await asyncio.sleep(0.05)
             while not (found := await jobs.owned(before.id, ANN)).state.is_over:  # noqa: ASYNC110 (likewise)
+                await asyncio.sleep(0.05)
+            assert (found.state, found.attempt, found.failures) == (State.COMPLETED, 1, 0)
+            caplog.clear()
+            began.clear()
+            go_on.clear()
+            now = await enqueued(jobs)
+            await began.wait()
+            postgres.take_changes(so=False)
+            with contextlib.suppress(Unavailable):
+                while True:  # until its processes have heard of it
+                    await jobs.queue.leave("nobody")
+            go_on.set()
+            await until(lambda: "a job goes on as soon as that is possible" in caplog.text)
+            postgres.take_changes(so=True)
+            found = now
+            while not found.state.is_over:
+                with contextlib.suppress(Unavailable):
+                    found = await jobs.owned(now.id, ANN)
                 await asyncio.sleep(0.05)
             assert (found.state, found.attempt, found.failures) == (State.COMPLETED, 1, 0)
             began.clear()
