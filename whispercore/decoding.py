@@ -35,7 +35,7 @@ from whispercore.order import Order
 from whispercore.pipeline import TICK_S, Pipeline, Steps
 from whispercore.speakers.assignment import Assign
 from whispercore.spoken import spoken_languages
-from whispercore.transcript import Damage, Dropped, Fingerprint, Segment, Transcript
+from whispercore.transcript import Damage, Dropped, Fingerprint, Segment, Transcript, WordTimes
 
 _USUAL_FILL: Final = 5 / 6
 """How full windows are, as long as nothing else is known: cuts lie in their last third."""
@@ -127,6 +127,7 @@ class Decoding:
             window_s=self.window_s,
             vad=self.decoder.detector,
             short_audio_context=self.pipeline.settings.short_audio_context,
+            word_times=can.times_of_words(self._word_times) if self._keeps_words() else None,
         )
         # With checkpoints, no window is begun before another one is safe: what a kill costs is bounded by the slots.
         self.ahead = can.slots if self.pipeline.checkpoints is not None else 2 * can.slots
@@ -149,6 +150,7 @@ class Decoding:
         options = evolve(
             asked,
             words=self._keeps_words(),
+            word_times=self._word_times,
             short_audio_context=self.fingerprint.short_audio_context,
         )
         self.pipeline.enter("transcribing", total_s=self.decoder.sound.declared_s)
@@ -179,6 +181,12 @@ class Decoding:
         wanted = self.pipeline.diarization
         by_voice = wanted is not None and wanted.by == "voice"
         return self.pipeline.options.words or (by_voice and self.engine.capabilities.words)
+
+    @property
+    def _word_times(self) -> WordTimes:
+        """Words that nobody asked for are no reason to align them, and those of a translation are in another order."""
+        asked = self._keeps_words() and not self.pipeline.options.translate
+        return self.pipeline.settings.word_times if asked else "tokens"
 
     def _windows(self) -> Iterator[Window]:
         try:

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from whispercore import parsers
 from whispercore.setting import load, setting
+from whispercore.transcript import WordTimes
 
 HUB = "https://huggingface.co/ggerganov/whisper.cpp/resolve/main"
 """Where whisper.cpp publishes its models."""
@@ -89,6 +90,14 @@ class Settings:
             "WHISPERCORE_SHORT_AUDIO_CONTEXT",
             "Encode short windows in less than 30 seconds of context (1 or 0): quicker, with whisper.cpp.",
             parsers.flag,
+        ),
+    )
+    word_times: WordTimes = field(
+        default="tokens",
+        metadata=setting(
+            "WHISPERCORE_WORD_TIMES",
+            "Times of words with whisper.cpp: dtw aligns them with the sound where the model can, tokens does not.",
+            parsers.one_of(("dtw", "tokens")),
         ),
     )
     keep_alive_s: float = field(

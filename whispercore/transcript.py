@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TextFormat = Literal["txt", "srt", "vtt", "json", "tsv", "verbose_json", "csv", "lrc", "ass"]
 FileFormat = Literal["docx", "pdf"]
+WordTimes = Literal["dtw", "tokens"]
+"""Where times of words are from: words aligned with the sound (dynamic time warping), or the engine's timestamps."""
 
 
 @frozen(kw_only=True)
@@ -52,7 +54,8 @@ class Segment:
     words: tuple[Word, ...] = ()
     """Filled when words were asked for. In order, inside the segment, and none begins before the last one ended.
 
-    Those of whisper.cpp lie half-way between the times of its tokens and the word's share of the segment by length.
+    With whisper.cpp they are aligned with the sound, or lie half-way between the times of tokens and the word's share
+    of the segment by length: ``Fingerprint.word_times`` tells which.
     """
     confidence: float | None = None
     """Mean probability of its tokens, 0 to 1."""
@@ -112,6 +115,8 @@ class Fingerprint:
     """What found the speech, for instance ``silero 6.2.0``; None where nothing was left out."""
     short_audio_context: bool = False
     """Whether short windows were allowed to be encoded in less than 30 s of context."""
+    word_times: WordTimes | None = None
+    """How words got their times; None where they were not asked for, or the engine does not tell."""
 
 
 @frozen(kw_only=True)

@@ -17,7 +17,7 @@ from attrs import field, frozen, validators
 from whispercore.errors import Cancelled, InvalidOption
 from whispercore.languages import CODES, LANGUAGES
 from whispercore.settings import Settings
-from whispercore.transcript import Fingerprint, Segment
+from whispercore.transcript import Fingerprint, Segment, WordTimes
 
 SAMPLE_RATE = 16_000
 """Samples per second of every window: what Whisper was trained on."""
@@ -119,6 +119,8 @@ class Options:
     """Hypotheses followed at once, 1 to 8; 1 is greedy decoding."""
     words: bool = False
     """Times and probabilities for each word."""
+    word_times: WordTimes = "tokens"
+    """How words get their times, where the engine has a choice; those of a translation are never aligned."""
     short_audio_context: bool = False
     """A short window may be encoded in less than 30 s of context, where the engine can; the text may differ."""
 
@@ -144,10 +146,18 @@ class Capabilities:
     slots: int = 1
     """Calls that may run at the same time."""
     words: bool = False
+    word_times: tuple[WordTimes, ...] = ()
+    """How words can get their times; empty where the engine does not tell."""
     translate: bool = False
     detects_language: bool = False
     languages: frozenset[str] = frozenset(LANGUAGES)
     device: str = "cpu"
+
+    def times_of_words(self, wanted: WordTimes) -> WordTimes | None:
+        """How words get their times where this is wanted; None where the engine does not tell."""
+        if wanted in self.word_times:
+            return wanted
+        return self.word_times[0] if self.word_times else None
 
 
 @frozen(kw_only=True)

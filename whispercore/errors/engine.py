@@ -35,12 +35,17 @@ class EngineCrashed(EngineError):
     """Where it ends, in seconds."""
     attempts: int = 1
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether that came from outside, as from a kernel that is short of memory, whatever was computed."""
+        return self.signal == _SIGKILL
+
     def __str__(self) -> str:
         known = self.start_s is not None and self.end_s is not None
         where = f" at {self.start_s:.1f}-{self.end_s:.1f} s" if known else ""
         often = f", {self.attempts} times in a row" if self.attempts > 1 else ""
         last = f" It wrote: {self.stderr.strip().splitlines()[-1]}" if self.stderr.strip() else ""
-        hint = " Memory may be short: a smaller model needs less." if self.signal == _SIGKILL else ""
+        hint = " Memory may be short: a smaller model needs less." if self.was_killed else ""
         return f"the engine's process died{where}{often}: {self.reason}.{hint}{last}"
 
 

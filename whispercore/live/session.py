@@ -73,9 +73,9 @@ class LiveSession:
     ) -> None:
         self.model = model
         self._lease = lease
-        self._fingerprint = evolve(engine.fingerprint, short_audio_context=options.decoding.short_audio_context)
-        self._engine = engine
-        self._can = engine.capabilities
+        self._engine, self._can = engine, engine.capabilities
+        short, times = options.decoding.short_audio_context, self._can.times_of_words(options.decoding.word_times)
+        self._fingerprint = evolve(engine.fingerprint, short_audio_context=short, word_times=times)
         self._sound = sound
         self._options = options
         self._utterances = Utterances(activity, options.pauses, threads)

@@ -224,7 +224,8 @@ class Transcribe:
     def _key_of(self, file: Staged, models: Sequence[ModelFile], options: TranscribeOptions) -> str:
         """Checksum of all that a transcript depends on, but for builds and machines."""
         plain = evolve(options, model="any", fallback=(), lane="batch", url=None, webhook_id=None, traceparent=None)
-        how = f"{CUTTER_VERSION} short" if self._settings.short_audio_context else str(CUTTER_VERSION)
+        context = "short" if self._settings.short_audio_context else "full"
+        how = f"{CUTTER_VERSION} {context} {self._settings.word_times}"
         computed = (one for model in models for one in (model.engine, model.sha256))
         return hashlib.sha256("\n".join((file.sha256, *computed, how, plain.dump())).encode()).hexdigest()
 

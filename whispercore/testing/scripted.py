@@ -62,7 +62,12 @@ class ScriptedEngine:
     def capabilities(self) -> Capabilities:
         """What it can do."""
         return Capabilities(
-            max_window_s=MAX_WINDOW_S, slots=self._slots, words=True, translate=True, detects_language=True
+            max_window_s=MAX_WINDOW_S,
+            slots=self._slots,
+            words=True,
+            word_times=("tokens", "dtw"),
+            translate=True,
+            detects_language=True,
         )
 
     @property

@@ -47,6 +47,11 @@ RECEIVED: list[tuple[Options, dict[str, Scalar]]] = [
     (Options(language="en", temperature_step=0), {"temperature": 0.0, "temperature_inc": 0.0}),
     (Options(language="en", beam_size=5), {"strategy": 1, "beam_size": 5}),
     (Options(language="en", words=True), {"token_timestamps": True}),
+    (
+        Options(language="en", words=True, word_times="dtw"),
+        {"token_timestamps": True, "dtw_token_timestamps": True, "flash_attn": False},
+    ),
+    (Options(language="en"), {"dtw_token_timestamps": False, "flash_attn": True}),
     (Options(language="en"), {"audio_ctx": 0}),
     (Options(language="en", short_audio_context=True), {"audio_ctx": 512}),
     (Options(language="en"), {"token_timestamps": False, "no_context": True, "no_timestamps": False, "vad": False}),

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,14 @@ TEXTS = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, ma
 TIMES = st.floats(-5, 40, allow_nan=False)
 
 
-def token(text: str | bytes, start_s: float = 0.0, end_s: float = 0.0, probability: float = 0.5) -> Token:
-    return Token(text.encode() if isinstance(text, str) else text, probability, start_s, end_s)
+def token(
+    text: str | bytes,
+    start_s: float = 0.0,
+    end_s: float = 0.0,
+    probability: float = 0.5,
+    aligned_end_s: float | None = None,
+) -> Token:
+    return Token(text.encode() if isinstance(text, str) else text, probability, start_s, end_s, aligned_end_s)
 
 
 def test_words_and_punctuation() -> None:
@@ -62,23 +69,45 @@ def test_words_whose_tokens_have_no_times_share_the_segment_by_length() -> None:
     assert [(word.start_s, word.end_s) for word in made.words] == [(0.0, 1.0), (1.0, 4.5)]
 
 
+def test_aligned_words_begin_where_the_last_one_and_its_punctuation_end() -> None:
+    tokens = [
+        token(" Hel", 5, 6, aligned_end_s=0.3),
+        token("lo", 5, 6, aligned_end_s=0.5),
+        token(",", 5, 6, aligned_end_s=0.9),
+        token(" world", 5, 6, aligned_end_s=1.4),
+        token(" …", 5, 6, aligned_end_s=2.5),
+    ]
+    made = segment(tokens, 0.2, 2.0, limit_s=10, words=True)
+    assert made is not None
+    found = [(word.text, word.start_s, word.end_s) for word in made.words]
+    assert found == [("Hello,", 0.2, 0.5), ("world", 0.9, 1.4), ("…", 1.4, 2.0)]
+
+
+def test_where_one_token_is_not_aligned_none_is_taken_for_it() -> None:
+    plain = [token(" one", 0.0, 1.0), token(" two", 1.0, 2.0)]
+    half = [token(" one", 0.0, 1.0, aligned_end_s=0.2), token(" two", 1.0, 2.0)]
+    assert segment(half, 0.0, 2.0, limit_s=2, words=True) == segment(plain, 0.0, 2.0, limit_s=2, words=True)
+
+
 @given(
     TEXTS,
     st.lists(st.integers(1, 6), max_size=20),
-    st.lists(st.tuples(TIMES, TIMES), min_size=60, max_size=60),
-    TIMES,
-    TIMES,
+    st.lists(st.tuples(TIMES, TIMES, TIMES), min_size=60, max_size=60),
+    st.sampled_from(["all", "none", "some"]),
+    st.tuples(TIMES, TIMES),
 )
 def test_any_tokens(
-    text: str, sizes: list[int], times: list[tuple[float, float]], start_s: float, end_s: float
+    text: str, sizes: list[int], times: list[tuple[float, float, float]], aligned: str, bounds_s: tuple[float, float]
 ) -> None:
     data = text.encode()
     tokens: list[Token] = []
     while data:
         size = sizes[len(tokens) % len(sizes)] if sizes else 3
-        tokens.append(token(data[:size], *times[len(tokens) % len(times)]))
+        first_s, last_s, aligned_s = times[len(tokens) % len(times)]
+        has = aligned == "all" or (aligned == "some" and aligned_s > 0)
+        tokens.append(token(data[:size], first_s, last_s, aligned_end_s=aligned_s if has else None))
         data = data[size:]
-    made = segment(tokens, start_s, end_s, limit_s=30.0, words=True)
+    made = segment(tokens, *bounds_s, limit_s=30.0, words=True)
     if made is None:
         assert not text.strip()
         return
@@ -91,9 +120,15 @@ def test_any_tokens(
     assert 0 <= made.start_s <= made.end_s <= 30
 
 
-def test_times_are_near_the_true_ones_and_nearer_than_equal_division(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", ["tokens", "dtw"])
+def test_times_are_near_the_true_ones_and_nearer_than_equal_division(
+    times: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHISPERCORE_WORD_TIMES", times)
     minute = write_wav(tmp_path / "minute.wav", samples("talk.wav")[: 60 * 16_000])
-    heard = whispercore.transcribe(minute, model="micro", language="en", words=True).segments
+    transcript = whispercore.transcribe(minute, model="micro", language="en", words=True)
+    assert transcript.fingerprint.word_times == times
+    heard = transcript.segments
     said = [
         (one["text"], one["start_s"])
         for spoken in cast("list[dict[str, Any]]", truth()["talk.wav"]["segments"])

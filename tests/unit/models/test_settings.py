@@ -26,6 +26,7 @@ def test_everything_set() -> None:
             "WHISPERCORE_THREADS": "4",
             "WHISPERCORE_DEVICES": "0, GPU-8f3a",
             "WHISPERCORE_SHORT_AUDIO_CONTEXT": "1",
+            "WHISPERCORE_WORD_TIMES": "dtw",
             "WHISPERCORE_KEEP_ALIVE_S": "1.5",
         }
     )
@@ -37,6 +38,7 @@ def test_everything_set() -> None:
         threads=4,
         devices=("0", "GPU-8f3a"),
         short_audio_context=True,
+        word_times="dtw",
         keep_alive_s=1.5,
     )
 
@@ -60,6 +62,7 @@ def test_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WHISPERCORE_THREADS", "2.5"),
         ("WHISPERCORE_THREADS", "99999"),
         ("WHISPERCORE_DEVICES", ","),
+        ("WHISPERCORE_WORD_TIMES", "best"),
         ("WHISPERCORE_KEEP_ALIVE_S", "-1"),
         ("WHISPERCORE_KEEP_ALIVE_S", "nan"),
         ("WHISPERCORE_KEEP_ALIVE_S", "inf"),

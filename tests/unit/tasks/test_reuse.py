@@ -130,6 +130,22 @@ async def test_less_context_is_other_work(here: Installation, audio: Path, monke
     assert transcript.fingerprint.short_audio_context
 
 
+async def test_other_times_of_words_are_other_work(
+    here: Installation, audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ScriptedEngine()
+    asked = TranscribeOptions(model="micro", words=True)
+    found = []
+    with scripted(engine) as pool:
+        for times in ("tokens", "dtw", "dtw"):
+            monkeypatch.setenv("WHISPERCORE_WORD_TIMES", times)
+            async with here.working(pool, reuse=True):
+                job = await here.over(await here.submit(audio / "clip01-en.wav", asked))
+            found.append(await here.jobs.transcript(job))
+    assert [options.word_times for _, options in engine.calls] == ["tokens", "dtw"]
+    assert [one.fingerprint.word_times for one in found if one is not None] == ["tokens", "dtw", "dtw"]
+
+
 async def test_another_model_is_other_work(
     here: Installation, audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

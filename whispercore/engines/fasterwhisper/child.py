@@ -17,7 +17,7 @@ from whispercore.engines.whispercpp import child
 from whispercore.engines.whispercpp.messages import CODEC, Decode, Load
 from whispercore.engines.whispercpp.states import Aborted, AbortFlag
 from whispercore.quality import judged
-from whispercore.transcript import Segment, Word
+from whispercore.transcript import Segment, Word, WordTimes
 
 if TYPE_CHECKING:
     from faster_whisper.transcribe import Segment as Said
@@ -86,6 +86,11 @@ class Model:
     def multilingual(self) -> bool:
         """Whether it knows more than English."""
         return bool(self._model.model.is_multilingual)
+
+    @property
+    def word_times(self) -> tuple[WordTimes, ...]:
+        """How words get their times."""
+        return ("dtw",)
 
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
         """The probability of each language.

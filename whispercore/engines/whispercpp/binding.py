@@ -17,7 +17,7 @@ from whispercore.engines.engine import SAMPLE_RATE, Scalar
 from whispercore.engines.whispercpp.messages import Decode
 from whispercore.engines.whispercpp.states import Aborted, AbortFlag, LibraryError
 from whispercore.engines.whispercpp.words import Token, segment
-from whispercore.transcript import Segment
+from whispercore.transcript import Segment, WordTimes
 
 _LEAST_SAMPLES = SAMPLE_RATE // 5
 
@@ -55,6 +55,11 @@ class Binding:
     def multilingual(self) -> bool:
         """Whether it knows more than English."""
         return bool(_pywhispercpp.whisper_is_multilingual(self._context))
+
+    @property
+    def word_times(self) -> tuple[WordTimes, ...]:
+        """How words can get their times."""
+        return ("tokens",)
 
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
         """The probability of each language.

@@ -30,7 +30,7 @@ from whispercore.engines.whispercpp.messages import (
 )
 from whispercore.engines.whispercpp.states import Aborted as Stopped
 from whispercore.engines.whispercpp.states import AbortFlag, LibraryError, States
-from whispercore.transcript import Segment
+from whispercore.transcript import Segment, WordTimes
 
 __all__ = ["CODEC", "serve"]
 
@@ -44,6 +44,8 @@ class Computation(Protocol):
     def system(self) -> str: ...
     @property
     def multilingual(self) -> bool: ...
+    @property
+    def word_times(self) -> tuple[WordTimes, ...]: ...
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]: ...
     def decode(
         self, samples: bytes, request: Decode, abort: AbortFlag, on_progress: Callable[[float], None]
@@ -71,7 +73,7 @@ def serve_with(channel: Channel, open_model: Callable[[Load], tuple[Computation,
     except (LibraryError, RuntimeError, MemoryError) as error:
         channel.send(LoadFailed(str(error) or type(error).__name__))
         return
-    channel.send(Loaded(model.version, model.system, model.multilingual, slots))
+    channel.send(Loaded(model.version, model.system, model.multilingual, slots, model.word_times))
     flags: dict[int, AbortFlag] = {}
     executor = ThreadPoolExecutor(slots, "slot")
     try:

@@ -48,6 +48,7 @@ from whispercore.engines.whispercpp.short_context import audio_ctx, is_sure, may
 from whispercore.engines.whispercpp.words import shifted
 from whispercore.errors import (
     Cancelled,
+    EngineCrashed,
     EngineFailed,
     EngineStalled,
     InvalidOption,
@@ -56,7 +57,7 @@ from whispercore.errors import (
 from whispercore.languages import LANGUAGES
 from whispercore.machine import cores
 from whispercore.settings import Settings
-from whispercore.transcript import Fingerprint
+from whispercore.transcript import Fingerprint, WordTimes
 
 SERVICE = "whispercore.engines.whispercpp.child"
 MAX_THREADS = 8
@@ -139,10 +140,11 @@ class WhisperCpp:
             max_window_s=MAX_WINDOW_S,
             slots=loaded.slots,
             words=True,
+            word_times=loaded.word_times,
             translate=loaded.multilingual,
             detects_language=loaded.multilingual,
             languages=frozenset(LANGUAGES) if loaded.multilingual else frozenset({"en"}),
-            device=_device(loaded.system),
+            device=loaded.device,
         )
 
     @property
@@ -152,7 +154,7 @@ class WhisperCpp:
         return Fingerprint(
             engine=f"{self.name} {loaded.version}",
             model_sha256=self._sha256,
-            device=_device(loaded.system),
+            device=loaded.device,
             threads=self._threads,
             repeatable=loaded.slots > 1,
         )
@@ -191,16 +193,7 @@ class WhisperCpp:
         """Segments for each window."""
         self._check(options)
         with self._slot() as slot:
-            request = Decode(
-                slot,
-                options.language,
-                options.translate,
-                options.prompt,
-                options.temperature,
-                options.temperature_step,
-                options.beam_size,
-                options.words,
-            )
+            request = Decode.asked(slot, options, self._word_times(options))
             short = options.short_audio_context
             return [self._decode(request, window, control, short=short) for window in windows]
 
@@ -226,13 +219,22 @@ class WhisperCpp:
                 return decoded
         about = {"window.start_s": window.start_s, "window.duration_s": window.duration_s}
         with tracing.span("decode a window", attributes=about):
-            heard = self._call(request, window, control, Heard)
+            heard = self._heard(request, window, control)
             in_child: dict[str, tracing.Attribute] = {"process.pid": self.pid or 0, "engine": self.name}
             tracing.record("compute in the engine's child", heard.began_ns, heard.ended_ns, in_child)
         return Decoded(
             segments=tuple(shifted(item, window.start_s, window.channel) for item in heard.segments),
             parameters=heard.parameters,
         )
+
+    def _heard(self, request: Decode, window: Window, control: Control) -> Heard:
+        try:
+            return self._call(request, window, control, Heard)
+        except (EngineCrashed, EngineFailed) as error:
+            if request.word_times == "tokens" or (isinstance(error, EngineCrashed) and error.was_killed):
+                raise
+            _log.warning("words of a window at %.2f s get the times of tokens: %s", window.start_s, error)
+        return self._call(evolve(request, word_times="tokens"), window, control, Heard)
 
     def _call(self, request: Detect | Decode, window: Window, control: Control, kind: type[_Answer]) -> _Answer:
         control.check()
@@ -300,6 +302,10 @@ class WhisperCpp:
             raise InvalidOption("language", f"this model knows English only, not {options.language!r}")
         if not loaded.multilingual and options.translate:
             raise InvalidOption("translate", "this model knows English only")
+
+    def _word_times(self, options: Options) -> WordTimes:
+        wanted = options.words and options.word_times == "dtw" and not options.translate
+        return "dtw" if wanted and len(self._known().word_times) > 1 else "tokens"
 
     # ------------------------------------------------------------ the child
 
@@ -387,10 +393,3 @@ def _calibrated(
 def start_early() -> None:
     """Have the next engine's child start now, for a program that will need one and still has to find its model."""
     supervisor.start_early(SERVICE, _ENVIRONMENT)
-
-
-def _device(system: str) -> str:
-    for name in ("CUDA", "Vulkan", "Metal"):
-        if f"{name} :" in system or f"{name.upper()} = 1" in system:
-            return name.lower()
-    return "cpu"

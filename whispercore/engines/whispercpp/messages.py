@@ -5,8 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from whispercore.children.frames import Codec
-from whispercore.engines.engine import Scalar
-from whispercore.transcript import Segment
+from whispercore.engines.engine import Options, Scalar
+from whispercore.transcript import Segment, WordTimes
 
 
 @frozen
@@ -29,6 +29,16 @@ class Loaded:
     multilingual: bool
     slots: int
     """How many calls may run at once: fewer than asked when weights cannot be shared."""
+    word_times: tuple[WordTimes, ...]
+    """How words can get their times."""
+
+    @property
+    def device(self) -> str:
+        """What it computes on."""
+        for name in ("CUDA", "Vulkan", "Metal"):
+            if f"{name} :" in self.system or f"{name.upper()} = 1" in self.system:
+                return name.lower()
+        return "cpu"
 
 
 @frozen
@@ -66,8 +76,24 @@ class Decode:
     temperature_step: float
     beam_size: int
     words: bool
+    word_times: WordTimes = "tokens"
     audio_ctx: int = 0
     """Positions that the encoder computes, 50 for each second; 0 for all that the model has."""
+
+    @classmethod
+    def asked(cls, slot: int, options: Options, word_times: WordTimes) -> Decode:
+        """What is said, as these options ask for it."""
+        return cls(
+            slot,
+            options.language,
+            options.translate,
+            options.prompt,
+            options.temperature,
+            options.temperature_step,
+            options.beam_size,
+            options.words,
+            word_times,
+        )
 
 
 @frozen

@@ -16,13 +16,20 @@ _FIRST, _AFTER = (1, 8, 4), (1, 9, 4)
 NEW_SEGMENT = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p, C.c_int, C.c_void_p)
 PROGRESS = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p, C.c_int, C.c_void_p)
 ENCODER_BEGIN = C.CFUNCTYPE(C.c_bool, C.c_void_p, C.c_void_p, C.c_void_p)
+LOGITS_FILTER = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p, C.c_void_p, C.c_int, C.c_void_p, C.c_void_p)
 LOG = C.CFUNCTYPE(None, C.c_int, C.c_char_p, C.c_void_p)
+
+
+class Head(C.Structure):
+    """``whisper_ahead``."""
+
+    _fields_ = (("n_text_layer", C.c_int), ("n_head", C.c_int))
 
 
 class Heads(C.Structure):
     """``whisper_aheads``."""
 
-    _fields_ = (("n_heads", C.c_size_t), ("heads", C.c_void_p))
+    _fields_ = (("n_heads", C.c_size_t), ("heads", C.POINTER(Head)))
 
 
 class ContextParams(C.Structure):
@@ -106,7 +113,7 @@ class FullParams(C.Structure):
         ("encoder_begin_callback_user_data", C.c_void_p),
         ("abort_callback", C.c_void_p),
         ("abort_callback_user_data", C.c_void_p),
-        ("logits_filter_callback", C.c_void_p),
+        ("logits_filter_callback", LOGITS_FILTER),
         ("logits_filter_callback_user_data", C.c_void_p),
         ("grammar_rules", C.c_void_p),
         ("n_grammar_rules", C.c_size_t),

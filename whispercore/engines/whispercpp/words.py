@@ -28,6 +28,8 @@ class Token:
     probability: float
     start_s: float
     end_s: float
+    aligned_end_s: float | None = None
+    """Where it ends when it is aligned with the sound; None where it is not."""
 
 
 def segment(
@@ -79,26 +81,51 @@ def shifted(segment: Segment, by_s: float, channel: int | None) -> Segment:
 
 
 def _words(tokens: Sequence[Token], start_s: float, end_s: float) -> Iterable[Word]:
+    spoken = [(text, group) for group in _groups(tokens) if (text := _text(group))]
+    times = _aligned(spoken, start_s) or _between(spoken, start_s, end_s)
+    at = start_s
+    for (text, group), (begins_s, ends_s) in zip(spoken, times, strict=True):
+        first = min(max(begins_s, at), end_s)
+        at = min(max(ends_s, first), end_s)
+        yield Word(text=text, start_s=_centiseconds(first), end_s=_centiseconds(at), confidence=_mean(group))
+
+
+def _aligned(spoken: Sequence[tuple[str, Sequence[Token]]], start_s: float) -> list[tuple[float, float]]:
+    """Each word begins where the last one, with its punctuation, ends; none where one is not aligned."""
+    times = []
+    at = start_s
+    for _, group in spoken:
+        ends = [token.aligned_end_s for token in group if token.aligned_end_s is not None]
+        if len(ends) < len(group):
+            return []
+        heard = [end for token, end in zip(group, ends, strict=True) if _is_said(token)]
+        times.append((at, (heard or ends)[-1]))
+        at = ends[-1]
+    return times
+
+
+def _between(
+    spoken: Sequence[tuple[str, Sequence[Token]]], start_s: float, end_s: float
+) -> Iterable[tuple[float, float]]:
     """Each word lies half-way between where its tokens say and where its length puts it.
 
     The times of tokens hear pauses but are coarse: single words begin too early, and end long before the next. A share
     of the segment by length is even, but deaf. Their errors are of different kinds, so the mean is better than either.
     Both are in order and inside the segment, and so is the mean.
     """
-    spoken = [(text, group) for group in _groups(tokens) if (text := _text(group))]
     lengths = [1 + sum(character.isalnum() for character in text) for text, _ in spoken]
     shares = itertools.accumulate(lengths, initial=0)
     borders = [start_s + (end_s - start_s) * share / max(1, sum(lengths)) for share in shares]
     at = start_s
-    for (text, group), (begins_s, ends_s) in zip(spoken, itertools.pairwise(borders), strict=True):
+    for (_, group), (begins_s, ends_s) in zip(spoken, itertools.pairwise(borders), strict=True):
         first = min(max(group[0].start_s, at), end_s)
         at = min(max(group[-1].end_s, first), end_s)
-        yield Word(
-            text=text,
-            start_s=_centiseconds((first + begins_s) / 2),
-            end_s=_centiseconds((at + min(ends_s, end_s)) / 2),
-            confidence=_mean(group),
-        )
+        yield (first + begins_s) / 2, (at + min(ends_s, end_s)) / 2
+
+
+def _is_said(token: Token) -> bool:
+    """Whether there is more than punctuation in it; a part of a character may be anything."""
+    return any(character.isalnum() or character == "\ufffd" for character in token.text.decode(errors="replace"))
 
 
 def _text(tokens: Sequence[Token]) -> str:
