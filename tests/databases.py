@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import delete
 
 from tests.postgres import Postgres, running
-from tests.sqlite import sqlite_at, upgraded
+from tests.sqlite import fill, sqlite_at, upgraded
 from whispercore.clock import Clock
 from whispercore.database.session import Database
 from whispercore.database.tables import schema
@@ -30,7 +30,7 @@ async def opened(url: str, clock: Clock | None = None, texts: TextKeys | None = 
     """A database that has its tables already, or one in memory, which gets them here."""
     async with Database(url, clock=clock, texts=texts) as database:
         if url == "sqlite+aiosqlite://":
-            await database.upgrade()
+            await fill(database)
         yield database
 
 

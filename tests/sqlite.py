@@ -7,6 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from whispercore.database.session import Database
 
@@ -24,6 +25,16 @@ def _empty() -> bytes:
         path = Path(folder) / "template.db"
         thread.submit(asyncio.run, upgraded(f"sqlite+aiosqlite:///{path}")).result()
         return path.read_bytes()
+
+
+async def fill(database: Database) -> None:
+    """Give one in memory its tables."""
+    image = bytearray(_empty())
+    image[18:20] = b"\1\1"  # says that it has no write-ahead log, which there is none of in memory
+    async with database.read() as tx:
+        driver: Any = (await tx.get_raw_connection()).driver_connection
+        await driver.rollback()
+        await driver._execute(driver._conn.deserialize, bytes(image))
 
 
 def is_untouched(path: Path) -> bool:

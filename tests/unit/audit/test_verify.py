@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.databases import opened
 from tests.unit.audit.conftest import ALICE, Installation, event, execute, fill
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.key import AuditKey
@@ -283,8 +284,7 @@ async def test_a_restored_trail_is_taken_over_by_decision(installation: Installa
 
 async def test_without_a_file_beside_it_the_chain_alone_counts() -> None:
     key = AuditKey()
-    async with Database("sqlite+aiosqlite://") as database:
-        await database.upgrade()
+    async with opened("sqlite+aiosqlite://") as database:
         audit = Audit(database, clock=SystemClock(), ids=Uuid7Ids(), key=key)
         await audit.open()
         audit.note(ALICE, event())

@@ -3,8 +3,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from whispercore_server.cli import app
 
 AUDIO = Path(__file__).parents[2] / "audio"
 COMMAND = (sys.executable, "-m", "whispercore_server.cli")
@@ -36,7 +40,8 @@ def run(environment: dict[str, str]) -> Run:
     """Run the command in a process of its own, among the recordings."""
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
-        options.setdefault("stdin", subprocess.DEVNULL)
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             [*COMMAND, *map(str, arguments)],
             cwd=AUDIO,
@@ -46,6 +51,22 @@ def run(environment: dict[str, str]) -> Run:
             check=False,
             **options,
         )
+
+    return run
+
+
+@pytest.fixture
+def run_here(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same in this process: what the commands of a server need would take another one a second to import.
+
+    Not for what goes on beside a server of this process: SQLite's locks are between processes.
+    """
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        monkeypatch.chdir(AUDIO)
+        words = [*map(str, arguments)]
+        done = CliRunner(env=environment).invoke(app, words, input=options.get("input"), catch_exceptions=False)
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout_bytes, done.stderr_bytes)
 
     return run
 

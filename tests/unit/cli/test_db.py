@@ -26,10 +26,10 @@ def test_postgres_is_upgraded_by_hand(
     postgres.drop(name)
 
 
-def test_a_file_is_checked_and_upgraded_too(run: Run, tmp_path: Path) -> None:
-    assert run("db", "check", "--data", tmp_path).returncode == 2
-    assert run("db", "upgrade", "--data", tmp_path).returncode == 0
-    done = run("db", "check", "--data", tmp_path)
+def test_a_file_is_checked_and_upgraded_too(run_here: Run, tmp_path: Path) -> None:
+    assert run_here("db", "check", "--data", tmp_path).returncode == 2
+    assert run_here("db", "upgrade", "--data", tmp_path).returncode == 0
+    done = run_here("db", "check", "--data", tmp_path)
     assert (done.returncode, b"can be used" in done.stdout) == (0, True)
 
 
@@ -41,16 +41,15 @@ def test_one_that_does_not_answer_is_said_in_one_message(run: Run, environment: 
     assert b"POSTGRES_HOST" in done.stderr
 
 
-def test_an_installation_is_moved(run: Run, postgres: Postgres, tmp_path: Path) -> None:
+def test_an_installation_is_moved(run_here: Run, postgres: Postgres, tmp_path: Path) -> None:
     name = postgres.new()
-    assert run("db", "move", "--data", tmp_path, "--to", postgres.url(name)).returncode == 2
-    assert (
-        run("users", "create", "ada", "--data", tmp_path, stdin=None, input=b"a good long password\n").returncode == 0
-    )
-    assert run("db", "move", "--data", tmp_path).returncode == 2
-    done = run("db", "move", "--data", tmp_path, "--to", postgres.url(name))
+    assert run_here("db", "move", "--data", tmp_path, "--to", postgres.url(name)).returncode == 2
+    made = run_here("users", "create", "ada", "--data", tmp_path, input=b"a good long password\n")
+    assert made.returncode == 0, made.stderr
+    assert run_here("db", "move", "--data", tmp_path).returncode == 2
+    done = run_here("db", "move", "--data", tmp_path, "--to", postgres.url(name))
     assert done.returncode == 0, done.stderr
     assert b"rows are in PostgreSQL" in done.stdout
-    again = run("db", "move", "--data", tmp_path, "--to", postgres.url(name))
+    again = run_here("db", "move", "--data", tmp_path, "--to", postgres.url(name))
     assert (again.returncode, b"only an empty database" in again.stderr) == (1, True)
     postgres.drop(name)

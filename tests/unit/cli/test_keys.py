@@ -11,6 +11,7 @@ import pytest
 
 from tests.live import live, settings_for
 from tests.on_disk import in_clear
+from tests.sqlite import sqlite_at
 from tests.unit.cli.conftest import Run
 from tests.visitor import PASSWORD, Visitor, registered
 from whispercore_server.accounts import opened
@@ -24,6 +25,7 @@ KEY = re.compile(rb"wt_[0-9a-f]{16}_[0-9a-f]{16}_[0-9a-f]{4}\n")
 def data(tmp_path: Path) -> Path:
     """An installation with two users."""
     folder = tmp_path / "data"
+    sqlite_at(folder / "whispercore.db")
 
     async def make() -> None:
         async with opened(ServerSettings(data=folder), make=True) as accounts:
@@ -54,18 +56,18 @@ def test_a_key_from_its_making_to_its_end(run: Run, data: Path) -> None:
     assert b"revoked" in run("keys", "list", "--all", "--data", data).stdout
 
 
-def test_all_that_a_key_can_have(run: Run, data: Path) -> None:
-    made = run(
+def test_all_that_a_key_can_have(run_here: Run, data: Path) -> None:
+    made = run_here(
         *("keys", "create", "wide", "--user", "bob", "--permission", "jobs:read", "--permission", "admin"),
         *("--days", "0", "--per-minute", "1000", "--per-day", "5", "--from", "10.0.0.0/8", "--from", "::1"),
         *("--data", data),
     )
     assert made.returncode == 0
-    (key,) = json.loads(run("keys", "list", "--user", "bob", "--json", "--data", data).stdout)
+    (key,) = json.loads(run_here("keys", "list", "--user", "bob", "--json", "--data", data).stdout)
     assert key["permissions"] == ["jobs:read", "admin"]
     assert key["allowed_addresses"] == ["10.0.0.0/8", "::1/128"]
     assert (key["requests_per_minute"], key["daily_quota"], key["expires_at"]) == (1000, 5, None)
-    assert json.loads(run("keys", "list", "--user", "ada", "--json", "--data", data).stdout) == []
+    assert json.loads(run_here("keys", "list", "--user", "ada", "--json", "--data", data).stdout) == []
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,8 @@ def test_all_that_a_key_can_have(run: Run, data: Path) -> None:
         (("revoke", "nothing"), b"'nothing'"),
     ],
 )
-def test_what_cannot_be_is_told(run: Run, data: Path, arguments: tuple[str, ...], told: bytes) -> None:
-    done = run("keys", *arguments, "--data", data)
+def test_what_cannot_be_is_told(run_here: Run, data: Path, arguments: tuple[str, ...], told: bytes) -> None:
+    done = run_here("keys", *arguments, "--data", data)
     assert done.returncode != 0
     assert told in done.stderr
     assert b"Traceback" not in done.stderr
@@ -122,12 +124,12 @@ def test_recordings_in_clear_are_sealed(run: Run, tmp_path: Path, audio: Path) -
     assert b"another server" in busy.stderr
 
 
-def test_transcripts_are_sealed_where_new_ones_are(run: Run, data: Path, tmp_path: Path) -> None:
-    refused = run("keys", "seal-transcripts", "--data", data)
+def test_transcripts_are_sealed_where_new_ones_are(run_here: Run, data: Path, tmp_path: Path) -> None:
+    refused = run_here("keys", "seal-transcripts", "--data", data)
     assert refused.returncode != 0
     assert b"encrypt_transcripts" in refused.stderr
     assert b"Traceback" not in refused.stderr
     config = tmp_path / "whispercore.toml"
     config.write_text("encrypt_transcripts = true\n")
-    done = run("keys", "seal-transcripts", "--data", data, "--config", config)
+    done = run_here("keys", "seal-transcripts", "--data", data, "--config", config)
     assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"sealed: 0 jobs\n")

@@ -36,7 +36,7 @@ def is_said(text: str) -> bool:
 
 @pytest.mark.parametrize("sound", [CLIP, CLIP[44:], OPUS], ids=["wav", "bare samples", "opus"])
 def test_a_pipe_is_written_line_by_line(run: Run, sound: bytes) -> None:
-    done = run("listen", "-m", "micro", "-l", "en", stdin=None, input=sound)
+    done = run("listen", "-m", "micro", "-l", "en", input=sound)
     assert done.returncode == 0, done.stderr
     assert is_said(done.stdout.decode())
     assert b"\r" not in done.stdout
@@ -57,7 +57,7 @@ async def test_what_is_behind_the_samples_of_a_wav_is_no_sound(
 
 
 def test_events_as_json(run: Run) -> None:
-    done = run("listen", "-m", "micro", "--json", stdin=None, input=CLIP)
+    done = run("listen", "-m", "micro", "--json", input=CLIP)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {"speech_started", "speech_ended", "language_detected", "utterance_ended"} <= {one["type"] for one in events}
     assert is_said(" ".join(one["segment"]["text"] for one in events if one["type"] == "final_segment"))
@@ -67,7 +67,7 @@ def test_events_as_json(run: Run) -> None:
 def test_with_a_server(run: Run, tmp_path: Path) -> None:
     with live(settings_for(tmp_path), plugins=(TRANSCRIBER,)) as server:
         asked = ("listen", "--server", server.url, "-m", "micro", "-l", "en")
-        done = run(*asked, "--api-key", ADMIN_KEY, stdin=None, input=CLIP)
+        done = run(*asked, "--api-key", ADMIN_KEY, input=CLIP)
         assert done.returncode == 0, done.stderr
         assert is_said(done.stdout.decode())
 
@@ -82,7 +82,7 @@ def test_with_a_server(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_what_it_cannot_take(run: Run, arguments: tuple[str, ...], sound: bytes, told: str) -> None:
-    done = run("listen", "-m", "micro", *arguments, stdin=None, input=sound)
+    done = run("listen", "-m", "micro", *arguments, input=sound)
     assert done.returncode == ExitCode.USAGE
     assert told in " ".join(done.stderr.decode().split())
     assert done.stdout == b""

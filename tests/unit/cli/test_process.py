@@ -33,7 +33,7 @@ def test_standard_input_and_a_named_pipe(run: Run, tmp_path: Path, environment: 
 
 
 def test_standard_input_that_is_no_recording(run: Run, tmp_path: Path) -> None:
-    result = run("transcribe", "-", *SPEECH, "-o", tmp_path, input=b"hello", stdin=None)
+    result = run("transcribe", "-", *SPEECH, "-o", tmp_path, input=b"hello")
     assert result.returncode == ExitCode.UNREADABLE
     assert result.stderr.startswith(b"error: standard input is not audio or video: ")
     assert list(tmp_path.iterdir()) == []

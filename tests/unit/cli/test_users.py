@@ -21,7 +21,7 @@ NEW = "another good password"
 
 def typed(run: Run, password: str | bytes, *arguments: object) -> subprocess.CompletedProcess[bytes]:
     given = password if isinstance(password, bytes) else f"{password}\n".encode()
-    return run("users", *arguments, stdin=None, input=given)
+    return run("users", *arguments, input=given)
 
 
 def listed(run: Run, data: Path) -> list[dict[str, Any]]:
@@ -94,40 +94,40 @@ def test_what_is_changed_beside_a_server_counts_there(run: Run, tmp_path: Path) 
     ],
 )
 def test_what_is_refused(  # noqa: PLR0917 (a table has columns)
-    run: Run, tmp_path: Path, arguments: list[str], password: str | bytes, code: int, told: str
+    run_here: Run, tmp_path: Path, arguments: list[str], password: str | bytes, code: int, told: str
 ) -> None:
     data = tmp_path / "data"
-    assert typed(run, PASSWORD, "create", "root", "--admin", "--data", data).returncode == 0
-    done = typed(run, password, *arguments, "--data", data)
+    assert typed(run_here, PASSWORD, "create", "root", "--admin", "--data", data).returncode == 0
+    done = typed(run_here, password, *arguments, "--data", data)
     assert done.returncode == code
     assert told.encode() in done.stderr.replace(b"\n", b" ")
     assert b"Traceback" not in done.stderr
-    assert [one["username"] for one in listed(run, data)] == ["root"]
+    assert [one["username"] for one in listed(run_here, data)] == ["root"]
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["activate", "x"], ["role", "x", "user"], ["rotate-signing-key"]])
-def test_a_mistyped_folder_is_no_new_installation(run: Run, tmp_path: Path, arguments: list[str]) -> None:
-    done = run("users", *arguments, "--data", tmp_path / "nothing")
+def test_a_mistyped_folder_is_no_new_installation(run_here: Run, tmp_path: Path, arguments: list[str]) -> None:
+    done = run_here("users", *arguments, "--data", tmp_path / "nothing")
     assert done.returncode == 2
     assert b"there is no installation" in done.stderr.replace(b"\n", b" ")
     assert not (tmp_path / "nothing").exists()
 
 
-def test_a_name_cannot_draw_on_the_terminal(run: Run, tmp_path: Path) -> None:
+def test_a_name_cannot_draw_on_the_terminal(run_here: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    assert typed(run, PASSWORD, "create", "a'; DROP TABLE users --", "--admin", "--data", data).returncode == 0
-    lines = run("users", "list", "--data", data).stdout.decode().splitlines()
+    assert typed(run_here, PASSWORD, "create", "a'; DROP TABLE users --", "--admin", "--data", data).returncode == 0
+    lines = run_here("users", "list", "--data", data).stdout.decode().splitlines()
     assert [line.split("  ")[0] for line in lines] == ["name", "a'; DROP TABLE users --"]
     assert "admin  open   never" in lines[1]
 
 
-def test_after_a_leak_old_tokens_are_worth_nothing(run: Run, tmp_path: Path) -> None:
+def test_after_a_leak_old_tokens_are_worth_nothing(run_here: Run, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with live(settings_for(data)) as server:
         account = {"username": "ada", "password": PASSWORD}
         assert requests.post(f"{server.url}/auth/register", json=account, timeout=60).status_code == 201
         entered = requests.post(f"{server.url}/auth/login", json=account, timeout=60).json()
-    assert run("users", "rotate-signing-key", "--now", "--data", data).returncode == 0
+    assert run_here("users", "rotate-signing-key", "--now", "--data", data).returncode == 0
     with live(settings_for(data)) as server:
         ada = Visitor(server=server, headers={"Authorization": f"Bearer {entered['access_token']}"})
         assert ada.get("/auth/me").status_code == 401

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
+from tests.sqlite import fill
 from whispercore.database.page import Slice
 from whispercore.database.session import Database
 from whispercore.errors import ClaimLost, Conflict, NotFound
@@ -42,7 +43,7 @@ class Lives(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.clock = FakeClock()
         self.database = self.run(Database.open("sqlite+aiosqlite://", clock=self.clock))
-        self.run(self.database.upgrade())
+        self.run(fill(self.database))
         self.jobs = Jobs(self.database)
         self.seen: dict[str, Job] = {}
 

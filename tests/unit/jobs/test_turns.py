@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.dialects import sqlite
 
+from tests.databases import opened
 from tests.sqlite import sqlite_at
 from whispercore.database.session import Database
 from whispercore.jobs.claim import Claim
@@ -62,8 +63,7 @@ async def take_turns(steps: list[str], url: str) -> None:
 
 
 async def test_one_users_thousand_jobs_do_not_starve_another() -> None:
-    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
-        await database.upgrade()
+    async with opened("sqlite+aiosqlite://", FakeClock()) as database:
         jobs = Jobs(database)
         async with database.write() as tx:
             for _ in range(1000):
@@ -76,8 +76,7 @@ async def test_one_users_thousand_jobs_do_not_starve_another() -> None:
 
 
 async def test_what_costs_more_takes_more_of_its_owners_share() -> None:
-    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
-        await database.upgrade()
+    async with opened("sqlite+aiosqlite://", FakeClock()) as database:
         jobs = Jobs(database)
         for _ in range(2):
             await enqueued(jobs, owner_id="ann", cost=3.0)
@@ -89,8 +88,7 @@ async def test_what_costs_more_takes_more_of_its_owners_share() -> None:
 
 async def test_claiming_reads_its_index_in_order() -> None:
     """However many wait: neither a sort nor a walk over all jobs."""
-    async with Database("sqlite+aiosqlite://", clock=FakeClock()) as database:
-        await database.upgrade()
+    async with opened("sqlite+aiosqlite://", FakeClock()) as database:
         for loaded in ((), ("small",)):
             query = select(_whose_turn((KIND,), loaded, database.now()))
             compiled = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from tests.databases import opened
 from tests.people import PASSWORD, People, refresh_token_of, token_of
 from whispercore.database import tables
 from whispercore.database.session import Database
@@ -115,8 +116,7 @@ async def test_whatever_is_shown_at_most_one_token_is_good(steps: list[int]) -> 
     """By a model: the newest one goes on, every older one ends it all."""
     # one database for each example: sessions of others would only be noise
     clock = FakeClock()
-    async with Database("sqlite+aiosqlite://", clock=clock) as database:
-        await database.upgrade()
+    async with opened("sqlite+aiosqlite://", clock) as database:
         people = People.at(database, Quick(), clock)
         await people.users.register("ada", PASSWORD)
         shown = [await people.enter()]
