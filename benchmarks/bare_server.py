@@ -61,6 +61,8 @@ async def _serve(database_url: str, owner: str, folder: Path) -> None:
         try:
             async for piece in http.content.iter_any():
                 at += os.pwrite(handle, piece, at)
+            if "durable" in http.query:
+                await asyncio.to_thread(os.fsync, handle)
         finally:
             os.close(handle)
         return web.json_response({"end": at})

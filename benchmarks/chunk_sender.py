@@ -95,7 +95,9 @@ class Sender:
         found: dict[str, Any] = json.loads(data)
         return found
 
-    def send_all(self, path: str, recording: Recording, order: Sequence[int], *, cuts: float = 0.0) -> None:
+    def send_all(
+        self, path: str, recording: Recording, order: Sequence[int], *, cuts: float = 0.0, query: str = ""
+    ) -> None:
         """Send chunks over all connections at once.
 
         Args:
@@ -103,6 +105,7 @@ class Sender:
             recording: What they are of.
             order: Their numbers; some may come again.
             cuts: The share of requests that are broken off in the middle.
+            query: Goes with each, with its question mark.
 
         Raises:
             NotMeasured: One is refused, or does not come through.
@@ -115,7 +118,7 @@ class Sender:
         def work(seed: int) -> None:
             dice = random.Random(seed)  # noqa: S311 (no secret)
             try:
-                self._work(path, recording, waiting, dice, cuts)
+                self._work(path, recording, waiting, dice, cuts, query)
             except BaseException as error:  # noqa: BLE001 (told to the caller)
                 failed.append(error)
 
@@ -127,8 +130,14 @@ class Sender:
         if failed:
             raise NotMeasured(f"a chunk could not be sent: {failed[0]!r}")
 
-    def _work(
-        self, path: str, recording: Recording, waiting: queue.SimpleQueue[int], dice: random.Random, cuts: float
+    def _work(  # noqa: PLR0917 (all of one connection)
+        self,
+        path: str,
+        recording: Recording,
+        waiting: queue.SimpleQueue[int],
+        dice: random.Random,
+        cuts: float,
+        query: str,
     ) -> None:
         connection = self._connection()
         memory = recording.blank()
@@ -138,7 +147,7 @@ class Sender:
             except queue.Empty:
                 connection.close()
                 return
-            self._sent(connection, path, number, recording.chunk(number, memory), dice, cuts)
+            self._sent(connection, f"{path}/{number}{query}", number, recording.chunk(number, memory), dice, cuts)
             self.sent += 1
 
     def _sent(  # noqa: PLR0917 (all of one request)
@@ -154,9 +163,9 @@ class Sender:
         for _ in range(_TRIES):
             try:
                 if dice.random() < cuts:
-                    self._cut(path, number, data[: dice.randrange(len(data))], len(data))
+                    self._cut(path, data[: dice.randrange(len(data))], len(data))
                 headers = {**self.headers, "Content-Type": "application/octet-stream"}
-                connection.request("POST", f"{path}/{number}", data, headers)
+                connection.request("POST", path, data, headers)
                 answer = connection.getresponse()
                 said = answer.read()
             except (OSError, http.client.HTTPException):
@@ -169,11 +178,11 @@ class Sender:
             return
         raise NotMeasured(f"chunk {number} did not come through")
 
-    def _cut(self, path: str, number: int, some: memoryview, announced: int) -> None:
+    def _cut(self, path: str, some: memoryview, announced: int) -> None:
         """A request that breaks off."""
         parts = urlsplit(self.url)
         lines = [
-            f"POST {path}/{number} HTTP/1.1",
+            f"POST {path} HTTP/1.1",
             f"Host: {parts.netloc}",
             "Content-Type: application/octet-stream",
             f"Content-Length: {announced}",

@@ -27,6 +27,8 @@ _ENVIRONMENT: Final = {"WHISPERCORE_MODEL": "micro", "WHISPERCORE_REUSE_RESULTS"
 _CACHED: Final = {**_ENVIRONMENT, "WHISPERCORE_DURABLE_UPLOADS": "0"}
 _LIKE_BARE: Final = {**_CACHED, "WHISPERCORE_ENCRYPT_FILES": "0"}
 """The bare handler neither waits for the disk nor encrypts."""
+_ON_DISK: Final = {**_ENVIRONMENT, "WHISPERCORE_ENCRYPT_FILES": "0"}
+"""Who has the answer to a chunk need not send it again, whatever happens to the machine."""
 _CUTS: Final = 0.02
 _REPEATS: Final = 0.02
 
@@ -45,16 +47,20 @@ def run(place: Place) -> Result:
     data, bare_folder = place.folder / "chunks", place.folder / "bare-chunks"
     bare_folder.mkdir(parents=True)
     made = prepared(data, 1)
-    rounds, sealed = _Rounds(), _Rounds()
+    rounds, sealed, on_disk = _Rounds(), _Rounds(), _Rounds()
     expected = recording.sha256()
     with bare_server(made.url, made.user_id, bare_folder) as bare:
-        for each, count, environment in ((rounds, place.pick(3, 1), _LIKE_BARE), (sealed, 1, _CACHED)):
+        for each, count, environment, query in (
+            (rounds, place.pick(3, 1), _LIKE_BARE, ""),
+            (sealed, 1, _CACHED, ""),
+            (on_disk, place.pick(3, 1), _ON_DISK, "?durable"),
+        ):
             with our_server(data, "--no-worker", environment=environment) as ours:
                 settled(ours)
                 _clean(ours, Recording(4 * CHUNK_BYTES), _Rounds(), None)  # loads what is loaded once
                 for _ in range(count):
                     _clean(ours, recording, each, expected)
-                    each.bare_s.append(_bare(bare, recording))
+                    each.bare_s.append(_bare(bare, recording, query))
                     each.checked_s.append(_checked(bare, recording, expected))
                     _emptied(bare_folder)
     torn_s, torn_mb = _torn(place, recording, expected)
@@ -69,10 +75,11 @@ def run(place: Place) -> Result:
             f"and the whole hashed, the recording looked at), against a bare aiohttp handler that writes the same "
             f"requests into a file; neither waits for the disk, and neither encrypts; in turns, {len(rounds.ours_s)} "
             "rounds, medians. With them a bare handler that makes the same checksums, as well as the libraries and the "
-            "cores allow. Once more with recordings encrypted, as they are unless it is told otherwise. Then once "
-            f"in a random order, encrypted and flushed to the disk, with {_CUTS:.0%} of the requests broken off, "
-            f"{_REPEATS:.0%} of the chunks sent twice, and one kill -9 of the server in the middle: the SHA-256 of "
-            "what arrived is compared with that of what was sent. Memory is what the server and its children add at "
+            "cores allow. Once more with recordings encrypted, as they are unless it is told otherwise. Then, in as "
+            "many rounds, both answer a chunk when it is on the disk, as our server does unless it is told otherwise. "
+            f"Then once in a random order, encrypted and flushed to the disk, with {_CUTS:.0%} of the requests broken "
+            f"off, {_REPEATS:.0%} of the chunks sent twice, and one kill -9 of the server in the middle: the SHA-256 "
+            "of what arrived is compared with that of what was sent. Memory is what the server and its children add at "
             "their peak."
         ),
         figures=(
@@ -86,9 +93,21 @@ def run(place: Place) -> Result:
                 unit="MB/s",
                 digits=0,
             ),
+            Figure(
+                what="on the disk: time of a bare handler that waits for it too",
+                value=median(on_disk.ours_s) / median(on_disk.bare_s),
+                unit="x",
+                bar=2,
+            ),
+            Figure(what="whispercore, on the disk", value=mb / median(on_disk.ours_s), unit="MB/s", digits=0),
+            Figure(what="bare handler, on the disk", value=mb / median(on_disk.bare_s), unit="MB/s", digits=0),
             Figure(what="whispercore, encrypting", value=mb / median(sealed.ours_s), unit="MB/s", digits=0),
             Figure(
-                what="memory added", value=max(*rounds.grown_mb, *sealed.grown_mb, torn_mb), unit="MB", digits=0, bar=60
+                what="memory added",
+                value=max(*rounds.grown_mb, *sealed.grown_mb, *on_disk.grown_mb, torn_mb),
+                unit="MB",
+                digits=0,
+                bar=60,
             ),
             Figure(what="over a bad network, with a kill: right SHA-256 after", value=torn_s, unit="s"),
         ),
@@ -96,7 +115,9 @@ def run(place: Place) -> Result:
             "whispercore_s": rounds.ours_s,
             "bare_s": rounds.bare_s,
             "checked_s": rounds.checked_s,
-            "memory_mb": rounds.grown_mb + sealed.grown_mb,
+            "whispercore_durable_s": on_disk.ours_s,
+            "bare_durable_s": on_disk.bare_s,
+            "memory_mb": rounds.grown_mb + sealed.grown_mb + on_disk.grown_mb,
         },
     )
 
@@ -111,9 +132,9 @@ def _clean(ours: Ours, recording: Recording, rounds: _Rounds, expected: str | No
         rounds.ours_s.append(time.perf_counter() - began)
 
 
-def _bare(url: str, recording: Recording) -> float:
+def _bare(url: str, recording: Recording, query: str) -> float:
     began = time.perf_counter()
-    Sender(url, {}).send_all("/chunks", recording, range(recording.count))
+    Sender(url, {}).send_all("/chunks", recording, range(recording.count), query=query)
     return time.perf_counter() - began
 
 
