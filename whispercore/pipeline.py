@@ -27,7 +27,8 @@ from whispercore.background import in_background, result_of
 from whispercore.checkpoints import Checkpoints, Past
 from whispercore.engines.calibration import chosen_threads
 from whispercore.engines.engine import Control, Options
-from whispercore.engines.pool import EnginePool, Lane, Lease, default_pool
+from whispercore.engines.pool import EnginePool, Lease, default_pool
+from whispercore.engines.shared import Lane
 from whispercore.engines.succession import Succession
 from whispercore.hallucinations import Hallucinations
 from whispercore.models.store import ModelFile, ModelStore
@@ -125,7 +126,7 @@ class Pipeline:
     # ------------------------------------------------------------ waiting and telling
 
     def _lease(self, model: ModelFile) -> Lease:
-        pool = self.pool if self.pool is not None else default_pool(self.settings.keep_alive_s)
+        pool = self.pool if self.pool is not None else default_pool(self.settings)
         threads = self.threads if self.threads is not None else chosen_threads(model, self.settings)
         return pool.lease(model, engine=model.engine, threads=threads, settings=self.settings)
 

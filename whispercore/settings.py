@@ -104,6 +104,15 @@ class Settings:
         default=300.0,
         metadata=setting("WHISPERCORE_KEEP_ALIVE_S", "Seconds that an idle model stays loaded.", parsers.seconds),
     )
+    models_memory_mb: int = field(
+        default=0,
+        metadata=setting(
+            "WHISPERCORE_MODELS_MEMORY_MB",
+            "Memory that all loaded models of a process may take, in MB of 1,048,576 bytes; 0 for what the machine has "
+            "free.",
+            parsers.whole(0, 1 << 24),
+        ),
+    )
     openai_url: str | None = field(
         default=None,
         repr=parsers.without_password,
@@ -140,6 +149,11 @@ class Settings:
             parsers.folder,
         ),
     )
+
+    @property
+    def models_memory_bytes(self) -> int | None:
+        """What all loaded models may take; None for what the machine has free."""
+        return self.models_memory_mb << 20 or None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:

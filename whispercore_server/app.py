@@ -29,6 +29,7 @@ from whispercore.people.administrator import ensure_admin_key
 from whispercore.people.auth import Auth
 from whispercore.people.caller import Caller
 from whispercore.people.scopes import SCOPES
+from whispercore.tasks.warming import warm_up
 from whispercore_server import security_headers
 from whispercore_server.admission import Admission
 from whispercore_server.bodies import Bodies
@@ -216,13 +217,18 @@ async def worker_task(ports: Ports, kinds: Mapping[str, Handler]) -> AsyncIterat
             loaded_models=lambda: _loaded(kinds.values()),
         )
         task = asyncio.create_task(worker.run(), name=f"worker {name}")
-        task.add_done_callback(_tell_of_its_end)
+        warming = asyncio.create_task(
+            warm_up(ports.engines, ports.settings.warm_models, ports.settings.for_jobs), name="warming up"
+        )
+        for each in (task, warming):
+            each.add_done_callback(_tell_of_its_end)
         try:
             yield task
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for each in (warming, task):
+                each.cancel()
+                with suppress(asyncio.CancelledError):
+                    await each
 
 
 @runtime_checkable
@@ -240,4 +246,4 @@ def _loaded(handlers: Iterable[object]) -> set[str]:
 
 def _tell_of_its_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("the %s has ended: no jobs are done any more", task.get_name(), exc_info=error)
+        _log.error("the %s has ended", task.get_name(), exc_info=error)

@@ -21,6 +21,16 @@ class JobSettings(LiveSettings):
             parsers.whole(1, 100_000),
         ),
     )
+    warm_models: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            "WHISPERCORE_WARM_MODELS",
+            "Models that each worker loads when it starts, with commas between, and keeps while no other needs "
+            "the room.",
+            parsers.words,
+            show=parsers.listed,
+        ),
+    )
     stop_within_s: int = field(
         default=30,
         metadata=setting(

@@ -218,7 +218,7 @@ class Ports:
             most_parallel=settings.max_parallel_parts,
             quota_bytes=settings.user_quota_bytes,
         )
-        pool = EnginePool(keep_alive_s=settings.library.keep_alive_s, find=_finder(engines or {}))
+        pool = EnginePool.of(settings.library, _finder(engines or {}))
         token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
         deliveries = Deliveries(database, ids=ids, audit=audit)
         people = People.of(

@@ -18,7 +18,8 @@ from whispercore.audio.messages import Channels
 from whispercore.audio.vad import Vad
 from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.engines.engine import Control, Decode, DetectedLanguage, Options, Window
-from whispercore.engines.pool import EnginePool, Lane, Lease
+from whispercore.engines.pool import EnginePool, Lease
+from whispercore.engines.shared import Lane
 from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import Cancelled, TruncatedMedia
 from whispercore.hallucinations import Hallucinations

@@ -33,6 +33,7 @@ STATUS: Final[dict[type[errors.WhispercoreError], HTTPStatus]] = {
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NoRoom: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.QuotaExceeded: HTTPStatus.INSUFFICIENT_STORAGE,
 }

@@ -296,6 +296,25 @@ class MakeEngine(Protocol):
 
 
 @runtime_checkable
+class InAProcess(Protocol):
+    """An engine that computes in a child."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child; None when there is none."""
+        ...
+
+
+@runtime_checkable
+class NeedsMemory(Protocol):
+    """What makes engines that take memory of this machine. An entry point that has this method is given room first."""
+
+    def needed_bytes(self, model: Path, settings: Settings | None, /) -> int:
+        """What a model will take, loaded and running: an estimate, until it was measured."""
+        ...
+
+
+@runtime_checkable
 class Configurable(Protocol):
     """What makes engines that have settings. An entry point that has this method gets those of its caller."""
 

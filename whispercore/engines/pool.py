@@ -1,25 +1,21 @@
 """Engines shared by all who need them: loaded once, tried again after a crash, unloaded when idle.
 
-Work waits in two lanes, ``interactive`` before ``batch``; within a lane the callers take turns, so that a recording of
-ten hours does not hold up one of ten seconds.
+What needs more memory than there is waits until others are not used any more, and takes their place.
 """
 
 from __future__ import annotations
 
-import collections
-import contextvars
+import logging
 import os
-import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, Literal, Protocol, Self, TypeVar
-
-from attrs import define, field
+from typing import Self, TypeVar
 
 from whispercore.engines.engine import (
     Configurable,
@@ -29,38 +25,21 @@ from whispercore.engines.engine import (
     DetectedLanguage,
     Engine,
     MakeEngine,
+    NeedsMemory,
     Options,
     Window,
     decode_alone,
 )
-from whispercore.engines.gate import Gate
-from whispercore.errors import Cancelled, EngineCrashed, EngineMissing, ModelDamaged, Preempted
+from whispercore.engines.room import LOOK_S, SETTLE_S, WAIT_S, Room
+from whispercore.engines.shared import Lane, Model, Shared, Work
+from whispercore.errors import Cancelled, EngineMissing, ModelDamaged, NoRoom
 from whispercore.settings import Settings
 
-Lane = Literal["interactive", "batch"]
-LANES: tuple[Lane, ...] = ("interactive", "batch")
 GROUP = "whispercore.engines"
 """Entry-point group under which a distribution offers its engines."""
-CHILDREN = 3
-"""A window that kills so many children fails."""
-KILLS = 6
-"""The same for SIGKILL, which comes from outside: an administrator, or the kernel short of memory."""
-
+_Key = tuple[str, Path, str, int | None]
 _T = TypeVar("_T")
-
-
-class Model(Protocol):
-    """What the pool needs to know of a model file; ``whispercore.models.store.ModelFile`` is one."""
-
-    @property
-    def path(self) -> Path:
-        """Where it lies."""
-        ...
-
-    @property
-    def sha256(self) -> str:
-        """What is in it."""
-        ...
+_log = logging.getLogger(__name__)
 
 
 def engine_names() -> frozenset[str]:
@@ -85,17 +64,33 @@ def find_engine(name: str) -> MakeEngine:
 class EnginePool:
     """All engines of a process.
 
+    A model is let in when the memory has room for it. Those that nobody uses make way, the longest unused first; for
+    those that are in use it waits.
+
     Args:
         keep_alive_s: How long an engine stays loaded after its last use.
         find: Turns the name of an engine into what makes it.
+        room: The memory for all of them; what the machine has free if not given.
     """
 
-    def __init__(self, *, keep_alive_s: float = 300.0, find: Callable[[str], MakeEngine] = find_engine) -> None:
+    def __init__(
+        self,
+        *,
+        keep_alive_s: float = 300.0,
+        find: Callable[[str], MakeEngine] = find_engine,
+        room: Room | None = None,
+    ) -> None:
         self._keep_alive_s = keep_alive_s
         self._find = find
-        self._lock = threading.Lock()
-        self._shared: dict[tuple[str, Path, str, int | None], _Shared] = {}
+        self._room = room if room is not None else Room()
+        self._changed = threading.Condition()
+        self._shared: dict[_Key, Shared] = {}
         self._quarantine: set[tuple[Path, str]] = set()
+
+    @classmethod
+    def of(cls, settings: Settings, find: Callable[[str], MakeEngine] = find_engine) -> Self:
+        """A pool as the settings say."""
+        return cls(keep_alive_s=settings.keep_alive_s, find=find, room=Room(settings.models_memory_bytes))
 
     def __enter__(self) -> Self:
         return self
@@ -112,8 +107,16 @@ class EnginePool:
         engine: str = "whisper-cpp",
         threads: int | None = None,
         settings: Settings | None = None,
+        keep: bool = False,
     ) -> Lease:
         """The right to use a model until the lease is closed. Loading begins now, in the background.
+
+        Args:
+            model: A file that was verified.
+            engine: What computes with it.
+            threads: For each window; None for this machine's best.
+            settings: Of the engine.
+            keep: Whether it stays loaded when nobody uses it, for as long as no other needs the room.
 
         Raises:
             EngineMissing: No engine has this name.
@@ -125,19 +128,20 @@ class EnginePool:
                 str(model.path), "loading it killed the engine twice; it is not tried again until it changes"
             )
         key = (engine, model.path, model.sha256, threads)
-        make = self._find(engine)
-        if settings is not None and isinstance(make, Configurable):
-            make = make.configured(settings)
-        with self._lock:
+        found = self._find(engine)
+        make = found.configured(settings) if settings is not None and isinstance(found, Configurable) else found
+        with self._changed:
             shared = self._shared.get(key)
             if shared is None:
-                shared = _Shared(
+                shared = Shared(
                     make(model.path, sha256=model.sha256, threads=threads),
+                    let_in=lambda shared: self._let_in(shared, engine, found, settings),
                     condemn=lambda: self._quarantine.add((model.path, model.sha256)),
                     model=model,
                 )
                 self._shared[key] = shared
             shared.leases += 1
+            shared.is_kept |= keep
             if shared.timer is not None:
                 shared.timer.cancel()
                 shared.timer = None
@@ -146,52 +150,106 @@ class EnginePool:
     @property
     def loaded(self) -> int:
         """How many engines are loaded."""
-        with self._lock:
+        with self._changed:
             return len(self._shared)
 
     @property
     def loaded_files(self) -> frozenset[Path]:
         """The model files of the engines that are loaded, or are being loaded."""
-        with self._lock:
+        with self._changed:
             return frozenset(path for _, path, _, _ in self._shared)
 
     def close(self) -> None:
         """Unload everything. Work that waits is cancelled."""
-        with self._lock:
+        with self._changed:
             everything, self._shared = self._shared, {}
+            self._changed.notify_all()
         for shared in everything.values():
             shared.close()
 
-    def _release(self, key: tuple[str, Path, str, int | None], shared: _Shared) -> None:
-        with self._lock:
+    # ------------------------------------------------------------ room in memory
+
+    def _let_in(self, shared: Shared, engine: str, make: MakeEngine, settings: Settings | None) -> None:
+        """Wait until the memory has room for a model, and set it aside.
+
+        Raises:
+            NoRoom: There is none although all have made way, or not in time.
+            ModelDamaged: The model is none.
+            Cancelled: Nobody wants it any more.
+        """
+        estimate_bytes = make.needed_bytes(shared.model.path, settings) if isinstance(make, NeedsMemory) else 0
+        need_bytes = self._room.need_bytes(engine, shared.model.sha256, estimate_bytes)
+        began_s = time.monotonic()
+        alone_until_s = began_s
+        while not shared.is_closed:
+            with self._changed:
+                others = [one for one in self._shared.values() if one is not shared]
+                free_bytes = self._room.free_bytes(one.look() for one in others) if need_bytes else None
+                if free_bytes is None or need_bytes <= free_bytes:
+                    shared.taken.need_bytes = need_bytes
+                    return
+                unused = self._longest_unused(others)
+                if unused is None:
+                    in_use = any(one.taken.need_bytes for one in others)
+                    if time.monotonic() >= (began_s + WAIT_S if in_use else alone_until_s):
+                        raise NoRoom(shared.model.path.stem, need_bytes, free_bytes, self._room.most_bytes)
+                    self._changed.wait(LOOK_S)
+                    continue
+                key = next(key for key, one in self._shared.items() if one is unused)
+                self._forget(key, unused)
+            _log.info("%s makes way for %s", unused.model.path.stem, shared.model.path.stem)
+            unused.close()
+            alone_until_s = time.monotonic() + SETTLE_S
+        raise Cancelled
+
+    def _longest_unused(self, others: list[Shared]) -> Shared | None:
+        unused = (one for one in others if not one.leases and one.taken.need_bytes)
+        return min(unused, key=lambda one: one.unused_since_s, default=None)
+
+    # ------------------------------------------------------------ when nobody uses one any more
+
+    def _release(self, key: _Key, shared: Shared) -> None:
+        with self._changed:
+            self._changed.notify_all()
             shared.leases -= 1
             if shared.leases or self._shared.get(key) is not shared:
                 return
+            shared.unused_since_s = time.monotonic()
+            if shared.has_worked:
+                self._room.learn(key[0], shared.model.sha256, shared.look())
             if not shared.ready.done() or shared.ready.exception() is not None:
-                del self._shared[key]  # nobody waits for it any more: do not load it to the end, and not keep a failure
+                self._forget(key, shared)  # nobody waits for it any more: do not load it to the end, or keep a failure
+            elif shared.is_kept:
+                return
             else:
                 shared.timer = self._unload_later(key, shared)
         if shared.timer is None:
             shared.close()
 
-    def _unload_later(self, key: tuple[str, Path, str, int | None], shared: _Shared) -> threading.Timer:
+    def _unload_later(self, key: _Key, shared: Shared) -> threading.Timer:
         timer = threading.Timer(self._keep_alive_s, self._unload, (key, shared))
         timer.daemon = True
         timer.start()
         return timer
 
-    def _unload(self, key: tuple[str, Path, str, int | None], shared: _Shared) -> None:
-        with self._lock:
+    def _unload(self, key: _Key, shared: Shared) -> None:
+        with self._changed:
             if shared.leases or self._shared.get(key) is not shared:
                 return
-            del self._shared[key]
+            self._forget(key, shared)
         shared.close()
+
+    def _forget(self, key: _Key, shared: Shared) -> None:
+        del self._shared[key]
+        if shared.timer is not None:
+            shared.timer.cancel()
+            shared.timer = None
 
 
 class Lease:
     """One caller's use of an engine. Close it when done."""
 
-    def __init__(self, shared: _Shared, release: Callable[[], None]) -> None:
+    def __init__(self, shared: Shared, release: Callable[[], None]) -> None:
         self._shared = shared
         self._release: Callable[[], None] | None = release
 
@@ -224,169 +282,21 @@ class Lease:
             release()
 
     def _submit(self, call: Callable[[Engine], _T], control: Control, lane: Lane, window: Window) -> Future[_T]:
-        work = _Work(call, control, window)
+        work = Work(call, control, window)
         self._shared.add(self, lane, work)
         return work.future
 
 
-@define(eq=False)
-class _Work(Generic[_T]):
-    call: Callable[[Engine], _T]
-    control: Control
-    window: Window
-    context: contextvars.Context = field(factory=contextvars.copy_context)
-    """Of whoever asked, so that what is done belongs to his trace."""
-    future: Future[_T] = field(factory=Future)
-    deaths: int = 0
-    kills: int = 0
-
-    def run(self, engine: Engine) -> None:
-        """Finish the future, unless the engine dies in a way that allows another try (then ``EngineCrashed``)."""
-        try:
-            self.control.check()
-            result = self.context.run(self.call, engine)
-        except (EngineCrashed, Preempted):
-            raise
-        except BaseException as error:  # noqa: BLE001 (it belongs to whoever waits)
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(result)
-
-
-class _Shared:
-    """One engine, its threads and its queue."""
-
-    def __init__(self, engine: Engine, *, condemn: Callable[[], None], model: Model) -> None:
-        self.ready: Future[Engine] = Future()
-        self.ready.set_running_or_notify_cancel()  # it is everybody's: one who waits for it cannot cancel it for others
-        self.leases = 0
-        self.timer: threading.Timer | None = None
-        self._engine = engine
-        self._condemn = condemn
-        self._model = model
-        self._lanes: dict[Lane, collections.OrderedDict[int, collections.deque[_Work[object]]]] = {
-            lane: collections.OrderedDict() for lane in LANES
-        }
-        self._changed = threading.Condition()
-        self._closed = False
-        self._gate = Gate()
-        self._start(self._load_then_serve)
-
-    def add(self, lease: Lease, lane: Lane, work: _Work[_T]) -> None:
-        with self._changed:
-            if self._closed:
-                work.future.cancel()
-                return
-            queue = self._lanes[lane].setdefault(id(lease), collections.deque())
-            queue.append(work)  # type: ignore[arg-type]  # its result type is between the work and its caller
-            self._changed.notify()
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            waiting = [work for lane in self._lanes.values() for queue in lane.values() for work in queue]
-            for lane in self._lanes.values():
-                lane.clear()
-            self._changed.notify_all()
-        for work in waiting:
-            work.future.cancel()
-        self._engine.unload()
-
-    # ------------------------------------------------------------ threads
-
-    def _start(self, target: Callable[[], None]) -> None:
-        threading.Thread(target=target, name="whispercore-slot", daemon=True).start()
-
-    def _load_then_serve(self) -> None:
-        try:
-            self._load()
-            slots = self._engine.capabilities.slots
-        except BaseException as error:  # noqa: BLE001 (it belongs to all who wait)
-            self.ready.set_exception(error)
-        else:
-            self.ready.set_result(self._engine)
-            for _ in range(slots - 1):
-                self._start(self._serve)
-        self._serve()
-
-    def _load(self) -> None:
-        faults = kills = 0
-        while not self._closed:
-            try:
-                self._engine.load()
-            except (Preempted, EngineCrashed) as crash:
-                if isinstance(crash, Preempted) or crash.signal == _SIGKILL:
-                    kills += 1
-                    if kills >= KILLS:
-                        raise
-                    continue
-                faults += 1
-                if faults >= 2:
-                    self._condemn()
-                    raise ModelDamaged(
-                        str(self._model.path), f"loading it killed the engine twice: {crash.reason}"
-                    ) from crash
-            else:
-                return
-        raise Cancelled
-
-    def _serve(self) -> None:
-        while (work := self._next()) is not None:
-            if not work.future.set_running_or_notify_cancel():
-                continue
-            failed = self.ready.exception()
-            if failed is not None:
-                work.future.set_exception(failed)
-            else:
-                self._run(work)
-
-    def _next(self) -> _Work[object] | None:
-        with self._changed:
-            while not self._closed:
-                for lane in self._lanes.values():
-                    for key, queue in lane.items():
-                        work = queue.popleft()
-                        del lane[key]
-                        if queue:
-                            lane[key] = queue  # at the end: now it is the others' turn
-                        return work
-                self._changed.wait()
-        return None
-
-    def _run(self, work: _Work[object]) -> None:
-        while True:
-            try:
-                # After a death the window is alone in its child, so that it cannot take others with it again, and
-                # those that died with it are cleared.
-                with self._gate.alone() if work.deaths + work.kills else self._gate.together():
-                    work.run(self._engine)
-            except Preempted:
-                if self._closed:
-                    work.future.set_exception(Preempted())
-                    return
-            except EngineCrashed as crash:
-                work.kills += crash.signal == _SIGKILL
-                work.deaths += crash.signal != _SIGKILL
-                if self._closed or work.deaths >= CHILDREN or work.kills >= KILLS:
-                    crash.start_s, crash.end_s = work.window.start_s, work.window.end_s
-                    crash.attempts = work.deaths + work.kills
-                    work.future.set_exception(crash)
-                    return
-            else:
-                return
-
-
-_SIGKILL = getattr(signal, "SIGKILL", None)
 _default: EnginePool | None = None
 _default_lock = threading.Lock()
 
 
-def default_pool(keep_alive_s: float) -> EnginePool:
-    """The pool of this process, for those who bring none of their own."""
+def default_pool(settings: Settings) -> EnginePool:
+    """The pool of this process, for those who bring none of their own; as the first of them has it."""
     global _default  # noqa: PLW0603 (one pool for a process is the point: models are loaded once)
     with _default_lock:
         if _default is None:
-            _default = EnginePool(keep_alive_s=keep_alive_s)
+            _default = EnginePool.of(settings)
         return _default
 
 

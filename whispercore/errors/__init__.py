@@ -23,6 +23,7 @@
     │   ├── EngineStalled        the engine or decoder stopped answering
     │   ├── EngineFailed         it answered with an error of its own
     │   │   └── EngineAway       it is elsewhere, and cannot be reached
+    │   ├── NoRoom               the memory has no room for the model
     │   ├── Preempted            its process was ended for another caller; the pool tries again
     │   └── EngineMissing        it is not installed, or no engine has this name
     ├── RequestError             a request to a server
@@ -102,6 +103,7 @@ from whispercore.errors.engine import (
     EngineFailed,
     EngineMissing,
     EngineStalled,
+    NoRoom,
     Preempted,
 )
 from whispercore.errors.jobs import ClaimLost
@@ -214,6 +216,7 @@ __all__ = [
     "ModelInUse",
     "ModelMissing",
     "ModelNotAvailable",
+    "NoRoom",
     "NoSound",
     "NoSpace",
     "NotAuthenticated",

@@ -97,3 +97,25 @@ class EngineMissing(EngineError):
 
     def __str__(self) -> str:
         return f"no engine is called {self.name!r}; installed: {', '.join(self.available) or 'none'}"
+
+
+@define
+class NoRoom(EngineError):
+    """The memory has no room for a model."""
+
+    code = "no_room"
+    model: str
+    need_bytes: int
+    free_bytes: int
+    most_bytes: int | None = None
+    """What there would be if nothing else were there."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether there may be room once others make way."""
+        return self.most_bytes is None or self.need_bytes <= self.most_bytes
+
+    def __str__(self) -> str:
+        free, need = max(0, self.free_bytes) // 1_000_000, self.need_bytes // 1_000_000
+        what_helps = "try again when less is going on, or use a smaller one" if self.passing else "use a smaller one"
+        return f"the model {self.model} needs about {need:,} MB of memory, and {free:,} MB are free; {what_helps}"

@@ -12,6 +12,7 @@ from whispercore.errors import (
     EngineStalled,
     FetchFailed,
     ModelInUse,
+    NoRoom,
     NoSpace,
     StorageFull,
     TimedOut,
@@ -40,6 +41,8 @@ class Failure:
         """What an error means."""
         match error:
             case FetchFailed():
+                return cls(error.code, str(error), error.passing)
+            case NoRoom():
                 return cls(error.code, str(error), error.passing)
             case DownloadFailed():
                 return cls(error.code, str(error), error.resumable)

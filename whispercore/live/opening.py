@@ -75,7 +75,7 @@ async def live(
         ),
         engine=engine,
         settings=settings,
-        pool=pool if pool is not None else default_pool(settings.keep_alive_s),
+        pool=pool if pool is not None else default_pool(settings),
     )
 
     async def feed() -> None:

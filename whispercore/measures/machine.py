@@ -10,9 +10,8 @@ import psutil
 from attrs import frozen
 
 from whispercore.clock import Clock
-from whispercore.machine import cores
+from whispercore.machine import cores, group_memory
 
-_CGROUP: Final = Path("/sys/fs/cgroup")
 _SHORTEST_S: Final = 0.5
 """Over less time the share of a processor means nothing; the last one is told again."""
 
@@ -120,7 +119,7 @@ class Machine:
         """What is used."""
         here, swap = psutil.virtual_memory(), psutil.swap_memory()
         total, used, limited = here.total, here.total - here.available, False
-        group = _group_memory()
+        group = group_memory()
         if group is not None and group[0] < total:
             (total, used), limited = group, True
         return Memory(
@@ -179,15 +178,3 @@ def _busy_percent(before: object, after: object) -> float:
     total = sum(spent.values())
     idle = spent.get("idle", 0.0) + spent.get("iowait", 0.0)
     return min(100.0, max(0.0, 100 * (total - idle) / total)) if total > 0 else 0.0
-
-
-def _group_memory() -> tuple[int, int] | None:
-    """Limit and use of the control group; None where it has no limit. What could be dropped at once is not in use."""
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        used = int((_CGROUP / "memory.current").read_text())
-        lines = (_CGROUP / "memory.stat").read_text().splitlines()
-        cached = next((int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0)
-        return None if limit == "max" else (int(limit), max(0, used - cached))
-    except (OSError, ValueError, IndexError):
-        return None

@@ -12,7 +12,7 @@ from whispercore.audio.messages import Channels
 from whispercore.audio.recording import known_channels
 from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Options, language_codes
-from whispercore.engines.pool import LANES, Lane
+from whispercore.engines.shared import LANES, Lane
 from whispercore.errors import InvalidOption
 from whispercore.hallucinations import Hallucinations
 from whispercore.speakers.diarization import DEFAULT, Diarization

@@ -13,7 +13,8 @@ import pytest
 from attrs import frozen
 
 from whispercore.engines.engine import Control, Engine, MakeEngine, Options, Window
-from whispercore.engines.pool import CHILDREN, KILLS, EnginePool, find_engine
+from whispercore.engines.pool import EnginePool, find_engine
+from whispercore.engines.shared import CHILDREN, KILLS
 from whispercore.errors import Cancelled, EngineCrashed, EngineMissing, ModelDamaged, Preempted
 from whispercore.testing import ScriptedEngine
 

@@ -28,6 +28,7 @@ def test_everything_set() -> None:
             "WHISPERCORE_SHORT_AUDIO_CONTEXT": "1",
             "WHISPERCORE_WORD_TIMES": "dtw",
             "WHISPERCORE_KEEP_ALIVE_S": "1.5",
+            "WHISPERCORE_MODELS_MEMORY_MB": "4096",
         }
     )
     assert settings == Settings(
@@ -40,6 +41,7 @@ def test_everything_set() -> None:
         short_audio_context=True,
         word_times="dtw",
         keep_alive_s=1.5,
+        models_memory_mb=4096,
     )
 
 
@@ -63,6 +65,7 @@ def test_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WHISPERCORE_THREADS", "99999"),
         ("WHISPERCORE_DEVICES", ","),
         ("WHISPERCORE_WORD_TIMES", "best"),
+        ("WHISPERCORE_MODELS_MEMORY_MB", "-1"),
         ("WHISPERCORE_KEEP_ALIVE_S", "-1"),
         ("WHISPERCORE_KEEP_ALIVE_S", "nan"),
         ("WHISPERCORE_KEEP_ALIVE_S", "inf"),

@@ -43,6 +43,7 @@ from whispercore.engines.whispercpp.messages import (
     LoadFailed,
     Progress,
 )
+from whispercore.engines.whispercpp.need import needed_bytes
 from whispercore.engines.whispercpp.running import Running, death
 from whispercore.engines.whispercpp.short_context import audio_ctx, is_sure, may_be_short
 from whispercore.engines.whispercpp.words import shifted
@@ -97,6 +98,7 @@ class WhisperCpp:
     """
 
     name, service, slots = "whisper-cpp", SERVICE, SLOTS
+    needed_bytes = staticmethod(needed_bytes)
 
     def __init__(
         self,

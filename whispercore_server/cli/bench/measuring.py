@@ -6,14 +6,15 @@ import statistics
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
 import whispercore
 from whispercore.engines.calibration import chosen_threads
+from whispercore.engines.engine import InAProcess
 from whispercore.engines.pool import EnginePool, Lease
 from whispercore.errors import WhispercoreError
+from whispercore.machine import peak_memory_bytes
 from whispercore.models.store import ModelStore
 from whispercore.settings import Settings
 from whispercore_server.cli.doctor.findings import Machine
@@ -58,16 +59,6 @@ class Measured:
     rounds: int
     figures: tuple[Figures, ...]
     failed: tuple[Failed, ...]
-
-
-@runtime_checkable
-class _InAProcess(Protocol):
-    """An engine that computes in a child."""
-
-    @property
-    def pid(self) -> int | None:
-        """Of the child."""
-        ...
 
 
 def measure(recording: Path, models: tuple[str, ...], *, rounds: int, settings: Settings, machine: Machine) -> Measured:
@@ -145,10 +136,5 @@ def _round(recording: Path, name: str, settings: Settings, pool: EnginePool) -> 
 
 def _peak_bytes(lease: Lease) -> int | None:
     engine = lease.ready().result()
-    pid = engine.pid if isinstance(engine, _InAProcess) else None
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    lines = (line.split() for line in status.splitlines())
-    return next((int(line[1]) * 1024 for line in lines if line[:1] == ["VmHWM:"]), None)
+    pid = engine.pid if isinstance(engine, InAProcess) else None
+    return peak_memory_bytes(pid) if pid is not None else None

@@ -28,6 +28,7 @@ from whispercore.errors import (
     InvalidRequest,
     JobFailed,
     MediaError,
+    NoRoom,
     NoSound,
     NotFound,
     NotMedia,
@@ -52,6 +53,8 @@ _ACCEPTED: Final = MappingProxyType({"Preference-Applied": "respond-async"})
 _NONE: Final = MappingProxyType[str, str]({})
 _UNBUFFERED: Final = MappingProxyType({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 _JOB_ID: Final = "X-Job-ID"
+_ROOM_AFTER_S: Final = 60
+"""When to try again where the memory had no room for a model."""
 _OF_MEDIA: Final = frozenset(kind.code for kind in (NotMedia, NoSound, TruncatedMedia, DamagedMedia))
 """Why a job failed whose recording is to blame."""
 
@@ -196,4 +199,6 @@ def _failure(job: Job) -> WhispercoreError:
     why = job.error or job.failure_reason or "nobody knows why"
     if job.failure_reason in _OF_MEDIA:
         return MediaError(job.filename or "the recording", why)
+    if job.failure_reason == NoRoom.code:
+        return Unavailable(why, retry_after=_ROOM_AFTER_S)
     return JobFailed(job.id, job.failure_reason, why)
