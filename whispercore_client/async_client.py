@@ -164,6 +164,7 @@ class AsyncClient(Apis[AsyncHttp]):
             InvalidOption: The recording has another size than that upload, or cannot be read anywhere.
             UploadExpired: That upload was given up.
             Conflict: It is over, or was of a recording with other bytes.
+            TimedOut: Somebody else has been making a job of it for ten minutes.
             WhispercoreError: The server refuses it.
         """
         source = Source.of(file)

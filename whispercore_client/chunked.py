@@ -12,10 +12,11 @@ from uuid import uuid4
 
 from attrs import asdict, define, field, frozen
 
-from whispercore.api.transcriber.chunked_uploads import ChunkedUploads
+from whispercore.api.transcriber.chunked_uploads import ChunkedUploads, UploadResume
 from whispercore.api.transcriber.job_options import JobOptions
 from whispercore.api.transcriber.jobs import Jobs
 from whispercore.errors import (
+    Conflict,
     InvalidOption,
     TimedOut,
     TooManyRequests,
@@ -35,6 +36,9 @@ CHUNKED_ABOVE_BYTES: Final = 25_000_000
 PARALLEL: Final = 4
 _TRIES: Final = 10
 """Of each chunk: a server that is started again has about a minute for it."""
+_LOOK_AGAIN_S: Final = 1.0
+_LOOKS: Final = 600
+"""At an upload that somebody else finalizes."""
 _PASSING: Final = (Unreachable, TimedOut, TooManyRequests, Unavailable, UnexpectedReply, WrongChecksum)
 
 
@@ -95,6 +99,7 @@ async def uploading(
         InvalidOption: ``parallel`` is not positive, or the upload is of a recording of another size.
         UploadExpired: It was given up.
         Conflict: It is over, or a chunk was sent before with other bytes.
+        TimedOut: Somebody else has been finalizing it for ten minutes.
     """
     if parallel < 1:
         raise InvalidOption("parallel", f"{parallel} is not positive")
@@ -241,12 +246,26 @@ async def _begun(http: AsyncHttp, source: Source, session_id: str | None, chunk_
             set(missing),
             begun.parallel_chunks,
         )
-    found = await uploads.resume(session_id)
+    found = await _resumed(http, session_id)
     if found.file_size != source.size_bytes:
         raise InvalidOption(
             "session_id", f"it is the upload of {found.file_size:,} bytes, and the recording has {source.size_bytes:,}"
         )
     return _Sending(http, source, session_id, found.chunk_size, found.total_chunks, set(found.missing_chunks), PARALLEL)
+
+
+async def _resumed(http: AsyncHttp, session_id: str) -> UploadResume:
+    """What is missing of an upload. While somebody finalizes it nobody can tell: he may be killed, or refused."""
+    uploads = ChunkedUploads(http)
+    for _ in range(_LOOKS):
+        try:
+            return await uploads.resume(session_id)
+        except Conflict:
+            seen = await uploads.status(session_id)
+            if seen.status not in ("active", "assembling") or seen.total_chunks is None:
+                raise
+        await http.clock.sleep(_LOOK_AGAIN_S)
+    raise TimedOut(f"the upload {session_id}", _LOOKS * _LOOK_AGAIN_S)
 
 
 def _large(file: Recording) -> Source | None:

@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Final
 
 from attrs import frozen
-from sqlalchemy import and_, or_, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.clock import Clock
@@ -185,12 +185,11 @@ class Finalizing:
     # ------------------------------------------------------------ who does it
 
     async def _claimed(self, session_id: str, assembler: str) -> bool:
-        c, now = upload_sessions.c, self._clock.now()
-        free = or_(c.state == str(State.ACTIVE), and_(c.state == str(State.ASSEMBLING), c.assembling_until <= now))
+        now = self._clock.now()
         async with self._database.write() as tx:
             changed = await tx.execute(
                 update(upload_sessions)
-                .where(c.id == session_id, free)
+                .where(upload_sessions.c.id == session_id, rows.is_active(now))
                 .values(state=str(State.ASSEMBLING), assembler=assembler, assembling_until=now + LEASE)
             )
         return changed.rowcount > 0

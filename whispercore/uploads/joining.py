@@ -94,7 +94,7 @@ class Joining:
                 joined = await rows.set_state(
                     tx,
                     part.id,
-                    (State.ACTIVE,),
+                    rows.is_active(ended_at),
                     state=State.COMPLETED,
                     joined_into=target.id,
                     ended_at=ended_at,

@@ -7,7 +7,20 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.page import Page, Slice
@@ -17,8 +30,20 @@ from whispercore.uploads.session import Chunk, NewUpload, Session, State
 OPEN = (State.ACTIVE, State.ASSEMBLING)
 _TOGETHER = 500
 """Ids that one query asks for."""
-_HIDDEN = {"assembler", "assembling_until", "ended_at"}
+_HIDDEN = {"assembler", "ended_at"}
 _COLUMNS = [one for one in upload_sessions.c if one.name not in _HIDDEN]
+
+IS_OPEN = upload_sessions.c.state.in_([str(one) for one in OPEN])
+
+
+def is_active(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Whether pieces may come, unless it has expired.
+
+    They may as well where somebody was finalizing it who has given no sign of life for too long, as after a kill.
+    """
+    c = upload_sessions.c
+    return or_(c.state == str(State.ACTIVE), and_(c.state == str(State.ASSEMBLING), c.assembling_until <= now))
+
 
 # Each chunk needs these. They are built once, as that takes as long as many a query.
 SESSION_BY_ID = select(*_COLUMNS).where(upload_sessions.c.id == bindparam("session_id"))
@@ -32,7 +57,7 @@ _ADD_CHUNK = (
     update(upload_sessions)
     .where(
         upload_sessions.c.id == bindparam("session_id"),
-        upload_sessions.c.state == str(State.ACTIVE),
+        is_active(bindparam("now")),
         upload_sessions.c.expires_at > bindparam("now"),
     )
     .values(
@@ -85,13 +110,13 @@ async def find_session(connection: AsyncConnection, session_id: str) -> Session 
 
 
 async def find_sessions(
-    connection: AsyncConnection, owner_id: str, states: Iterable[State], part: Slice
+    connection: AsyncConnection, owner_id: str, states: Iterable[State], part: Slice, *, now: datetime
 ) -> Page[Session]:
-    """Uploads of somebody, newest first."""
+    """Uploads of somebody that are in one of these states at this time, newest first; in any if none is given."""
     mine = upload_sessions.c.owner_id == owner_id
-    wanted = [str(one) for one in states]
+    wanted = [_is_in(one, now) for one in states]
     if wanted:
-        mine &= upload_sessions.c.state.in_(wanted)
+        mine &= or_(*wanted)
     total = (await connection.execute(select(func.count()).select_from(upload_sessions).where(mine))).scalar_one()
     rows = await connection.execute(
         select(*_COLUMNS)
@@ -193,12 +218,9 @@ async def add_received(
     )
 
 
-async def set_state(tx: AsyncConnection, session_id: str, was: Iterable[State], **values: Any) -> bool:
-    """Change an upload that is in one of these states; whether it was."""
-    c = upload_sessions.c
-    changed = await tx.execute(
-        update(upload_sessions).where(c.id == session_id, c.state.in_([str(one) for one in was])).values(**values)
-    )
+async def set_state(tx: AsyncConnection, session_id: str, was: ColumnElement[bool], **values: Any) -> bool:
+    """Change an upload of which this is so; whether it was."""
+    changed = await tx.execute(update(upload_sessions).where(upload_sessions.c.id == session_id, was).values(**values))
     return changed.rowcount > 0
 
 
@@ -212,9 +234,7 @@ async def count_open(connection: AsyncConnection, owner_id: str) -> tuple[int, i
     c = upload_sessions.c
     row = (
         await connection.execute(
-            select(func.count(), func.coalesce(func.sum(c.size_bytes), 0)).where(
-                c.owner_id == owner_id, c.state.in_([str(one) for one in OPEN])
-            )
+            select(func.count(), func.coalesce(func.sum(c.size_bytes), 0)).where(c.owner_id == owner_id, IS_OPEN)
         )
     ).one()
     return int(row[0]), int(row[1])
@@ -227,7 +247,7 @@ async def open_among(connection: AsyncConnection, ids: Iterable[str]) -> set[str
     found: set[str] = set()
     for first in range(0, len(asked), _TOGETHER):
         together = asked[first : first + _TOGETHER]
-        rows = await connection.execute(select(c.id).where(c.id.in_(together), c.state.in_([str(one) for one in OPEN])))
+        rows = await connection.execute(select(c.id).where(c.id.in_(together), IS_OPEN))
         found.update(rows.scalars())
     return found
 
@@ -242,6 +262,20 @@ def session_of(row: Row[Any]) -> Session:
     """The upload of a row."""
     values = dict(row._mapping)  # noqa: SLF001 (its public name)
     return Session(**{**values, "state": State(row.state), "metadata": json.loads(row.metadata)})
+
+
+def _is_in(state: State, now: datetime) -> ColumnElement[bool]:
+    """As ``Sessions.as_of_now`` has it."""
+    c = upload_sessions.c
+    match state:
+        case State.ACTIVE:
+            return and_(is_active(now), c.expires_at > now)
+        case State.EXPIRED:
+            return or_(c.state == str(state), and_(is_active(now), c.expires_at <= now))
+        case State.ASSEMBLING:
+            return and_(c.state == str(state), c.assembling_until > now)
+        case _:
+            return c.state == str(state)
 
 
 def _row_of(session_id: str, chunk: Chunk) -> dict[str, object]:

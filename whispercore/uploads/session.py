@@ -83,6 +83,8 @@ class Session:
     joined_into: str | None
     recipient: str | None
     """The public key that its pieces are sealed to; None where they are in clear."""
+    assembling_until: datetime | None = None
+    """How long nobody else may finalize it; None where nobody does."""
 
     @property
     def is_whole(self) -> bool:

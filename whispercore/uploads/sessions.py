@@ -161,7 +161,7 @@ class Sessions:
     async def listed(self, caller: Caller, states: Iterable[State], part: Slice) -> Page[Session]:
         """Uploads of this caller, newest first."""
         async with self.database.read() as connection:
-            page = await rows.find_sessions(connection, caller.user_id, states, part)
+            page = await rows.find_sessions(connection, caller.user_id, states, part, now=self._clock.now())
         return evolve(page, rows=tuple(map(self.as_of_now, page.rows)))
 
     async def missing(self, session: Session) -> tuple[int, ...]:
@@ -183,9 +183,8 @@ class Sessions:
         session = await self.own(session_id, caller)
         check_active(session)
         async with self.database.write() as tx:
-            ended = await rows.set_state(
-                tx, session.id, (State.ACTIVE,), state=State.CANCELLED, ended_at=self._clock.now()
-            )
+            now = self._clock.now()
+            ended = await rows.set_state(tx, session.id, rows.is_active(now), state=State.CANCELLED, ended_at=now)
             if ended:
                 await rows.delete_chunks(tx, session.id)
                 await delete_key(tx, session.id)
@@ -199,7 +198,7 @@ class Sessions:
         """End an upload of which nothing can come, and remove its bytes."""
         async with self.database.write() as tx:
             ended = await rows.set_state(
-                tx, session.id, rows.OPEN, state=State.FAILED, failure=failure, ended_at=self._clock.now()
+                tx, session.id, rows.IS_OPEN, state=State.FAILED, failure=failure, ended_at=self._clock.now()
             )
             if ended:
                 await rows.delete_chunks(tx, session.id)
@@ -213,7 +212,7 @@ class Sessions:
         May run at any time, in several processes at once.
         """
         c = upload_sessions.c
-        over = (c.state == str(State.ACTIVE)) & (c.expires_at <= now)
+        over = rows.is_active(now) & (c.expires_at <= now)
         async with self.database.read() as connection:
             found = (await connection.execute(select(c.id).where(over))).scalars().all()
         given_up = 0
@@ -222,7 +221,7 @@ class Sessions:
                 row = (await tx.execute(select(c.id).where(over, c.id == session_id))).first()
                 if row is None:  # something came meanwhile
                     continue
-                await rows.set_state(tx, session_id, (State.ACTIVE,), state=State.EXPIRED, ended_at=now)
+                await rows.set_state(tx, session_id, over, state=State.EXPIRED, ended_at=now)
                 await rows.delete_chunks(tx, session_id)
                 await delete_key(tx, session_id)
             await self.pieces.remove_all(session_id)
@@ -232,16 +231,22 @@ class Sessions:
         return given_up
 
     def as_of_now(self, session: Session) -> Session:
-        """The upload, expired if its time is over: nobody has to have swept for that."""
-        if session.state is State.ACTIVE and session.expires_at <= self._clock.now():
+        """The upload, as if somebody had just swept.
+
+        It is expired if its time is over, and active if who finalized it has given no sign of life for too long.
+        """
+        now = self._clock.now()
+        if session.state is State.ASSEMBLING and (session.assembling_until or now) <= now:
+            session = evolve(session, state=State.ACTIVE)
+        if session.state is State.ACTIVE and session.expires_at <= now:
             return evolve(session, state=State.EXPIRED)
         return session
 
     async def _announced_bytes(self) -> int:
         """What open uploads will bring yet."""
-        c = upload_sessions.c
+        c, now = upload_sessions.c, self._clock.now()
         query = select(func.coalesce(func.sum(c.size_bytes - c.received_bytes), 0)).where(
-            c.state == str(State.ACTIVE), c.expires_at > self._clock.now()
+            rows.is_active(now), c.expires_at > now
         )
         async with self.database.read() as connection:
             return int((await connection.execute(query)).scalar_one())

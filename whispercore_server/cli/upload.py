@@ -58,41 +58,60 @@ def upload(
 
     if own_key is not None and not encrypt:
         raise typer.BadParameter("it is for --encrypt", param_hint="--own-key")
-    screen = Screen(bars=not quiet)
+    screen, options = Screen(bars=not quiet), JobOptions(model=model, language=language)
     with connected(server, api_key) as client:
         for path in files:
             if encrypt:
-                job_id = _sent_encrypted(client, path, own_key, JobOptions(model=model, language=language), screen)
-                typer.echo(f"{path}: {job_id}")
-                continue
-            session_id, sums = _sent(client, path, server, parallel, screen)
-            made = client.chunked_uploads.finalize(
-                session_id, model=model, language=language, chunk_checksums=sums, idempotency_key=session_id
-            )
-            _Begun.of(path, server).forget()
-            typer.echo(f"{path}: {made.job_id}")
+                job_id = _sent_encrypted(client, path, own_key, options, screen)
+            else:
+                job_id = _sent(client, path, _Begun.of(path, server), options, screen, parallel=parallel)
+            typer.echo(f"{path}: {job_id}")
 
 
-def _sent(client: Client, path: Path, server: str, parallel: int, screen: Screen) -> tuple[str, list[str]]:
-    from whispercore.errors import Conflict, NotFound, UploadExpired  # noqa: PLC0415 - see above
+def _sent(client: Client, path: Path, begun: _Begun, options: JobOptions, screen: Screen, *, parallel: int) -> str:
+    """The id of the job."""
+    from whispercore.errors import Conflict, KeyReused, NotFound, UploadExpired  # noqa: PLC0415 - see above
+
+    goes_on = begun.session_id is not None
+    try:
+        session_id, sums = _chunks_sent(client, path, begun, parallel, screen)
+        made = client.chunked_uploads.finalize(
+            session_id,
+            model=options.model,
+            language=options.language,
+            chunk_checksums=sums,
+            idempotency_key=session_id,
+        )
+    except (Conflict, KeyReused, NotFound, UploadExpired):
+        if not goes_on:
+            raise
+        begun.forget()
+        return _sent(client, path, begun, options, screen, parallel=parallel)  # that one is over
+    begun.forget()
+    return made.job_id
+
+
+def _chunks_sent(
+    client: Client, path: Path, begun: _Begun, parallel: int, screen: Screen
+) -> tuple[str, list[str] | None]:
+    """An upload whose chunks are all there, and their checksums; None in place of these where it has its job already.
+
+    That is so where this command was killed before it was told.
+    """
+    from whispercore.errors import Conflict  # noqa: PLC0415 - see above
     from whispercore_server.cli.bars import download_bar  # noqa: PLC0415 - rich, for those who print
 
-    begun = _Begun.of(path, server)
+    session_id = begun.session_id
     with download_bar(path.name, screen.console) as on_progress:
         try:
             sent = client.upload_file(
-                path,
-                session_id=begun.session_id,
-                parallel=parallel,
-                on_progress=on_progress,
-                on_begin=begun.remember,
+                path, session_id=session_id, parallel=parallel, on_progress=on_progress, on_begin=begun.remember
             )
-        except (Conflict, NotFound, UploadExpired):
-            if begun.session_id is None:
+        except Conflict:
+            if session_id is None or client.chunked_uploads.status(session_id).status != "completed":
                 raise
-            begun.forget()  # it is over
-            sent = client.upload_file(path, parallel=parallel, on_progress=on_progress, on_begin=begun.remember)
-        return sent.session_id, list(sent.chunk_checksums)
+            return session_id, None
+    return sent.session_id, [*sent.chunk_checksums]
 
 
 def _sent_encrypted(client: Client, path: Path, own_key: str | None, options: JobOptions, screen: Screen) -> str:

@@ -56,6 +56,23 @@ def test_what_was_interrupted_goes_on(running: Live, state: Path) -> None:
         assert client.chunked_uploads.status(begun.session_id).status == "completed"
 
 
+def test_what_was_killed_at_its_end_is_no_second_job(running: Live, state: Path) -> None:
+    path = AUDIO / "clip06-en.wav"
+    with Client(running.url, api_key=ADMIN_KEY) as client:
+        sent = client.upload_file(path)
+        key = sent.session_id
+        made = client.chunked_uploads.finalize(key, model="micro", idempotency_key=key)
+        name = f"{running.url} {path} {path.stat().st_size} {path.stat().st_mtime_ns}"
+        state.parent.mkdir(parents=True)
+        state.write_text(json.dumps({name: key}))
+        assert upload(running, path).stdout.split()[-1] == made.job_id
+        assert json.loads(state.read_text()) == {}
+        state.write_text(json.dumps({name: key}))
+        other = upload(running, path, "--language", "en")
+        assert other.exit_code == 0, other.output
+        assert other.stdout.split()[-1] != made.job_id, "which is not what is asked for"
+
+
 def test_what_is_over_is_begun_anew(running: Live, state: Path) -> None:
     path = AUDIO / "clip04-en.wav"
     state.parent.mkdir(parents=True)

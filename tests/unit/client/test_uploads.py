@@ -17,7 +17,16 @@ from tests.unit.client.groups import Odd
 from tests.unit.client.hub import CREATED, NOW, Act, Hub, Rests, cuts, refuses, says
 from whispercore.contract.fields import Upload
 from whispercore.encryption import age
-from whispercore.errors import InvalidRequest, TimedOut, TooLarge, TooManyRequests, UnexpectedReply, Unreachable
+from whispercore.errors import (
+    Conflict,
+    InvalidRequest,
+    TimedOut,
+    TooLarge,
+    TooManyRequests,
+    UnexpectedReply,
+    Unreachable,
+)
+from whispercore_client import chunked
 
 BIG = os.urandom(700_001)
 
@@ -294,3 +303,59 @@ async def test_a_recording_is_not_encrypted_in_parts_that_no_server_has(
     with pytest.raises(UnexpectedReply, match="part_bytes"):
         await client.call(lambda c: c.upload_encrypted(b"sound"))
     assert [one.path for one in hub.seen] == ["/api/v1/keys/server"]
+
+
+RESUMED = {
+    "session_id": "s1",
+    "resumable": True,
+    "missing_chunks": [],
+    "chunk_size": 1 << 20,
+    "file_size": len(BIG),
+    "total_chunks": 1,
+    "expires_at": NOW,
+}
+
+
+def is_upload(status: str) -> Act:
+    told = {
+        "session_id": "s1",
+        "status": status,
+        "filename": "talk.mp3",
+        "content_type": "audio/mpeg",
+        "file_size": len(BIG),
+        "received_size": len(BIG),
+        "progress": 100,
+        "chunk_size": 1 << 20,
+        "total_chunks": 1,
+        "uploaded_chunks": 1,
+        "created_at": NOW,
+        "expires_at": NOW,
+        "file_hash": None,
+        "job_id": None,
+        "failure": None,
+        "missing_chunks": [],
+    }
+    return says(200, told)
+
+
+async def test_an_upload_that_is_being_finalized_is_waited_for(
+    client: Both, hub: Hub, clock: Rests, path: Path
+) -> None:
+    """Who finalizes it may be killed, and it goes on then."""
+    busy = refuses(409, "conflict")
+    hub.then(busy, is_upload("assembling"), busy, is_upload("active"), says(200, RESUMED))
+    uploaded = await client.call(lambda client: client.upload_file(path, session_id="s1"))
+    assert uploaded.chunk_checksums == (hashlib.sha256(BIG).hexdigest(),)
+    assert len(clock.slept) == 2
+    hub.then(busy, is_upload("assembling"), busy, is_upload("completed"))
+    with pytest.raises(Conflict):
+        await client.call(lambda client: client.upload_file(path, session_id="s1"))
+
+
+async def test_an_upload_is_not_waited_for_for_ever(
+    client: Both, hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunked, "_LOOKS", 2)
+    hub.then(*[refuses(409, "conflict"), is_upload("assembling")] * 2)
+    with pytest.raises(TimedOut, match="s1"):
+        await client.call(lambda client: client.upload_file(path, session_id="s1"))
