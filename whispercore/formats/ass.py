@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from attrs import evolve
+
 from whispercore.errors import InvalidOption
 from whispercore.formats.ass_events import HEIGHT, WIDTH, events, ssa_style
 from whispercore.formats.cue import cues
@@ -25,7 +27,10 @@ def write(transcript: Transcript, options: AssOptions) -> str:
     """
     from pysubs2 import SSAFile  # noqa: PLC0415 (who only lists formats does not pay for it)
 
-    found = cues(transcript, options, names=options.speakers)
+    # Nothing stays for longer than it is spoken beyond what can be written.
+    found = cues(
+        evolve(transcript, duration_s=min(transcript.duration_s, _LAST_MS / 1000)), options, names=options.speakers
+    )
     last_ms = max((cue.end_ms for cue in found), default=0)
     if last_ms > _LAST_MS:
         raise InvalidOption("format", f"ass has no times after 9:59:59.99, and this goes on to {stamp(last_ms, '.')}")

@@ -1,13 +1,14 @@
 """Cues: what was said, as subtitles show it.
 
 A segment becomes as many cues as its text needs, and a cue never holds text of two segments. Its lines are as long as
-the rules allow and as even as can be; cues end where sentences, clauses or pauses do if that costs no further cue. All
-of it stays within the segment's time.
+the rules allow and as even as can be; cues end where sentences, clauses or pauses do if that costs no further cue. They
+begin within the segment's time, and stay until they can be read if the silence behind them is long enough.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -17,7 +18,8 @@ from attrs import evolve, frozen
 from whispercore.formats.course import Course
 from whispercore.formats.line import attributed, one_line
 from whispercore.formats.options import CueOptions
-from whispercore.formats.units import Unit, after_lines, divided, line_ends, units, widths
+from whispercore.formats.timestamps import milliseconds
+from whispercore.formats.units import Unit, after_lines, columns, divided, line_ends, units, widths
 from whispercore.transcript import Segment, Transcript
 
 _SENTENCE: Final = ".!?\u2026\u3002\uff01\uff1f\u061f\u0964"
@@ -31,6 +33,8 @@ _BREAK_COST: Final = 0.3
 """What it costs to end a cue in mid-clause, beside 1.0 for an empty one."""
 _HASTE_COST: Final = 0.3
 """For a cue in which nobody can read half of the text; it is shared out where speech is slower."""
+_SHORTEST_MS: Final = 833
+"""What is shown for less is hardly seen: five sixths of a second, as in Netflix's Timed Text Style Guide."""
 
 
 @frozen(kw_only=True)
@@ -72,7 +76,10 @@ def cues(transcript: Transcript, options: CueOptions, *, names: bool) -> list[Cu
     """
     found = [cue for segment in transcript.segments for cue in segment_cues(segment, options, names=names)]
     found.sort(key=lambda cue: cue.start_ms)
-    return [_apart(cue, after, options.gap_ms) for cue, after in pairwise(found)] + found[-1:]
+    starts = [cue.start_ms for cue in found]
+    end_ms = milliseconds(transcript.duration_s)
+    apart = [_apart(cue, after, options.gap_ms) for cue, after in pairwise(found)] + found[-1:]
+    return [_readable(cue, starts, end_ms, options) for cue in apart]
 
 
 def _apart(cue: Cue, after: Cue, gap_ms: int) -> Cue:
@@ -82,13 +89,23 @@ def _apart(cue: Cue, after: Cue, gap_ms: int) -> Cue:
     return evolve(cue, end_ms=min(cue.end_ms, _latest(cue.start_ms, after.start_ms, gap_ms)))
 
 
+def _readable(cue: Cue, starts: Sequence[int], end_ms: int, options: CueOptions) -> Cue:
+    """The cue until it can be read, if the next one, or the end of the recording behind the last, leaves the time."""
+    # Those that begin before are shown at once with it, as for ``_apart``.
+    number = bisect_left(starts, max(cue.start_ms, cue.end_ms - max(options.gap_ms, 1)) + 1)
+    latest_ms = _latest(cue.start_ms, starts[number], options.gap_ms) if number < len(starts) else end_ms
+    reading_ms = round(1000 * sum(map(columns, cue.lines)) / options.reading_speed)
+    wanted_ms = cue.start_ms + max(reading_ms, _SHORTEST_MS)
+    return evolve(cue, end_ms=max(cue.end_ms, min(wanted_ms, latest_ms)))
+
+
 def _latest(start_ms: int, next_ms: int, gap_ms: int) -> int:
     """When a cue has to end for the gap; of a short cue the gap takes half at most, and all always lasts."""
     return max(start_ms + 1, next_ms - min(gap_ms, (next_ms - start_ms) // 2))
 
 
 def segment_cues(segment: Segment, options: CueOptions, *, names: bool) -> list[Cue]:
-    """The cues of one segment; none when nothing is said."""
+    """The cues of one segment, each for as long as its text is spoken; none when nothing is said."""
     said = one_line(segment.text)
     text = attributed(segment) if names else said
     if not said:
@@ -104,8 +121,8 @@ def segment_cues(segment: Segment, options: CueOptions, *, names: bool) -> list[
         rows = divided(ends, page.line_cost, first, last)
         end_ms = course.end_ms
         if number + 1 < len(groups):
-            wanted_ms = max(course.ends(page.units[last - 1].end), start_ms + page.reading_ms(rows))
-            end_ms = min(wanted_ms, _latest(start_ms, starts[number + 1], options.gap_ms))
+            spoken_ms = course.ends(page.units[last - 1].end)
+            end_ms = min(spoken_ms, _latest(start_ms, starts[number + 1], options.gap_ms))
         end_ms = max(end_ms, start_ms + 1)
         made.append(Cue(start_ms=start_ms, end_ms=end_ms, rows=page.rows(rows, start_ms, end_ms), segment=segment))
     return made
@@ -169,20 +186,13 @@ class _Page:
         if last == len(self.units):
             return cost
         given_ms = self.begins[last] - self.begins[first]
-        if (reading_ms := self._reading_ms(width)) > given_ms:
+        if (reading_ms := round(1000 * width / self.options.reading_speed)) > given_ms:
             cost += _HASTE_COST * min(1.0, reading_ms / max(1, given_ms) - 1)
         return cost
 
     def line_cost(self, first: int, last: int) -> float:
         """What it costs to have these units on a line."""
         return max(0.0, 1 - self.width(first, last) / self.options.line_length) ** 2 + self.breaks[last - 1] / 2
-
-    def reading_ms(self, rows: Sequence[tuple[int, int]]) -> int:
-        """How long these lines take to be read."""
-        return self._reading_ms(sum(self.width(first, last) for first, last in rows))
-
-    def _reading_ms(self, width: int) -> int:
-        return round(1000 * width / self.options.reading_speed)
 
     def rows(self, groups: Sequence[tuple[int, int]], start_ms: int, end_ms: int) -> tuple[tuple[Piece, ...], ...]:
         """The pieces of these lines; all begin within their cue."""

@@ -134,6 +134,8 @@ def test_the_tenth_hour_is_refused(silence: Transcript) -> None:
         write(evolve(silence, segments=(late,)), USUAL)
     last = evolve(late, start_s=35_999.0, end_s=35_999.99)
     assert parsed_by_pysubs2(write(evolve(silence, segments=(last,)), CLASSIC)) == [(35_999_000, 35_999_990, "late")]
+    quick = evolve(silence, segments=(evolve(last, start_s=35_999.9),), duration_s=36_010.0)
+    assert parsed_by_pysubs2(write(quick, CLASSIC)) == [(35_999_900, 35_999_990, "late")]
 
 
 @pytest.mark.parametrize("style", [CLASSIC, USUAL])

@@ -13,7 +13,7 @@ from whispercore.formats.line import attributed, one_line
 from whispercore.formats.options import CueOptions
 from whispercore.formats.timestamps import milliseconds
 from whispercore.formats.units import columns, units
-from whispercore.transcript import Segment, Transcript, Word
+from whispercore.transcript import Fingerprint, Segment, Transcript, Word
 
 USUAL = CueOptions()
 SPEECH = st.lists(
@@ -50,6 +50,16 @@ def spoken(draw: st.DrawFn) -> Segment:
     return Segment(text=text, start_s=start_s, end_s=start_s + length_s, words=words, speaker=speaker)
 
 
+def transcript_of(segments: list[Segment], duration_s: float) -> Transcript:
+    return Transcript(
+        segments=tuple(segments),
+        language="en",
+        duration_s=duration_s,
+        model="tiny",
+        fingerprint=Fingerprint(engine="whisper-cpp 1", model_sha256="ab", device="cpu", threads=2),
+    )
+
+
 def text_of(found: list[Cue]) -> str:
     """Without spaces, which lines lose at their ends."""
     return "".join("".join(line for cue in found for line in cue.lines).split())
@@ -65,8 +75,10 @@ def text_of(found: list[Cue]) -> str:
         (-1.0, -0.5, (0, 1)),
     ],
 )
-def test_cues_last(silence: Transcript, start_s: float, end_s: float, times: tuple[int, int]) -> None:
-    said = evolve(silence, segments=(Segment(text="hi", start_s=start_s, end_s=end_s),))
+def test_cues_last_where_the_recording_ends_with_them(
+    silence: Transcript, start_s: float, end_s: float, times: tuple[int, int]
+) -> None:
+    said = evolve(silence, segments=(Segment(text="hi", start_s=start_s, end_s=end_s),), duration_s=end_s)
     (cue,) = cues(said, USUAL, names=True)
     assert (cue.start_ms, cue.end_ms) == times
 
@@ -94,15 +106,64 @@ def test_lines_end_where_clauses_do_and_are_even() -> None:
     ]
 
 
-def test_a_cue_begins_with_its_first_word_and_stays_while_it_is_read() -> None:
+def test_a_cue_begins_with_its_first_word_and_stays_while_it_is_read(silence: Transcript) -> None:
     quick = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
     words = tuple(Word(text=word, start_s=at / 10, end_s=at / 10 + 0.05) for at, word in enumerate(quick))
     late = tuple(Word(text=word, start_s=6 + at, end_s=6.5 + at) for at, word in enumerate(["nine", "ten"]))
     said = Segment(text=" ".join([*quick, "nine", "ten"]), start_s=0.0, end_s=8.0, words=words + late)
-    first, second = segment_cues(said, CueOptions(line_length=40, lines=1), names=True)
+    first, second = cues(evolve(silence, segments=(said,)), CueOptions(line_length=40, lines=1), names=True)
     assert (first.lines, second.lines) == (("one two three four five six seven eight",), ("nine ten",))
     assert (first.start_ms, second.start_ms, second.end_ms) == (0, 6000, 8000)
     assert first.end_ms == round(1000 * 39 / 17)
+
+
+LONG = "Sixty-five characters, said by somebody in haste, before silence."
+
+
+@pytest.mark.parametrize(
+    ("text", "end_s", "options", "end_ms"),
+    [
+        (LONG, 1.5, USUAL, 3765),
+        (LONG, 1.5, CueOptions(reading_speed=60), 1500),
+        (LONG, 3.8, CueOptions(reading_speed=13), 4923),
+        (LONG, 6.0, USUAL, 6000),
+        ("ok", 0.05, USUAL, 833),
+        ("ok", 0.9, USUAL, 900),
+    ],
+)
+def test_a_cue_stays_in_the_silence_behind_it_until_it_is_read(
+    silence: Transcript, text: str, end_s: float, options: CueOptions, end_ms: int
+) -> None:
+    said = Segment(text=text, start_s=0.0, end_s=end_s)
+    after = Segment(text="Later.", start_s=30.0, end_s=32.0)
+    transcript = evolve(silence, segments=(said, after), duration_s=40.0)
+    first, second = cues(transcript, options, names=True)
+    assert (first.start_ms, first.end_ms) == (0, end_ms)
+    assert (second.start_ms, second.end_ms) == (30_000, 32_000)
+    (alone,) = cues(evolve(transcript, segments=(said,)), options, names=True)
+    assert alone == first
+
+
+@pytest.mark.parametrize(
+    ("after_s", "duration_s", "gap_ms", "end_ms"),
+    [
+        (2.0, 9.0, 80, 1920),
+        (2.0, 1.0, 0, 2000),
+        (1.52, 9.0, 80, 1440),
+        (1.0, 9.0, 80, 3765),  # both speak at once, and both are shown
+        (None, 3.0, 80, 3000),
+        (None, 1.2, 80, 1500),
+    ],
+)
+def test_a_cue_stays_neither_into_the_next_nor_beyond_the_recording(
+    silence: Transcript, after_s: float | None, duration_s: float, gap_ms: int, end_ms: int
+) -> None:
+    said = [Segment(text=LONG, start_s=0.0, end_s=1.5)]
+    if after_s is not None:
+        said.append(Segment(text="Later.", start_s=after_s, end_s=9.0))
+    transcript = evolve(silence, segments=tuple(said), duration_s=duration_s)
+    first = cues(transcript, CueOptions(gap_ms=gap_ms), names=True)[0]
+    assert (first.start_ms, first.end_ms) == (0, end_ms)
 
 
 def test_words_that_were_edited_keep_the_times_of_the_others() -> None:
@@ -166,7 +227,24 @@ def test_the_cues_of_a_segment(segment: Segment, options: CueOptions) -> None:
         room_ms = after.start_ms - cue.start_ms
         latest_ms = max(cue.start_ms + 1, after.start_ms - min(options.gap_ms, room_ms // 2))
         assert cue.end_ms <= latest_ms
-        needed_ms = round(1000 * sum(map(columns, cue.lines)) / options.reading_speed)
+
+
+@given(st.lists(spoken(), max_size=3), OPTIONS, st.floats(0, 10))
+@settings(deadline=None)
+def test_cues_stay_until_they_are_read(said: list[Segment], options: CueOptions, silence_s: float) -> None:
+    segments, at_s = [], 0.0
+    for one in said:
+        length_s = one.end_s - one.start_s
+        segments.append(evolve(one, start_s=at_s, end_s=at_s + length_s, words=()))
+        at_s += length_s + silence_s
+    found = cues(transcript_of(segments, at_s), options, names=options.speakers)
+    for number, cue in enumerate(found):
+        latest_ms = milliseconds(at_s)
+        if number + 1 < len(found):
+            room_ms = found[number + 1].start_ms - cue.start_ms
+            latest_ms = max(cue.start_ms + 1, found[number + 1].start_ms - min(options.gap_ms, room_ms // 2))
+        assert cue.end_ms <= latest_ms
+        needed_ms = max(833, round(1000 * sum(map(columns, cue.lines)) / options.reading_speed))
         assert cue.end_ms - cue.start_ms >= needed_ms or cue.end_ms == latest_ms
 
 
