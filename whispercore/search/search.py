@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.page import Page, Slice
 from whispercore.database.session import Database
-from whispercore.errors import InvalidRequest
 from whispercore.jobs.rows import from_json
 from whispercore.people.caller import Caller
 from whispercore.search import statements
@@ -79,7 +78,7 @@ class Search(Protocol):
     async def find(
         self, query: str, caller: Caller, *, wanted: SearchFilter | None = None, part: Slice, max_matches: int = 3
     ) -> Page[SearchResult]:
-        """The transcripts that fit, the best first.
+        """The transcripts that fit, the best first; none when there is no word in the query.
 
         Args:
             query: See ``whispercore.search.query``.
@@ -87,9 +86,6 @@ class Search(Protocol):
             wanted: Where to look; everywhere by default.
             part: Which of the results.
             max_matches: How many places of each are shown.
-
-        Raises:
-            InvalidRequest: There is no word in the query.
         """
         ...
 
@@ -122,7 +118,7 @@ class IndexSearch:
         wanted = wanted if wanted is not None else SearchFilter()
         asked = parsed(query)
         if asked is None:
-            raise InvalidRequest.one("query", "there is no word in it")
+            return Page((), 0)
         async with self._database.read() as tx:
             hits = await self._index.hits(tx, asked, caller, wanted)
             if hits is None:

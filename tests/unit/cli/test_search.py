@@ -50,8 +50,9 @@ def test_json_is_what_the_server_says(server: Live) -> None:
     )
 
 
-def test_nothing_is_found(server: Live) -> None:
-    done = search(server, "teacher", "--filename", "other", "--until", "2020-01-01")
+@pytest.mark.parametrize("arguments", [("teacher", "--filename", "other", "--until", "2020-01-01"), ("!?",)])
+def test_nothing_is_found(server: Live, arguments: tuple[str, ...]) -> None:
+    done = search(server, *arguments)
     assert (done.exit_code, done.stdout) == (ExitCode.OK, "")
     assert done.stderr.startswith("0 transcripts in 0.")
 
@@ -59,7 +60,7 @@ def test_nothing_is_found(server: Live) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("...",), "query: there is no word in it"),
+        (("",), "query: its length is 0"),
         (("a", "--from", "soon"), "neither a day"),
         (("a", "--server", "nowhere"), "--server"),
     ],
