@@ -228,7 +228,12 @@ class LiveSessions:
                 new.options.model,
                 sound=sound,
                 activity=await asyncio.to_thread(detector, new.threshold) if new.pauses is not None else None,
-                options=LiveOptions(decoding=new.options.decoding, partials=new.partials, pauses=pauses),
+                options=LiveOptions(
+                    decoding=new.options.decoding,
+                    hallucinations=new.options.hallucinations,
+                    partials=new.partials,
+                    pauses=pauses,
+                ),
                 engine=new.options.engine,
                 settings=self._settings.for_jobs,
                 pool=self._engines,

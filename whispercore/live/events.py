@@ -10,7 +10,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from whispercore.transcript import Segment
+from whispercore.transcript import Dropped, Segment
 
 
 @frozen(kw_only=True)
@@ -32,7 +32,10 @@ class PartialText:
     """How far was listened."""
     text: str
     stable: str
-    """The beginning of ``text`` that passes have agreed on: the final text begins with it, to the letter."""
+    """The beginning of ``text`` that passes have agreed on: the final text begins with it, to the letter.
+
+    But for what is left out as made up, where that was asked for.
+    """
 
 
 @frozen(kw_only=True)
@@ -64,6 +67,8 @@ class UtteranceEnded:
     end_s: float
     text: str
     """Of its final segments; empty where nothing was said."""
+    dropped: tuple[Dropped, ...] = ()
+    """Where text was left out that seems made up; empty unless the policy is ``drop``."""
 
 
 @frozen(kw_only=True)

@@ -13,6 +13,7 @@ from whispercore.database.undisturbed import undisturbed
 from whispercore.engines.calibration import chosen_threads
 from whispercore.engines.engine import SAMPLE_RATE, Options
 from whispercore.engines.pool import EnginePool, Lease, default_pool
+from whispercore.hallucinations import Hallucinations, Policy
 from whispercore.live.activity import Activity, detector
 from whispercore.live.contained import sound_of
 from whispercore.live.events import LiveEvent
@@ -32,6 +33,8 @@ async def live(
     prompt: str | None = None,
     words: bool = False,
     partials: bool = True,
+    hallucinations: Policy = "flag",
+    cut_loops: bool = False,
     sample_rate: int = SAMPLE_RATE,
     encoding: Encoding = "pcm16",
     engine: str | None = None,
@@ -52,6 +55,10 @@ async def live(
         prompt: Names and words to expect.
         words: Times and probabilities for each word of final segments.
         partials: Tell what an utterance sounds like before it has ended.
+        hallucinations: What is done with final text that the model seems to have made up, as in ``transcribe``:
+            ``flag`` tells it by ``quality.verdict``, ``drop`` leaves it out, which ``UtteranceEnded.dropped`` tells,
+            ``keep`` judges nothing.
+        cut_loops: Cut phrases that are repeated again and again to their first occurrence, in final segments.
         sample_rate: Samples per second of bare samples.
         encoding: ``opus`` for Opus in Ogg or WebM, in pieces as they come; ``opus_packets`` where each piece is a
             packet of Opus, without a container.
@@ -71,7 +78,9 @@ async def live(
         sound=sound_of(encoding, sample_rate),
         activity=await asyncio.to_thread(detector),
         options=LiveOptions(
-            decoding=Options(language=language, translate=translate, prompt=prompt, words=words), partials=partials
+            decoding=Options(language=language, translate=translate, prompt=prompt, words=words),
+            hallucinations=Hallucinations(policy=hallucinations, cut_loops=cut_loops),
+            partials=partials,
         ),
         engine=engine,
         settings=settings,

@@ -30,9 +30,10 @@ from whispercore.live.events import (
 from whispercore.live.language import LanguageSearch
 from whispercore.live.log import Log, Numbered
 from whispercore.live.options import LiveOptions
+from whispercore.live.settling import settled
 from whispercore.live.sound import Sound
 from whispercore.live.utterances import BREATH_S, Utterance, Utterances
-from whispercore.transcript import Segment, Transcript, Word
+from whispercore.transcript import Dropped, Segment, Transcript, Word
 
 _SLICE_BYTES: Final = 1 << 15
 """So much sound is taken in at once; between slices others have their turn."""
@@ -82,6 +83,7 @@ class LiveSession:
         self._search = LanguageSearch(options.decoding.languages)
         self._ended: collections.deque[Utterance] = collections.deque()
         self._segments: list[Segment] = []
+        self._dropped: list[Dropped] = []
         self._control = Control()
         self._moved = asyncio.Event()
         self._room = asyncio.Event()
@@ -212,6 +214,7 @@ class LiveSession:
             duration_s=_rounded(self.heard_s),
             model=self.model,
             fingerprint=self._fingerprint,
+            dropped=tuple(self._dropped),
         )
 
     @property
@@ -344,7 +347,10 @@ class LiveSession:
         """The final text of an utterance that has ended."""
         if not utterance.is_heard or utterance.continued:
             await self._pass(utterance)
-        segments = [one if self._options.decoding.words else evolve(one, words=()) for one in self._final(utterance)]
+        # Judged before anybody is told: what is final is neither changed nor taken back.
+        kept, dropped = self._options.hallucinations.treated(settled(utterance, self.language_code))
+        self._dropped += dropped
+        segments = [one if self._options.decoding.words else evolve(one, words=()) for one in kept]
         for segment in segments:
             self.log.add(FinalSegment(utterance=utterance.number, position=len(self._segments), segment=segment))
             self._segments.append(segment)
@@ -354,24 +360,9 @@ class LiveSession:
                 start_s=_rounded(utterance.start_s),
                 end_s=_rounded(utterance.end_s),
                 text=self._text(segments),
+                dropped=dropped,
             )
         )
-
-    def _final(self, utterance: Utterance) -> list[Segment]:
-        """The segments of the last pass, unless something else was settled before."""
-        words = utterance.agreement.settled(utterance.words)
-        if tuple(words) == utterance.words or not words:
-            return [one for one in utterance.heard if one.text.strip()]
-        known = [word.confidence for word in words if word.confidence is not None]
-        return [
-            Segment(
-                text=self._joined(words),
-                start_s=words[0].start_s,
-                end_s=max(word.end_s for word in words),
-                words=words,
-                confidence=sum(known) / len(known) if known else None,
-            )
-        ]
 
     async def _find_language(self, window: Window) -> None:
         if self._options.decoding.language is not None or not self._can.detects_language or not self._search.begins():

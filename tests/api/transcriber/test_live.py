@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from attrs import evolve
 from sqlalchemy import func, select
 
-from tests.api.conftest import MakeServer
+from tests.api.conftest import APIS, MakeServer
 from tests.both_clients import Both, both
 from tests.live import Live
 from tests.opus import encoded, packets
@@ -49,6 +50,7 @@ from whispercore.errors import (
     QuotaExceeded,
     Unreachable,
 )
+from whispercore.testing import ScriptedEngine
 from whispercore_client import AsyncClient
 from whispercore_server import live_sessions
 
@@ -103,6 +105,7 @@ async def test_both_clients_hear_what_is_said(client: Both) -> None:
     kinds = [type(one) for one in messages if getattr(one, "utterance", None) == 1 and not isinstance(one, Partial)]
     assert kinds == [SpeechStarted, SpeechEnded, Final, UtteranceEnded]
     assert all(one.segment.words for one in messages if isinstance(one, Final))
+    assert all(one.segment.quality.verdict == "good" for one in messages if isinstance(one, Final))
     ended = messages[-1]
     assert isinstance(ended, LiveEnded)
     assert (ended.reason, ended.job_id, ended.language) == ("finished", None, "en")
@@ -132,6 +135,32 @@ async def _transcribed_again(server: Live, job_id: str) -> str:
 async def test_nothing_said_is_nothing(client: Both) -> None:
     messages = await client.talk(lambda c: c.live.listen(model="micro"), *frames(bytes(RATE * 2 * 5)), Finish())
     assert [type(one) for one in messages] == [LiveReady, LiveEnded]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "dropped"),
+    [
+        ({}, "no no no no no no", []),
+        ({"cut_loops": True}, "no", []),
+        ({"hallucinations": "drop"}, "", ["repetitive"]),
+    ],
+)
+async def test_what_is_made_up(make_server: MakeServer, asked: dict[str, Any], said: str, dropped: list[str]) -> None:
+    engines = {**APIS[-1].engines, "loops": ScriptedEngine(lambda _: "no no no no no no")}
+    server = make_server(plugins=(*APIS[:-1], evolve(APIS[-1], engines=engines)))
+    async with both("async", server.url, api_key=server.admin_key) as client:
+        messages = await client.talk(
+            lambda c: c.live.listen(model="loops:micro", language="en", partials=False, store=True, **asked),
+            *frames(CLIP),
+            Finish(),
+        )
+        job = await client.call(lambda c: c.jobs.get(messages[-1].job_id))
+    assert text(messages) == job.transcript.text == said
+    ended = [one for one in messages if isinstance(one, UtteranceEnded)]
+    assert [one.text for one in ended] == [said]
+    assert [one.verdict for one in ended[0].dropped] == dropped
+    assert job.transcript.dropped == ended[0].dropped
+    assert [one.segment for one in messages if isinstance(one, Final)] == job.transcript.segments
 
 
 async def test_flush_and_clear(client: Both) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.speech import distance, samples, truth, words
 from whispercore.live import FinalSegment, LiveEvent
 from whispercore_server.cli.exits import ExitCode
 from whispercore_server.cli.listen.sources import Source, from_stdin, microphone
+from whispercore_server.cli.listen.speech import Speech
 from whispercore_server.cli.listen.there import events_there
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
@@ -32,6 +34,11 @@ CLIP = (AUDIO / "clip01-en.wav").read_bytes()
 
 def is_said(text: str) -> bool:
     return distance(words(SAID), words(text)) <= 1
+
+
+def finals(written: bytes) -> list[Any]:
+    """The final segments among events that are lines of JSON."""
+    return [one["segment"] for one in map(json.loads, written.splitlines()) if one["type"] == "final_segment"]
 
 
 @pytest.mark.parametrize("sound", [CLIP, CLIP[44:], OPUS], ids=["wav", "bare samples", "opus"])
@@ -60,16 +67,20 @@ def test_events_as_json(run: Run) -> None:
     done = run("listen", "-m", "micro", "--json", input=CLIP)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {"speech_started", "speech_ended", "language_detected", "utterance_ended"} <= {one["type"] for one in events}
-    assert is_said(" ".join(one["segment"]["text"] for one in events if one["type"] == "final_segment"))
+    said = finals(done.stdout)
+    assert is_said(" ".join(one["text"] for one in said))
+    assert all(one["quality"]["verdict"] == "good" for one in said)
     assert events[-1]["type"] == "ended"
 
 
 def test_with_a_server(run: Run, tmp_path: Path) -> None:
     with live(settings_for(tmp_path), plugins=(TRANSCRIBER,)) as server:
-        asked = ("listen", "--server", server.url, "-m", "micro", "-l", "en")
-        done = run(*asked, "--api-key", ADMIN_KEY, input=CLIP)
+        asked = ("listen", "--server", server.url, "-m", "micro", "-l", "en", "--api-key", ADMIN_KEY)
+        done = run(*asked, input=CLIP)
         assert done.returncode == 0, done.stderr
         assert is_said(done.stdout.decode())
+        unjudged = finals(run(*asked, "--json", "--hallucinations", "keep", input=CLIP).stdout)
+    assert [one["quality"]["verdict"] for one in unjudged] == [None]
 
 
 @pytest.mark.parametrize(
@@ -94,9 +105,8 @@ async def test_a_source_that_breaks_ends_it(tmp_path: Path) -> None:
         raise OSError("the microphone is gone")
 
     with live(settings_for(tmp_path), plugins=(TRANSCRIBER,)) as server:
-        events = events_there(
-            Source(16_000, broken()), server.url, ADMIN_KEY, model="micro", language="en", translate=False
-        )
+        speech = Speech(model="micro", language="en")
+        events = events_there(Source(16_000, broken()), server.url, ADMIN_KEY, speech)
         told: list[LiveEvent] = []
         with pytest.raises(OSError, match="microphone"):
             async for one in events:

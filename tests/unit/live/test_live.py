@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import math
 import os
 import signal
 import threading
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from tests.speech import distance, samples, truth, words
 from tests.waiting import until
@@ -26,6 +28,7 @@ from whispercore.engines.engine import SAMPLE_RATE, DetectedLanguage, Options, W
 from whispercore.engines.pool import EnginePool, Lease
 from whispercore.engines.whispercpp.library import UnknownLibrary
 from whispercore.errors import Conflict, EngineFailed, InvalidOption, Unavailable
+from whispercore.hallucinations import Hallucinations
 from whispercore.live import (
     Ended,
     FinalSegment,
@@ -38,12 +41,17 @@ from whispercore.live import (
     live,
 )
 from whispercore.live.activity import Activity, Loudness
+from whispercore.live.agreement import Agreement
 from whispercore.live.opening import start
 from whispercore.live.options import LiveOptions
 from whispercore.live.session import LiveSession
+from whispercore.live.settling import settled
 from whispercore.live.sound import Pcm16
+from whispercore.live.utterances import Utterance
+from whispercore.quality import judged
 from whispercore.settings import Settings
 from whispercore.testing import ScriptedEngine
+from whispercore.transcript import Segment, Word
 
 SILENCE = np.zeros(SAMPLE_RATE, np.float32)
 
@@ -62,8 +70,12 @@ async def heard(sound: Samples | bytes, pool: EnginePool, size: int = 3200, **op
     return [one async for one in live(pieces(data, size), pool=pool, model="micro", **options)]  # type: ignore[arg-type]
 
 
+def finals(events: Sequence[LiveEvent]) -> list[Segment]:
+    return [one.segment for one in events if isinstance(one, FinalSegment)]
+
+
 def text(events: Sequence[LiveEvent]) -> str:
-    return " ".join(one.segment.text.strip() for one in events if isinstance(one, FinalSegment))
+    return " ".join(one.text.strip() for one in finals(events))
 
 
 async def session(
@@ -215,6 +227,67 @@ async def test_what_was_stable_begins_the_final_text() -> None:
     assert all(one.text.startswith(one.stable) for one in partials)
     final = " ".join(one.segment.text for one in finals)
     assert all(final.startswith(one) for one in stable)
+
+
+LOOP = "no no no no no no"
+
+
+async def test_final_segments_tell_their_quality() -> None:
+    with scripted(ScriptedEngine(lambda _: LOOP)) as pool:
+        (flagged,) = finals(await heard(samples("clip01-en.wav"), pool, partials=False))
+        (kept,) = finals(await heard(samples("clip01-en.wav"), pool, partials=False, hallucinations="keep"))
+    assert flagged.text == kept.text == LOOP
+    assert flagged.quality == judged(LOOP)
+    assert kept.quality == evolve(judged(LOOP), verdict=None)
+
+
+async def test_what_is_made_up_is_never_told_where_it_is_to_be_dropped() -> None:
+    said = ("hello there", LOOP, "good bye")
+    sound = np.concatenate([part for _ in said for part in (samples("clip01-en.wav"), SILENCE)])
+    with scripted(ScriptedEngine(lambda window: said[window.index])) as pool:
+        listening = await session(pool, partials=False, hallucinations=Hallucinations(policy="drop"))
+        await listening.feed(pcm(sound))
+        await listening.finish()
+        events = [one.event async for one in listening.events()]
+        transcript = listening.transcript
+        await listening.close()
+    assert [(one.position, one.segment.text) for one in events if isinstance(one, FinalSegment)] == [
+        (0, "hello there"),
+        (1, "good bye"),
+    ]
+    ended = [one for one in events if isinstance(one, UtteranceEnded)]
+    assert [one.text for one in ended] == ["hello there", "", "good bye"]
+    assert [[left.verdict for left in one.dropped] for one in ended] == [[], ["repetitive"], []]
+    assert transcript.text == "hello there good bye"
+    assert transcript.dropped == ended[1].dropped
+
+
+@pytest.mark.parametrize("with_words", [False, True])
+async def test_loops_are_cut_before_a_segment_is_told(*, with_words: bool) -> None:
+    with scripted(ScriptedEngine(lambda _: LOOP)) as pool:
+        events = await heard(samples("clip01-en.wav"), pool, partials=False, cut_loops=True, words=with_words)
+    (final,) = finals(events)
+    assert (final.text, len(final.words)) == ("no", with_words)
+    assert final.quality is not None
+    assert (final.quality.verdict, final.quality.words_cut) == ("repetitive", 5)
+    assert [one.text for one in events if isinstance(one, UtteranceEnded)] == ["no"]
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_what_passes_have_settled_between_them_is_judged_too(*, is_told: bool) -> None:
+    """The last pass takes back a loop that two passes have agreed on."""
+
+    def timed(said: str) -> tuple[Word, ...]:
+        return tuple(
+            Word(text=one, start_s=float(at), end_s=at + 1.0, confidence=0.25) for at, one in enumerate(said.split())
+        )
+
+    stable, last = timed(LOOP), "yes yes"
+    quality = judged(last, avg_logprob=-0.1, no_speech_prob=0.75) if is_told else None
+    heard = Segment(text=last, start_s=0.0, end_s=2.0, words=timed(last), quality=quality)
+    (one,) = settled(Utterance(0, 0.0, 9.0, heard=(heard,), agreement=Agreement(stable=stable)), "en")
+    assert one.text.startswith(LOOP)
+    assert one.quality == (judged(one.text, avg_logprob=math.log(0.25), no_speech_prob=0.75) if is_told else None)
 
 
 async def test_the_language_is_looked_for_again_while_it_is_unlikely() -> None:

@@ -13,6 +13,8 @@ from whispercore.contract.fields import between, length, told
 from whispercore.contract.group import T_co
 from whispercore.contract.messages import Message, Octets
 from whispercore.errors import Conflict, MediaError, ModelError, NotFound, Unavailable
+from whispercore.hallucinations import Policy
+from whispercore.transcript import Dropped
 
 
 @frozen(kw_only=True)
@@ -27,6 +29,16 @@ class Listen:
     translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))
     words: bool = field(default=False, metadata=told("Give the time of each word of final segments."))
     partials: bool = field(default=True, metadata=told("Tell what an utterance sounds like before it has ended."))
+    hallucinations: Policy = field(
+        default="flag",
+        metadata=told(
+            "Text of final segments that seems made up: told by the verdict of its quality, left out, or not judged."
+        ),
+    )
+    cut_loops: bool = field(
+        default=False,
+        metadata=told("Cut phrases of final segments that are repeated again and again to their first occurrence."),
+    )
     sample_rate: int = field(
         default=16_000, validator=between(8_000, 192_000), metadata=told("Samples per second of ``pcm16``.")
     )
@@ -134,7 +146,10 @@ class Partial(FromLive):
     """How far was listened."""
     text: str
     stable: str
-    """The beginning of the text that is settled: the final text begins with it, to the letter."""
+    """The beginning of the text that is settled: the final text begins with it, to the letter.
+
+    But for what is left out as made up, where that was asked for.
+    """
 
 
 @frozen(kw_only=True)
@@ -167,6 +182,8 @@ class UtteranceEnded(FromLive):
     end: float
     text: str
     """Of its final segments; empty where nothing was said."""
+    dropped: list[Dropped] = field(factory=list)
+    """Where text was left out that seems made up; empty unless ``hallucinations`` is ``drop``."""
 
 
 @frozen(kw_only=True)

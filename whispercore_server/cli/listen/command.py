@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -31,6 +31,17 @@ def listen(
         typer.Option("-l", "--language", metavar="LANGUAGE", help="What is spoken.", show_default="detected"),
     ] = None,
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
+    hallucinations: Annotated[
+        Literal["keep", "flag", "drop"],
+        typer.Option(
+            "--hallucinations",
+            metavar="POLICY",
+            help="Text that seems made up: keep it, flag it in what --json tells, or drop it.",
+        ),
+    ] = "flag",
+    cut_loops: Annotated[
+        bool, typer.Option("--cut-loops", help="Cut phrases that are repeated again and again to the first.")
+    ] = False,
     rate: Annotated[
         int,
         typer.Option("--rate", metavar="HZ", min=8000, max=192_000, help="Samples per second of bare ones."),
@@ -50,22 +61,32 @@ def listen(
     """
     import asyncio  # noqa: PLC0415 - the help does without it
 
+    from whispercore_server.cli.listen.speech import Speech  # noqa: PLC0415 - as above
     from whispercore_server.cli.remote import asking_for_a_key  # noqa: PLC0415 - as above
 
     async def run() -> None:
         source = await _source(microphone=microphone, rate=rate)
+        speech = Speech(
+            model=model,
+            language=language,
+            translate=translate,
+            hallucinations=hallucinations,
+            cut_loops=cut_loops,
+        )
         if server is not None:
             from whispercore_server.cli.listen.there import events_there  # noqa: PLC0415 - as above
 
-            events = events_there(source, server, api_key, model=model, language=language, translate=translate)
+            events = events_there(source, server, api_key, speech)
         else:
             from whispercore.live import live  # noqa: PLC0415 - as above
 
             events = live(
                 source.frames,
-                model=model,
-                language=language,
-                translate=translate,
+                model=speech.model,
+                language=speech.language,
+                translate=speech.translate,
+                hallucinations=speech.hallucinations,
+                cut_loops=speech.cut_loops,
                 sample_rate=source.sample_rate,
                 encoding=source.encoding,
             )

@@ -9,15 +9,14 @@ from contextlib import suppress
 from whispercore.api.transcriber import live as api
 from whispercore.api.transcriber.jobs import SpokenSegment
 from whispercore.errors import WhispercoreError
-from whispercore.live.events import FinalSegment, LanguageDetected, LiveEvent, PartialText
+from whispercore.live.events import FinalSegment, LanguageDetected, LiveEvent, PartialText, UtteranceEnded
 from whispercore.transcript import Segment, Word
 from whispercore_client import AsyncClient
 from whispercore_server.cli.listen.sources import Source
+from whispercore_server.cli.listen.speech import Speech
 
 
-async def events_there(
-    source: Source, url: str, api_key: str | None, *, model: str | None, language: str | None, translate: bool
-) -> AsyncIterator[LiveEvent]:
+async def events_there(source: Source, url: str, api_key: str | None, speech: Speech) -> AsyncIterator[LiveEvent]:
     """What a server hears; of its messages those that are shown.
 
     Raises:
@@ -26,9 +25,11 @@ async def events_there(
     async with (
         AsyncClient(url, api_key=api_key) as client,
         client.live.listen(
-            model=model,
-            language=language,
-            translate=translate,
+            model=speech.model,
+            language=speech.language,
+            translate=speech.translate,
+            hallucinations=speech.hallucinations,
+            cut_loops=speech.cut_loops,
             sample_rate=source.sample_rate,
             encoding=source.encoding,
         ) as socket,
@@ -52,6 +53,14 @@ async def events_there(
                         yield PartialText(utterance=utterance, start_s=start, end_s=end, text=text, stable=stable)
                     case api.Final(utterance=utterance, position=position, segment=heard):
                         yield FinalSegment(utterance=utterance, position=position, segment=_segment(heard))
+                    case api.UtteranceEnded() as ended:
+                        yield UtteranceEnded(
+                            utterance=ended.utterance,
+                            start_s=ended.start,
+                            end_s=ended.end,
+                            text=ended.text,
+                            dropped=tuple(ended.dropped),
+                        )
                     case api.LanguageDetected(language=language, probability=probability):
                         yield LanguageDetected(language=language, probability=probability)
         finally:
@@ -67,6 +76,7 @@ def _segment(heard: SpokenSegment) -> Segment:
         start_s=heard.start,
         end_s=heard.end,
         confidence=heard.confidence,
+        quality=heard.quality,
         words=tuple(
             Word(text=one.text, start_s=one.start, end_s=one.end, confidence=one.confidence) for one in heard.words
         ),

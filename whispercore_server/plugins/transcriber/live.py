@@ -9,6 +9,7 @@ from attrs import define
 from whispercore.api.transcriber import live as api
 from whispercore.api.transcriber.live import FromLive, Listen, Live, LiveReady, ToLive
 from whispercore.errors import Conflict
+from whispercore.hallucinations import Hallucinations
 from whispercore.live import events
 from whispercore.live.contained import sound_of
 from whispercore.live.log import Numbered
@@ -62,6 +63,7 @@ class LiveHandlers:
             prompt=request.prompt,
             translate=request.translate,
             words=request.words,
+            hallucinations=Hallucinations(policy=request.hallucinations, cut_loops=request.cut_loops),
             lane="interactive",
         )
         new = NewSession(
@@ -122,6 +124,13 @@ def _message(one: Numbered) -> FromLive:
             return api.SpeechEnded(seq=one.number, utterance=utterance, end=end_s)
         case events.FinalSegment(utterance=utterance, position=position, segment=segment):
             return api.Final(seq=one.number, utterance=utterance, position=position, segment=views.segment(segment))
-        case events.UtteranceEnded(utterance=utterance, start_s=start_s, end_s=end_s, text=text):
-            return api.UtteranceEnded(seq=one.number, utterance=utterance, start=start_s, end=end_s, text=text)
+        case events.UtteranceEnded() as ended:
+            return api.UtteranceEnded(
+                seq=one.number,
+                utterance=ended.utterance,
+                start=ended.start_s,
+                end=ended.end_s,
+                text=ended.text,
+                dropped=list(ended.dropped),
+            )
     raise AssertionError(one)
