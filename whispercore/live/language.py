@@ -1,4 +1,4 @@
-"""The language of a session: looked for in its first utterances, until it is likely."""
+"""The language of a session: what its first utterances say together, until it is likely."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class LanguageSearch:
 
     allowed: Sequence[str] = ()
     found: DetectedLanguage | None = field(default=None, init=False)
-    """The likeliest; None before the first look."""
+    """The likeliest, by all looks; None before the first one."""
     _looks: int = field(default=0, init=False)
+    _heard: list[DetectedLanguage] = field(factory=list, init=False)
 
     def begins(self) -> bool:
         """Whether it is worth while to look once more; that look counts."""
@@ -45,8 +46,7 @@ class LanguageSearch:
         Raises:
             InvalidOption: It knows none of those that are allowed.
         """
-        found, before = combined([heard], detectable(self.allowed, known)), self.found
-        if before is not None and before.probability >= found.probability:
-            return None
-        self.found = found
+        allowed, before = detectable(self.allowed, known), self.found
+        self._heard.append(heard)
+        self.found = found = combined(self._heard, allowed)
         return found if before is None or before.code != found.code else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -29,6 +29,7 @@ async def live(
     *,
     model: str | Path | None = None,
     language: str | None = None,
+    languages: Sequence[str] | str = (),
     translate: bool = False,
     prompt: str | None = None,
     words: bool = False,
@@ -51,6 +52,8 @@ async def live(
             While the engine is far behind, no more of them are asked for.
         model: Name or path, with ``ENGINE:`` before it for another engine; the default model if not given.
         language: Code or English name; None to detect it.
+        languages: Codes or English names, the only ones that are detected; all if not given. A list, or a text with
+            commas between.
         translate: Write English, whatever is spoken.
         prompt: Names and words to expect.
         words: Times and probabilities for each word of final segments.
@@ -78,7 +81,13 @@ async def live(
         sound=sound_of(encoding, sample_rate),
         activity=await asyncio.to_thread(detector),
         options=LiveOptions(
-            decoding=Options(language=language, translate=translate, prompt=prompt, words=words),
+            decoding=Options(
+                language=language,
+                languages=languages,
+                translate=translate,
+                prompt=prompt,
+                words=words,
+            ),
             hallucinations=Hallucinations(policy=hallucinations, cut_loops=cut_loops),
             partials=partials,
         ),

@@ -79,8 +79,12 @@ def test_with_a_server(run: Run, tmp_path: Path) -> None:
         done = run(*asked, input=CLIP)
         assert done.returncode == 0, done.stderr
         assert is_said(done.stdout.decode())
+        other = ("listen", "--server", server.url, "-m", "micro", "--languages", "es,fr", "--api-key", ADMIN_KEY)
+        german = (AUDIO / "clip13-de.wav").read_bytes()
+        heard = [json.loads(line) for line in run(*other, "--json", input=german).stdout.splitlines()]
         unjudged = finals(run(*asked, "--json", "--hallucinations", "keep", input=CLIP).stdout)
     assert [one["quality"]["verdict"] for one in unjudged] == [None]
+    assert [one["language"] in ("es", "fr") for one in heard if one["type"] == "language_detected"] == [True]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,7 @@ def test_with_a_server(run: Run, tmp_path: Path) -> None:
         ((), CLIP[:20], "without samples"),
         ((), CLIP[:34] + b"\x18\0" + CLIP[36:], "other samples than 16-bit"),
         (("-l", "klingon"), CLIP, "klingon"),
+        (("--languages", "de,klingon"), CLIP, "klingon"),
     ],
 )
 def test_what_it_cannot_take(run: Run, arguments: tuple[str, ...], sound: bytes, told: str) -> None:

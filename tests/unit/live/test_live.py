@@ -42,6 +42,7 @@ from whispercore.live import (
 )
 from whispercore.live.activity import Activity, Loudness
 from whispercore.live.agreement import Agreement
+from whispercore.live.language import LanguageSearch
 from whispercore.live.opening import start
 from whispercore.live.options import LiveOptions
 from whispercore.live.session import LiveSession
@@ -297,16 +298,41 @@ async def test_the_language_is_looked_for_again_while_it_is_unlikely() -> None:
         def detect_language(self, window: Window, control: object) -> object:  # type: ignore[override]
             del control
             self.looks += 1
-            return DetectedLanguage(code="de" if window.index else "fr", probability=0.3 + 0.4 * window.index)
+            heard = {"fr": 0.3, "de": 0.2} if window.index == 0 else {"fr": 0.25, "de": 0.7}
+            code = max(heard, key=lambda name: heard[name])
+            return DetectedLanguage(code=code, probability=heard[code], probabilities=heard)
 
     engine = Unsure(lambda _: "ja")
     one = samples("clip01-en.wav")
     with scripted(engine) as pool:
-        events = await heard(np.concatenate((one, SILENCE, one, SILENCE, one)), pool, partials=False)
+        events = await heard(np.concatenate((one, SILENCE) * 4), pool, partials=False)
     detected = [one for one in events if isinstance(one, LanguageDetected)]
-    assert [one.language for one in detected] == ["fr", "de"]
-    assert engine.looks == 2
+    assert [(one.language, one.probability) for one in detected] == [("fr", 0.3), ("de", pytest.approx(0.45))]
+    assert engine.looks == 3
     assert events[-1].language == "de"  # type: ignore[union-attr]
+
+
+def test_looks_are_heard_together() -> None:
+    """The one that is surest of anything does not decide alone."""
+    search = LanguageSearch()
+    looks = ({"la": 0.49, "de": 0.4}, {"nl": 0.45, "de": 0.4}, {"en": 0.42, "de": 0.4})
+    found = [
+        search.take(DetectedLanguage(code="xx", probability=0.0, probabilities=one), ["de", "en", "la", "nl"])
+        for one in looks
+        if search.begins()
+    ]
+    assert [one and one.code for one in found] == ["la", "de", None]
+    assert search.found is not None
+    assert search.found.probability == pytest.approx(0.4)
+    assert not search.begins()
+
+
+async def test_only_languages_that_are_allowed_are_detected(pool: EnginePool) -> None:
+    german = samples("clip13-de.wav")
+    events = await heard(german, pool, partials=False, languages="es,french")
+    assert [one.language in ("es", "fr") for one in events if isinstance(one, LanguageDetected)] == [True]
+    with pytest.raises(InvalidOption, match="languages"):
+        await heard(german, pool, language="de", languages=["es"])
 
 
 async def test_flush_ends_an_utterance_and_clear_forgets_it() -> None:

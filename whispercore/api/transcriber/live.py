@@ -9,7 +9,7 @@ from attrs import field, frozen
 from whispercore.api.transcriber.dialect import TranscriberGroup
 from whispercore.api.transcriber.jobs import SpokenSegment
 from whispercore.contract.endpoint import Channel
-from whispercore.contract.fields import between, length, told
+from whispercore.contract.fields import between, length, listed, told
 from whispercore.contract.group import T_co
 from whispercore.contract.messages import Message, Octets
 from whispercore.errors import Conflict, MediaError, ModelError, NotFound, Unavailable
@@ -25,6 +25,15 @@ class Listen:
         default=None, metadata=told("A name of the model store; the server's default if left out.")
     )
     language: str | None = field(default=None, metadata=told("A code or English name; detected if left out."))
+    languages: list[str] = field(
+        factory=list,
+        converter=listed,
+        validator=length(0, 100),
+        metadata=told(
+            "Codes or English names, the only ones that are detected; all if left out. One text may have several, with "
+            "commas between."
+        ),
+    )
     prompt: str | None = field(default=None, validator=length(0, 4000), metadata=told("Names and words to expect."))
     translate: bool = field(default=False, metadata=told("Write English, whatever is spoken."))
     words: bool = field(default=False, metadata=told("Give the time of each word of final segments."))

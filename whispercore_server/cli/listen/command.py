@@ -30,6 +30,15 @@ def listen(
         str | None,
         typer.Option("-l", "--language", metavar="LANGUAGE", help="What is spoken.", show_default="detected"),
     ] = None,
+    languages: Annotated[
+        str | None,
+        typer.Option(
+            "--languages",
+            metavar="LANGUAGES",
+            help="The only ones that are detected, with commas between.",
+            show_default="all",
+        ),
+    ] = None,
     translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
     hallucinations: Annotated[
         Literal["keep", "flag", "drop"],
@@ -69,6 +78,7 @@ def listen(
         speech = Speech(
             model=model,
             language=language,
+            languages=languages,
             translate=translate,
             hallucinations=hallucinations,
             cut_loops=cut_loops,
@@ -84,6 +94,7 @@ def listen(
                 source.frames,
                 model=speech.model,
                 language=speech.language,
+                languages=speech.languages or (),
                 translate=speech.translate,
                 hallucinations=speech.hallucinations,
                 cut_loops=speech.cut_loops,

@@ -13,6 +13,8 @@ class Speech:
 
     model: str | None = None
     language: str | None = None
+    languages: str | None = None
+    """With commas between."""
     translate: bool = False
     hallucinations: Policy = "flag"
     cut_loops: bool = False

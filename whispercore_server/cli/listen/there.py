@@ -27,6 +27,7 @@ async def events_there(source: Source, url: str, api_key: str | None, speech: Sp
         client.live.listen(
             model=speech.model,
             language=speech.language,
+            languages=speech.languages or (),
             translate=speech.translate,
             hallucinations=speech.hallucinations,
             cut_loops=speech.cut_loops,

@@ -60,6 +60,7 @@ class LiveHandlers:
         options = TranscribeOptions(
             model=await self.ports.submissions.model(request.model),
             language=request.language,
+            languages=request.languages,
             prompt=request.prompt,
             translate=request.translate,
             words=request.words,
