@@ -17,6 +17,9 @@ ENGINE = Engine(
     shared_weights=True,
     slots=2,
     device="cpu",
+    card=None,
+    card_memory_bytes=None,
+    backends=("CPU",),
     features=("AVX2", "LLAMAFILE"),
     system="",
     load_s=0.1,
@@ -73,6 +76,7 @@ def test_everything_is_looked_at() -> None:
     } == {one["name"] for one in report["extras"]}
     assert report["engine"]["library"].startswith("whisper-cpp ")
     assert report["engine"]["device"] in {"cpu", "cuda", "vulkan", "metal"}
+    assert "CPU" in report["engine"]["backends"]
     assert report["ctranslate2"]["version"].startswith("4.")
     assert report["ctranslate2"]["compute_types"]
     assert report["decoder"]["codec"] == "pcm_s16le"
@@ -191,6 +195,33 @@ def test_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert machine.nvidia_cards() == ("NVIDIA A10, 23028 MiB, 550.1",)
     smi.write_text("#!/bin/sh\nexit 9\n")
     assert machine.nvidia_cards() == ("NVIDIA L4",)
+
+
+def test_a_build_that_is_there_is_not_advised_again() -> None:
+    cards = evolve(REPORT, nvidia=("NVIDIA T4",), other_cards=("AMD",))
+    built = evolve(cards, engine=evolve(ENGINE, backends=("CUDA", "Vulkan", "CPU")))
+    cuda, vulkan = advise(built)
+    assert (cuda.command, vulkan.command) == ("nvidia-smi", "vulkaninfo --summary")
+    assert "it finds no card" in cuda.reason
+    assert "it finds no card" in vulkan.reason
+    mac = evolve(REPORT, machine=evolve(REPORT.machine, system="Darwin 24 arm64"))
+    assert advise(evolve(mac, engine=evolve(ENGINE, backends=("MTL", "BLAS", "CPU")))) == ()
+
+
+def test_the_card_in_use_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = evolve(
+        ENGINE,
+        device="vulkan",
+        card="AMD Radeon RX 7900 XTX (Vulkan0)",
+        card_memory_bytes=24 << 30,
+        backends=("Vulkan", "CPU"),
+    )
+    monkeypatch.setattr(trial, "engine", lambda: card)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 0
+    assert "computes on   vulkan, AMD Radeon RX 7900 XTX (Vulkan0), 24.0 GiB\n" in result.stdout
+    assert "built with    Vulkan, CPU\n" in result.stdout
+    assert "GGML_VULKAN=1" not in result.stdout
 
 
 def test_limits_of_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from whispercore.children.frames import Channel
 from whispercore.engines.engine import SAMPLE_RATE, Scalar
 from whispercore.engines.fasterwhisper.batches import Batches
 from whispercore.engines.whispercpp import child
-from whispercore.engines.whispercpp.messages import CODEC, Decode, Load
+from whispercore.engines.whispercpp.messages import CODEC, Decode, Device, Load
 from whispercore.engines.whispercpp.states import Aborted, AbortFlag
 from whispercore.quality import judged
 from whispercore.transcript import Segment, Word, WordTimes
@@ -79,8 +79,13 @@ class Model:
 
     @property
     def system(self) -> str:
-        """In the words of whisper.cpp, which the parent reads."""
+        """In the words of whisper.cpp."""
         return "CUDA = 1" if self._device == "cuda" else "CPU = 1"
+
+    @property
+    def device(self) -> Device:
+        """What it computes on; CTranslate2 does not name cards."""
+        return Device(self._device)
 
     @property
     def multilingual(self) -> bool:

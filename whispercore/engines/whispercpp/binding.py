@@ -14,7 +14,8 @@ import numpy as np
 from pywhispercpp.model import Model
 
 from whispercore.engines.engine import SAMPLE_RATE, Scalar
-from whispercore.engines.whispercpp.messages import Decode
+from whispercore.engines.whispercpp.messages import Decode, Device
+from whispercore.engines.whispercpp.registry import device_used
 from whispercore.engines.whispercpp.states import Aborted, AbortFlag, LibraryError
 from whispercore.engines.whispercpp.words import Token, segment
 from whispercore.transcript import Segment, WordTimes
@@ -50,6 +51,11 @@ class Binding:
     def system(self) -> str:
         """Processor features and back ends, in whisper.cpp's words."""
         return str(Model.system_info())
+
+    @property
+    def device(self) -> Device:
+        """What whisper.cpp computes on."""
+        return device_used(self.system)
 
     @property
     def multilingual(self) -> bool:

@@ -21,6 +21,7 @@ from whispercore.engines.whispercpp.messages import (
     Decode,
     Detect,
     Detected,
+    Device,
     Failed,
     Heard,
     Load,
@@ -42,6 +43,8 @@ class Computation(Protocol):
     def version(self) -> str: ...
     @property
     def system(self) -> str: ...
+    @property
+    def device(self) -> Device: ...
     @property
     def multilingual(self) -> bool: ...
     @property
@@ -73,7 +76,7 @@ def serve_with(channel: Channel, open_model: Callable[[Load], tuple[Computation,
     except (LibraryError, RuntimeError, MemoryError) as error:
         channel.send(LoadFailed(str(error) or type(error).__name__))
         return
-    channel.send(Loaded(model.version, model.system, model.multilingual, slots, model.word_times))
+    channel.send(Loaded(model.version, model.system, model.device, model.multilingual, slots, model.word_times))
     flags: dict[int, AbortFlag] = {}
     executor = ThreadPoolExecutor(slots, "slot")
     try:

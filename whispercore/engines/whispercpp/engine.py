@@ -146,7 +146,7 @@ class WhisperCpp:
             translate=loaded.multilingual,
             detects_language=loaded.multilingual,
             languages=frozenset(LANGUAGES) if loaded.multilingual else frozenset({"en"}),
-            device=loaded.device,
+            device=loaded.device.kind,
         )
 
     @property
@@ -156,15 +156,15 @@ class WhisperCpp:
         return Fingerprint(
             engine=f"{self.name} {loaded.version}",
             model_sha256=self._sha256,
-            device=loaded.device,
+            device=loaded.device.kind,
             threads=self._threads,
             repeatable=loaded.slots > 1,
         )
 
     @property
-    def system(self) -> str:
-        """What whisper.cpp says of the processor and its back ends."""
-        return self._known().system
+    def loaded(self) -> Loaded:
+        """What the child says of itself: the library, its device and back ends."""
+        return self._known()
 
     @property
     def pid(self) -> int | None:

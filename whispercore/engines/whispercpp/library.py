@@ -78,7 +78,7 @@ def open_library() -> C.CDLL:
     if os.environ.get("WHISPERCORE_PLAIN_BINDING"):
         raise UnknownLibrary("WHISPERCORE_PLAIN_BINDING is set")
     try:
-        library = C.CDLL(str(_path()))
+        library = C.CDLL(str(library_path()))
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
@@ -96,8 +96,12 @@ def last_words() -> str:
     return _logged[-1] if _logged else ""
 
 
-def _path() -> Path:
-    """Where the library lies: as the system loaded it for the binding, or beside the binding."""
+def library_path() -> Path:
+    """Where the library lies: as the system loaded it for the binding, or beside the binding.
+
+    Raises:
+        UnknownLibrary: It is at neither of these.
+    """
     import _pywhispercpp  # noqa: PLC0415 (it loads the library; only the child does that)
 
     maps = Path("/proc/self/maps")

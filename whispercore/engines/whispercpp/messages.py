@@ -19,6 +19,22 @@ class Load:
 
 
 @frozen
+class Device:
+    """What a model is computed on."""
+
+    kind: str
+    """``cpu``, ``cuda``, ``vulkan``, ``metal``, or another back end of ggml's in small letters."""
+    name: str | None = None
+    """As the library counts its cards, such as ``CUDA0``; None for the processor, and where it cannot be known."""
+    description: str | None = None
+    """The maker's name for the card."""
+    memory_bytes: int | None = None
+    """All that the card has."""
+    backends: tuple[str, ...] = ()
+    """What the library was built with, also where no card was found for it; empty where it cannot be known."""
+
+
+@frozen
 class Loaded:
     """The model is ready."""
 
@@ -26,19 +42,13 @@ class Loaded:
     """Of libwhisper."""
     system: str
     """Its own words on processor features and back ends."""
+    device: Device
+    """What it computes on."""
     multilingual: bool
     slots: int
     """How many calls may run at once: fewer than asked when weights cannot be shared."""
     word_times: tuple[WordTimes, ...]
     """How words can get their times."""
-
-    @property
-    def device(self) -> str:
-        """What it computes on."""
-        for name in ("CUDA", "Vulkan", "Metal"):
-            if f"{name} :" in self.system or f"{name.upper()} = 1" in self.system:
-                return name.lower()
-        return "cpu"
 
 
 @frozen

@@ -17,8 +17,9 @@ from attrs import frozen
 from whispercore.engines.engine import SAMPLE_RATE, Scalar
 from whispercore.engines.whispercpp.alignment import Guard, alignment_heads
 from whispercore.engines.whispercpp.library import last_words, open_library
-from whispercore.engines.whispercpp.messages import Decode
+from whispercore.engines.whispercpp.messages import Decode, Device
 from whispercore.engines.whispercpp.no_speech import NoSpeech
+from whispercore.engines.whispercpp.registry import device_used
 from whispercore.engines.whispercpp.structures import ENCODER_BEGIN, PROGRESS, ContextParams, FullParams
 from whispercore.engines.whispercpp.words import Token, segment, shifted
 from whispercore.transcript import Segment, WordTimes
@@ -116,6 +117,12 @@ class States:
     def system(self) -> str:
         """Processor features and back ends, in whisper.cpp's words."""
         return str(self._c.whisper_print_system_info().decode())
+
+    @property
+    def device(self) -> Device:
+        """What whisper.cpp computes on."""
+        params = self._plain.params
+        return device_used(self.system, use_gpu=params.use_gpu, number=params.gpu_device)
 
     @property
     def multilingual(self) -> bool:

@@ -29,12 +29,16 @@ def advise(report: Report) -> tuple[Advice, ...]:
 
 
 def _about_whispercpp(report: Report) -> Iterator[Advice]:
-    """None for an engine that could not be looked at, or that computes on a card."""
+    """None for an engine that could not be looked at, or that computes on a card.
+
+    A build that is there already is not advised again: its card is what cannot be found.
+    """
     binding = next((one.version for one in report.packages if one.name == "pywhispercpp"), None)
     if report.engine is None or report.engine.device != "cpu" or binding is None:
         return
     compiler = None if report.tools.compiler else "a C++ compiler (none of c++, g++ and clang++ is on the path)"
-    if report.machine.system.startswith("Darwin") and report.machine.system.endswith("arm64"):
+    apple = report.machine.system.startswith("Darwin") and report.machine.system.endswith("arm64")
+    if apple and "MTL" not in report.engine.backends:
         yield Advice(
             reason="This pywhispercpp computes on the processor only. Build it with Metal to use Apple's graphics "
             "processor (not measured by us).",
@@ -50,7 +54,13 @@ def _about_whispercpp(report: Report) -> Iterator[Advice]:
             command=_build("GGML_LLAMAFILE=ON GGML_NATIVE=ON", binding),
             missing=compiler,
         )
-    if report.nvidia:
+    if report.nvidia and "CUDA" in report.engine.backends:
+        yield Advice(
+            reason=f"There is an NVIDIA card ({report.nvidia[0]}), and this pywhispercpp was built with CUDA, but "
+            "it finds no card: its CUDA needs a driver that is new enough, and CUDA_VISIBLE_DEVICES may hide the card.",
+            command="nvidia-smi",
+        )
+    elif report.nvidia:
         nvcc = None if report.tools.nvcc else "nvcc, of the CUDA toolkit (it is not on the path)"
         yield Advice(
             reason=f"There is an NVIDIA card ({report.nvidia[0]}), but this pywhispercpp computes on the processor "
@@ -58,7 +68,13 @@ def _about_whispercpp(report: Report) -> Iterator[Advice]:
             command=_build("GGML_CUDA=1", binding),
             missing=" and ".join(filter(None, (compiler, nvcc))) or None,
         )
-    if report.other_cards:
+    if report.other_cards and "Vulkan" in report.engine.backends:
+        yield Advice(
+            reason=f"There is a graphics card of {report.other_cards[0]}, and this pywhispercpp was built with Vulkan, "
+            "but it finds no card: it needs a driver for Vulkan, and GGML_VK_VISIBLE_DEVICES may hide the card.",
+            command="vulkaninfo --summary",
+        )
+    elif report.other_cards:
         glslc = None if report.tools.glslc else "glslc and the headers of Vulkan (glslc is not on the path)"
         yield Advice(
             reason=f"There is a graphics card of {report.other_cards[0]}, but this pywhispercpp computes on the "

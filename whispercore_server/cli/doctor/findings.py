@@ -57,6 +57,13 @@ class Engine:
     """Several windows at once on one set of weights; otherwise the plain binding, one at a time."""
     slots: int
     device: str
+    """``cpu``, ``cuda``, ``vulkan``, ``metal`` or another back end."""
+    card: str | None
+    """Its name, and how the library counts it; None for the processor, and where it cannot be known."""
+    card_memory_bytes: int | None
+    """As for its name."""
+    backends: tuple[str, ...]
+    """What the library was built with, in its own spelling; empty where it cannot be known."""
     features: tuple[str, ...]
     """Of the processor and the build, such as ``AVX2`` and ``LLAMAFILE``."""
     system: str

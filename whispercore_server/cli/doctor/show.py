@@ -106,10 +106,16 @@ def _engine(engine: Engine | None) -> list[Row]:
     return [
         ("library", engine.library),
         ("weights", shared if engine.shared_weights else plain),
-        ("computes on", engine.device),
+        ("computes on", _device(engine)),
+        ("built with", ", ".join(engine.backends) or _UNKNOWN),
         ("features", ", ".join(engine.features)),
         ("trial", f"loaded in {engine.load_s:.2f} s, 1 s of silence decoded in {engine.decode_s:.2f} s (model micro)"),
     ]
+
+
+def _device(engine: Engine) -> str:
+    memory = _size(engine.card_memory_bytes) if engine.card_memory_bytes is not None else None
+    return ", ".join(filter(None, (engine.device, engine.card, memory)))
 
 
 def _ctranslate2(report: Report) -> list[Row]:

@@ -45,14 +45,17 @@ def engine() -> Engine:
         silence = Window(index=0, start_s=0.0, samples=bytes(4 * SAMPLE_RATE))
         one.decode([silence], Options(language="en"), Control())
         decoded = time.monotonic()
-        slots = one.capabilities.slots
+        slots, device = one.capabilities.slots, one.loaded.device
         return Engine(
             library=one.fingerprint.engine,
             shared_weights=slots > 1,
             slots=slots,
-            device=one.capabilities.device,
-            features=tuple(_ON.findall(one.system)),
-            system=one.system,
+            device=device.kind,
+            card=f"{device.description} ({device.name})" if device.name else None,
+            card_memory_bytes=device.memory_bytes,
+            backends=device.backends,
+            features=tuple(_ON.findall(one.loaded.system)),
+            system=one.loaded.system,
             load_s=round(loaded - began, 3),
             decode_s=round(decoded - loaded, 3),
         )
