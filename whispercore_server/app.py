@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Final, Protocol, runtime_checkable
 
@@ -141,6 +141,7 @@ def create_app(
         frame.add(app, api, operation, handlers[plugin.name][operation])
     mount_documents(app, apis, version=version("whispercore"))
     app.cleanup_ctx.append(_opened)
+    app.cleanup_ctx.append(_beside(chosen))
     app.on_shutdown.append(_end_streams)
     if worker:
         app.cleanup_ctx.append(_working(kinds))
@@ -191,6 +192,16 @@ async def _note(ports: Ports, event_type: EventType, action: str) -> None:
 async def _end_streams(app: web.Application) -> None:
     await app[PORTS].following.close()
     await app[PORTS].live.close()
+
+
+def _beside(plugins: Sequence[Plugin]) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def beside(app: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for plugin in plugins:
+                await stack.enter_async_context(plugin.beside(app[PORTS]))
+            yield
+
+    return beside
 
 
 def _working(kinds: Mapping[str, Handler]) -> Callable[[web.Application], AsyncIterator[None]]:

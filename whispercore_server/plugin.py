@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, Generic, Protocol, TypeVar, overload
 
@@ -85,6 +86,8 @@ class Plugin:
     job_kinds: Callable[[Ports], Mapping[str, JobHandler]] = lambda _: {}
     """Makes what does the jobs of new kinds."""
     engines: Mapping[str, MakeEngine] = field(factory=dict)
+    beside: Callable[[Ports], AbstractAsyncContextManager[None]] = lambda _: nullcontext()
+    """Makes what goes on beside the requests, from when the ports are open until they close."""
 
 
 @overload

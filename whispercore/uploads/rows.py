@@ -128,6 +128,23 @@ async def find_sessions(
     return Page(tuple(map(session_of, rows)), total)
 
 
+async def find_whole(connection: AsyncConnection, now: datetime) -> tuple[Session, ...]:
+    """Uploads by tus whose bytes are all here and of which nobody has made anything, oldest first."""
+    c = upload_sessions.c
+    rows = await connection.execute(
+        select(*_COLUMNS)
+        .where(
+            _is_in(State.ACTIVE, now),
+            c.protocol == "tus",
+            c.role != "part",
+            c.received_chunks > 0,
+            c.received_bytes == c.size_bytes,
+        )
+        .order_by(c.created_at, c.id)
+    )
+    return tuple(map(session_of, rows))
+
+
 async def find_chunk(connection: AsyncConnection, session_id: str, number: int) -> Chunk | None:
     """A chunk; None when it has not come."""
     row = (await connection.execute(CHUNK_BY_NUMBER, {"session_id": session_id, "number": number})).one_or_none()

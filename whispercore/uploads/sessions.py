@@ -164,6 +164,12 @@ class Sessions:
             page = await rows.find_sessions(connection, caller.user_id, states, part, now=self._clock.now())
         return evolve(page, rows=tuple(map(self.as_of_now, page.rows)))
 
+    async def whole(self) -> tuple[Session, ...]:
+        """Uploads by tus, of anybody, whose bytes are all here and of which nobody has made anything; oldest first."""
+        async with self.database.read() as connection:
+            found = await rows.find_whole(connection, self._clock.now())
+        return tuple(map(self.as_of_now, found))
+
     async def missing(self, session: Session) -> tuple[int, ...]:
         """The numbers of the chunks that have to be sent yet."""
         if session.total_chunks is None or session.state not in rows.OPEN:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,12 +18,18 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from attrs import evolve
 
+from tests.api.conftest import MakeServer
 from tests.live import Live, live, settings_for
-from tests.visitor import Visitor, registered
+from tests.visitor import Visitor, administrator, registered
+from tests.waiting import until
 from whispercore.clock import SystemClock
+from whispercore.errors import Unavailable
 from whispercore.files.parts import PART_BYTES
 from whispercore.uploads import rows
+from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
+from whispercore_server.plugins.transcriber.owed_jobs import OwedJobs
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -329,3 +336,79 @@ def test_an_ordinary_client_is_killed_and_goes_on(newcomer: Visitor, audio: Path
     session_id = where.rpartition("/")[2]
     status = newcomer.get(f"/api/chunked-uploads/{session_id}/status").json()
     assert status["file_hash"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# --------------------------------------------------------------- owed jobs
+
+
+ONLY_ASKED = evolve(TRANSCRIBER, beside=lambda _: nullcontext())
+"""Makes such jobs only where somebody asks for them."""
+
+
+def told_job(visitor: Visitor, where: str) -> str | None:
+    return visitor.send("HEAD", where, headers=TUS).headers.get("X-Job-ID")
+
+
+def job_of(visitor: Visitor, where: str) -> str | None:
+    """What HEAD says of it, and its status as well."""
+    told = told_job(visitor, where)
+    status = visitor.get(f"/api/chunked-uploads/{where.rpartition('/')[2]}/status").json()
+    assert status["job_id"] == told
+    return told
+
+
+def owed(visitor: Visitor, recording: bytes) -> str:
+    """An upload for whose job the queue has no room."""
+    where = begun(visitor, len(recording), MAKES_JOB)
+    assert patch(visitor, where, 0, recording).status_code == 503
+    assert job_of(visitor, where) is None
+    return where
+
+
+async def test_a_job_that_found_the_queue_full_is_made_later(tmp_path: Path, recording: bytes, audio: Path) -> None:
+    """By who asks for it with no more bytes, and else by the server; not for somebody whose account is closed."""
+    with live(settings_for(tmp_path / "data", max_queue=1), plugins=(ONLY_ASKED,), worker=False) as server:
+        ann, bob, root = registered(server), registered(server), administrator(server)
+        waits = ann.job(audio / "clip02-en.wav")
+        of_bob, asks, left = owed(bob, recording), owed(ann, recording), owed(ann, recording)
+        nameless = begun(ann, len(recording), coded(filename="a.wav"))
+        assert patch(ann, nameless, 0, recording).status_code == 204
+        assert patch(ann, asks, len(recording), b"").status_code == 503
+        with pytest.raises(Unavailable):
+            server.run(OwedJobs(server.ports).make())
+        assert job_of(ann, asks) is None
+        assert ann.send("DELETE", f"/api/jobs/{waits}").status_code == 200
+        made = patch(ann, asks, len(recording), b"")
+        assert made.status_code == 204
+        assert made.headers["X-Job-ID"] == job_of(ann, asks)
+        assert root.post(f"/admin/users/{bob.user_id}/deactivate").status_code == 200
+    with live(settings_for(tmp_path / "data", max_queue=9), plugins=(TRANSCRIBER,), worker=False) as server:
+        ann, root = evolve(ann, server=server), evolve(root, server=server)
+        await until(lambda: told_job(ann, left) is not None)
+        job = ann.get(f"/api/jobs/{job_of(ann, left)}").json()
+        assert (job["status"], job["filename"], job["language"]) == ("queued", "clip01-en.wav", "en")
+        assert job_of(ann, nameless) is None, "as nobody has asked for one"
+        assert job_of(root, of_bob) is None
+
+
+def test_what_no_job_can_be_made_of_is_left_to_its_sender(
+    make_server: MakeServer, recording: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not looked at again and again, as all of it would be read each time."""
+    ann = registered(make_server(plugins=(ONLY_ASKED,), worker=False))
+    where = begun(ann, len(recording) // 2, MAKES_JOB)
+    assert patch(ann, where, 0, recording[: len(recording) // 2]).status_code == 422
+    finishes: list[str] = []
+    ports = ann.server.ports
+    finish = ports.uploads.finalizing.finish
+
+    async def counted(session_id: str, *args: Any) -> Any:
+        finishes.append(session_id)
+        return await finish(session_id, *args)
+
+    monkeypatch.setattr(ports.uploads.finalizing, "finish", counted)
+    jobs = OwedJobs(ports)
+    for _ in range(2):
+        ann.server.run(jobs.make())
+        assert finishes == [where.rpartition("/")[2]]
+    assert ann.send("HEAD", where, headers=TUS).status_code == 200

@@ -31,6 +31,7 @@ from whispercore_server.plugins.transcriber.jobs import JobsHandlers
 from whispercore_server.plugins.transcriber.live import LiveHandlers
 from whispercore_server.plugins.transcriber.metrics import MetricsHandlers
 from whispercore_server.plugins.transcriber.oidc import OidcHandlers
+from whispercore_server.plugins.transcriber.owed_jobs import making
 from whispercore_server.plugins.transcriber.progress import ProgressHandlers
 from whispercore_server.plugins.transcriber.search import SearchHandlers
 from whispercore_server.plugins.transcriber.sharing import SharesHandlers
@@ -93,4 +94,4 @@ def _job_kinds(ports: Ports) -> Mapping[str, Handler]:
     return {KIND: transcribing(ports)}
 
 
-PLUGIN: Final = Plugin(name="transcriber", apis=(API,), handlers=_handlers, job_kinds=_job_kinds)
+PLUGIN: Final = Plugin(name="transcriber", apis=(API,), handlers=_handlers, job_kinds=_job_kinds, beside=making)

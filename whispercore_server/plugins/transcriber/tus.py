@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from whispercore.api.transcriber.tus import VERSION, Tus
 from whispercore.errors import (
@@ -21,13 +21,13 @@ from whispercore.errors import (
 )
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.people.caller import Caller
-from whispercore.uploads.finalizing import Wanted
 from whispercore.uploads.session import SAID, SAID_SEALED, NewUpload, Session, State
 from whispercore.uploads.sessions import check_active
 from whispercore_server.octets import body_of
-from whispercore_server.ordering import PRIORITIES, options_of
+from whispercore_server.ordering import options_of
 from whispercore_server.plugin import serves
-from whispercore_server.plugins.transcriber.chunked_uploads import MAKES_JOBS, screen_of
+from whispercore_server.plugins.transcriber.chunked_uploads import MAKES_JOBS
+from whispercore_server.plugins.transcriber.owed_jobs import OwedJobs
 from whispercore_server.plugins.transcriber.tus_headers import (
     ALGORITHMS,
     CONCAT,
@@ -53,6 +53,10 @@ class TusHandlers:
     """Takes uploads in by tus."""
 
     ports: Ports
+    _owed: OwedJobs = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._owed = OwedJobs(self.ports)
 
     @serves(Tus.options)
     async def options(self, http: web.Request, caller: Caller) -> web.Response:
@@ -78,7 +82,7 @@ class TusHandlers:
         sessions = self.ports.uploads.sessions
         if concat is not None and concat.part_ids is not None:
             session = await self.ports.uploads.joining.join(new, concat.part_ids, caller)
-            session = await self._finished(session, caller)
+            session = await self._owed.finished(session, caller)
         else:
             if "Upload-Defer-Length" in http.headers:
                 raise InvalidRequest.one("Upload-Defer-Length", "the length has to be known: send Upload-Length")
@@ -96,11 +100,14 @@ class TusHandlers:
             return other
         session = await self.ports.uploads.sessions.owned(http.match_info["upload_id"], caller)
         _check_there(session)
-        return web.Response(headers=described(session, self._metadata(session)))
+        return web.Response(headers=described(session, self._owed.metadata(session)))
 
     @serves(Tus.append)
     async def append(self, http: web.Request, caller: Caller) -> web.StreamResponse:
-        """Bytes count as soon as they are kept; with a checksum, once all of them came."""
+        """Bytes count as soon as they are kept; with a checksum, once all of them came.
+
+        None at the end of an upload have its job made, where that could not be done with the last ones.
+        """
         if (other := _other_version(http)) is not None:
             return other
         session = await self.ports.uploads.sessions.own(http.match_info["upload_id"], caller)
@@ -110,7 +117,8 @@ class TusHandlers:
         offset = number_in(http, "Upload-Offset")
         if session.role == "joined":
             raise NotPermitted("to add something to an upload that was joined")
-        if session.state is not State.COMPLETED or offset != session.size_bytes:
+        is_over = session.state in (State.ASSEMBLING, State.COMPLETED) and offset == session.size_bytes
+        if not is_over:
             header = http.headers.get("Upload-Checksum")
             checksum = Checksum(header) if header is not None else None
             try:
@@ -124,7 +132,7 @@ class TusHandlers:
                 )
             except ChecksumWrong:
                 return _checksum_wrong()
-            session = await self._finished(session, caller)
+        session = await self._owed.finished(session, caller)
         return web.Response(status=HTTPStatus.NO_CONTENT, headers=told(session))
 
     @serves(Tus.terminate)
@@ -158,28 +166,10 @@ class TusHandlers:
                 raise NotPermitted(MAKES_JOBS)
             _ = await options_of(self.ports, asked, caller)
 
-    async def _finished(self, session: Session, caller: Caller) -> Session:
-        """The upload, with its job if all of it is here and its metadata name a model."""
-        asked = Metadata.of(self._metadata(session)).options()
-        if asked is None or not session.is_whole or session.role == "part" or session.job_id is not None:
-            return session
-        await self.ports.submissions.check_queue()
-        wanted = Wanted(
-            options=await options_of(self.ports, asked, caller),
-            screen=screen_of(self.ports, Tus.append.path),
-            priority=PRIORITIES[asked.priority],
-        )
-        submitted = await self.ports.uploads.finalizing.finish(session.id, caller, wanted)
-        return evolve(session, state=State.COMPLETED, job_id=submitted.job.id)
-
     def _kept(self, metadata: Metadata) -> dict[str, str]:
         """What is stored of them: there may be a prompt among them."""
         texts = self.ports.database.texts
         return {SAID_SEALED: texts.own.close(metadata.raw)} if texts.seals else {SAID: metadata.raw}
-
-    def _metadata(self, session: Session) -> str:
-        sealed = session.metadata.get(SAID_SEALED)
-        return session.metadata.get(SAID, "") if sealed is None else self.ports.database.texts.own.open(sealed)
 
 
 def _new(kept: dict[str, str], metadata: Metadata, concat: Concat | None) -> NewUpload:
