@@ -68,6 +68,7 @@ from whispercore.tasks.submission import Submissions
 from whispercore.transcripts.sharing import Shares
 from whispercore.transcripts.tags import Tags
 from whispercore.transcripts.transcripts import Transcripts
+from whispercore.uploads.quota import Quota
 from whispercore.uploads.uploads import Uploads
 from whispercore.webhooks.deliveries import Deliveries
 from whispercore.webhooks.sending import Sender
@@ -189,6 +190,7 @@ class Ports:
             limit_bytes=settings.max_direct_upload_bytes,
             screens=settings.screening == "block",
         )
+        quota = Quota(database, settings.user_quota_bytes)
         submissions = Submissions(
             files=files,
             jobs=jobs,
@@ -200,6 +202,7 @@ class Ports:
             audit=audit,
             fetcher=fetcher,
             fetch_models=settings.fetch_models,
+            admit=quota.check_in,
             max_queue=settings.max_queue,
             max_retries=settings.max_retries,
         )
@@ -216,7 +219,7 @@ class Ports:
             lasts=settings.upload_lasts,
             most_open=settings.max_open_uploads,
             most_parallel=settings.max_parallel_parts,
-            quota_bytes=settings.user_quota_bytes,
+            quota=quota,
         )
         pool = EnginePool.of(settings.library, _finder(engines or {}))
         token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
@@ -256,7 +259,7 @@ class Ports:
             live=LiveSessions(
                 settings,
                 engines=pool,
-                recordings=LiveRecordings(files, jobs, admit=uploads.quota.check_in),
+                recordings=LiveRecordings(files, jobs, admit=quota.check_in),
                 clock=clock,
                 ids=ids,
             ),

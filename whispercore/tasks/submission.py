@@ -31,7 +31,7 @@ from whispercore.speakers.diarizer import find_diarizer
 from whispercore.tasks.options import VERSION, TranscribeOptions
 from whispercore.tasks.probe import Probe
 from whispercore.tasks.shelf import Left, Shelf
-from whispercore.tasks.transcribe import KIND
+from whispercore.tasks.transcribe import KIND, Admit
 
 _BUSY_S: Final = 30
 """When a client whose job was refused because of the queue should come again."""
@@ -70,6 +70,7 @@ class Submissions:
         audit: Where it is noted.
         fetcher: Judges addresses that recordings are to be fetched from.
         fetch_models: Whether models that are not on this machine may be asked for.
+        admit: Raises where an owner may not keep so many bytes more, in the transaction that would keep them.
         max_queue: No more jobs are taken when so many wait.
         max_retries: How often a job is tried again by itself.
     """
@@ -87,6 +88,7 @@ class Submissions:
         audit: Audit,
         fetcher: Fetcher,
         fetch_models: bool,
+        admit: Admit,
         max_queue: int,
         max_retries: int,
     ) -> None:
@@ -97,6 +99,7 @@ class Submissions:
         self._shelf = shelf
         self._audit = audit
         self._fetcher = fetcher
+        self._admit = admit
         self._engines = engines
         self._library = library
         self._fetch_models = fetch_models
@@ -233,12 +236,21 @@ class Submissions:
             await self._audit.append(tx, caller, _uploaded(recording))
         return await self._jobs.enqueue(tx, evolve(new, batch_id=batch_id, next_attempt_at=HELD), caller)
 
-    async def enqueue(self, tx: AsyncConnection, accepted: Accepted, caller: Caller) -> Submitted:
+    async def enqueue(
+        self, tx: AsyncConnection, accepted: Accepted, caller: Caller, *, is_counted: bool = False
+    ) -> Submitted:
         """Keep the recording and queue its job, when the transaction commits; ``publish`` it then.
 
         A request that was made before with the same key gets the job that it made then, and nothing is kept.
 
+        Args:
+            tx: The transaction.
+            accepted: The recording and its job.
+            caller: Whose they are.
+            is_counted: Whether its bytes are among those that he keeps already, as those of an open upload are.
+
         Raises:
+            QuotaExceeded: The caller may not keep so much.
             Conflict: The recording is kept already.
             KeyReused: The key came with another request before.
         """
@@ -248,6 +260,8 @@ class Submissions:
             if job is not None:
                 return Submitted(job=job, repeated=True)
         staged = accepted.staged
+        if not is_counted:
+            await self._admit(tx, caller.user_id, staged.size_bytes)
         await self._files.keep(tx, staged, caller.user_id)
         await self._audit.append(tx, caller, _uploaded(staged))
         return Submitted(job=await self._jobs.enqueue(tx, new, caller))
@@ -284,6 +298,7 @@ class Submissions:
             NotMedia: It is neither audio nor video.
             MediaError: It has no sound, is truncated or damaged.
             StorageFull: There is no room for it.
+            QuotaExceeded: The caller may not keep so much.
             Conflict: It is kept already.
             KeyReused: The key came with another request before.
         """

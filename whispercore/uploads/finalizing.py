@@ -135,7 +135,7 @@ class Finalizing:
             idempotency_key=wanted.idempotency_key,
         )
         async with self._database.write() as tx:
-            submitted = await self._submissions.enqueue(tx, accepted, caller)
+            submitted = await self._submissions.enqueue(tx, accepted, caller, is_counted=True)
             await self._complete(tx, session, assembler, accepted, submitted.job)
             if submitted.repeated:
                 await delete_key(tx, session.id)

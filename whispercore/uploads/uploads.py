@@ -53,7 +53,7 @@ class Uploads:
         lasts: timedelta,
         most_open: int,
         most_parallel: int,
-        quota_bytes: int | None,
+        quota: Quota,
     ) -> Uploads:
         """Put them together.
 
@@ -69,9 +69,8 @@ class Uploads:
             lasts: How long one is kept after the last piece that came.
             most_open: How many of one user may be open at a time.
             most_parallel: How many pieces one user may be sending at a time.
-            quota_bytes: What each user may store in all; None for no limit.
+            quota: What each user may store.
         """
-        quota = Quota(database, quota_bytes)
         parallel = Parallel(most_parallel)
         sessions = Sessions(
             database,
