@@ -202,6 +202,25 @@ def test_a_user_is_counted_once_wherever_he_comes_from(counting: Live) -> None:
     assert left(registered(counting).get("/api/jobs/")) == 299
 
 
+def test_pieces_of_an_upload_by_tus_are_not_counted(counting: Live) -> None:
+    """Beginning one is; what is sent to it is bounded in other ways."""
+    user, pieces = registered(counting), 5
+    version = {"Tus-Resumable": "1.0.0"}
+
+    def begin() -> requests.Response:
+        return user.post("/api/tus/", headers={**version, "Upload-Length": str(pieces)})
+
+    def send(offset: int) -> requests.Response:
+        bytes_at = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+        return user.send("PATCH", begun.headers["Location"], data=b"x", headers={**version, **bytes_at})
+
+    asked, begun = left(user.get("/api/jobs/")), begin()
+    sent = [send(offset) for offset in range(pieces)]
+    assert [(answer.status_code, LIMIT in answer.headers) for answer in sent] == [(204, False)] * pieces
+    assert left(begun) - left(begin()) == 1
+    assert asked - left(user.get("/api/jobs/")) == 3, "both that were begun, and this question"
+
+
 def test_each_address_is_counted_for_itself_and_a_site_of_version_6_as_one(counting: Live) -> None:
     someone = stranger(counting)
 

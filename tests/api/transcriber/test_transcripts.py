@@ -118,6 +118,23 @@ async def test_versions_are_compared_and_restored(client: Both, job_id: str) -> 
     assert (first.version, first.segments[0].text, first.total) == (2, "said zero", 3)
 
 
+async def test_what_is_found_is_what_stands_there(client: Both, job_id: str) -> None:
+    """An edit is found at once, and what it replaced once it is restored."""
+
+    async def found(words: str) -> bool:
+        answer = await client.call(lambda c: c.search.find(query=f'"{words}"', limit=100))
+        return job_id in [one.job_id for one in answer.results]
+
+    seen = [(await found("said 0"), await found("a xylophone"))]
+    await client.call(
+        lambda c: c.transcripts.edit(job_id, version=1, operations=[SetText(segment=0, text="a xylophone")])
+    )
+    seen.append((await found("said 0"), await found("a xylophone")))
+    await client.call(lambda c: c.transcripts.restore(job_id, 1, version=2))
+    seen.append((await found("said 0"), await found("a xylophone")))
+    assert seen == [(True, False), (False, True), (True, False)]
+
+
 async def test_a_speaker_is_renamed_in_one_call(client: Both, job_id: str) -> None:
     listed = await client.call(lambda c: c.transcripts.speakers(job_id))
     assert [(one.name, one.segments) for one in listed.speakers] == [(None, 1), ("Zoë", 2)]
