@@ -17,7 +17,7 @@ from whispercore.audio.decoder import Decoder
 from whispercore.audio.timemap import mapped
 from whispercore.background import result_of, went_wrong
 from whispercore.checkpoints import FinishedWindow, Past
-from whispercore.detection import SWITCHING_WINDOW_S, EachWindow, Language, detectable, likeliest
+from whispercore.detection import SWITCHING_WINDOW_S, EachWindow, Language, detectable, likeliest, likely_languages
 from whispercore.engines.engine import (
     Control,
     Decode,
@@ -212,7 +212,7 @@ class Decoding:
             return Language("en", None), held
         if self.pipeline.checkpoints is not None:
             self.pipeline.checkpoints.decided(best)
-        return Language(best.code, best.probability), held
+        return Language(best.code, best.probability, likely_languages(best)), held
 
     def _detected(self, window: Window) -> Generator[list[Segment], None, DetectedLanguage]:
         while True:
@@ -347,12 +347,13 @@ class Decoding:
             damage = Damage(kind=error.code, found=error.found, read_s=error.read_s, declared_s=error.declared_s)
         spoken = spoken_languages(self.segments)
         if spoken:
-            language = Language(spoken[0].code, spoken[0].probability)
+            language = Language(spoken[0].code, spoken[0].probability, language.likely)
         latest = self.fingerprint if self.fingerprint in self.used or not self.used else list(self.used)[-1]
         transcript = Transcript(
             segments=tuple(self.segments),
             language=language.code,
             language_probability=language.probability,
+            likely_languages=language.likely,
             duration_s=round(decoder.read_s, 3),
             model=self.succession.model.name,
             fingerprint=latest,

@@ -10,11 +10,14 @@ from attrs import evolve, frozen
 
 from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
 from whispercore.errors import InvalidOption
+from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Segment
 
 Look = Callable[[Window], Generator[list[Segment], None, DetectedLanguage]]
 
 _SURE = 0.5
+_MOST_LIKELY: Final = 5
+"""Languages of a detection that are told: the others are next to nothing."""
 _MOST_WINDOWS = 3
 """When the language of the first window is less likely than ``_SURE`` (music, silence), so many are looked at."""
 SWITCHING_WINDOW_S: Final = 10.0
@@ -27,6 +30,15 @@ class Language:
 
     code: str
     probability: float | None
+    likely: tuple[LikelyLanguage, ...] = ()
+    """The likeliest, of which it is the first; empty where it was given."""
+
+
+def likely_languages(found: DetectedLanguage) -> tuple[LikelyLanguage, ...]:
+    """The likeliest languages, the first of which was found."""
+    all_of_them = found.probabilities or {found.code: found.probability}
+    best = sorted(all_of_them, key=lambda code: (code != found.code, -all_of_them[code]))[:_MOST_LIKELY]
+    return tuple(LikelyLanguage(code=code, probability=round(all_of_them[code], 4)) for code in best)
 
 
 def detectable(allowed: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
@@ -77,8 +89,9 @@ def combined(seen: Sequence[DetectedLanguage], allowed: Sequence[str]) -> Detect
             if code in mean or not allowed:
                 mean[code] = mean.get(code, 0.0) + probability / len(seen)
     total = sum(mean.values()) if allowed else 1.0
+    shares = {name: min(1.0, one / total) if total else 0.0 for name, one in mean.items()}
     code = max(mean, key=lambda name: mean[name])
-    return DetectedLanguage(code=code, probability=min(1.0, mean[code] / total) if total else 0.0)
+    return DetectedLanguage(code=code, probability=shares[code], probabilities=shares)
 
 
 @frozen

@@ -25,6 +25,16 @@ class SpokenLanguage:
     """Mean of its segments, each counted by its length; None where none has one."""
 
 
+@frozen(kw_only=True)
+class LikelyLanguage:
+    """A language that a recording may be in."""
+
+    code: str
+    """Of ISO 639-1, for instance ``de``."""
+    probability: float
+    """0 to 1; of all languages they add up to 1, or of those that were allowed."""
+
+
 def spoken_languages(segments: Iterable[Segment]) -> tuple[SpokenLanguage, ...]:
     """The languages of segments, the longest first; of equal ones the one that comes first. Segments of none count not.
 

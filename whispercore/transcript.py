@@ -12,7 +12,7 @@ from attrs import field, frozen
 from whispercore.languages import joined
 from whispercore.quality import Quality, Verdict
 from whispercore.sentences import Paragraph, Sentence, paragraphs, sentences
-from whispercore.spoken import SpokenLanguage, spoken_languages
+from whispercore.spoken import LikelyLanguage, SpokenLanguage, spoken_languages
 
 if TYPE_CHECKING:
     from whispercore.formats.options import (
@@ -170,6 +170,12 @@ class Transcript:
     """Set when the recording could not be read to its end."""
     dropped: tuple[Dropped, ...] = ()
     """What was left out as made up, in order of time; empty unless the policy is ``drop``."""
+    likely_languages: tuple[LikelyLanguage, ...] = field(default=(), eq=False)
+    """What was heard when the language was detected: up to five, the likeliest first.
+
+    Empty where the language was given. Of a job only the likeliest is kept, as ``language``; so they do not count when
+    transcripts are compared.
+    """
 
     @property
     def text(self) -> str:

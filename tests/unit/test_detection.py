@@ -10,9 +10,10 @@ from attrs import define, field
 
 import whispercore
 from tests.speech import in_languages, truth, word_errors
-from whispercore.detection import EachWindow, Language, combined, detectable
+from whispercore.detection import EachWindow, Language, combined, detectable, likely_languages
 from whispercore.engines.engine import Capabilities, Control, DetectedLanguage, Options, Window
 from whispercore.errors import InvalidOption
+from whispercore.spoken import LikelyLanguage
 from whispercore.testing import ScriptedEngine
 
 
@@ -37,12 +38,25 @@ def test_what_is_not_allowed_does_not_count() -> None:
 
 @pytest.mark.parametrize("one", [DetectedLanguage(code="cy", probability=1.0), seen({"cy": 0.9, "en": 0.0, "de": 0.0})])
 def test_where_none_of_the_allowed_is_heard_it_is_the_first(one: DetectedLanguage) -> None:
-    assert combined([one], ("de", "en")) == DetectedLanguage(code="de", probability=0.0)
+    found = combined([one], ("de", "en"))
+    assert (found.code, found.probability) == ("de", 0.0)
 
 
 def test_an_engine_may_tell_only_the_likeliest() -> None:
     windows = [DetectedLanguage(code="fr", probability=1.0), DetectedLanguage(code="de", probability=0.5)]
-    assert combined(windows, ()) == DetectedLanguage(code="fr", probability=0.5)
+    found = combined(windows, ())
+    assert (found.code, found.probability) == ("fr", 0.5)
+    assert likely_languages(windows[0]) == (LikelyLanguage(code="fr", probability=1.0),)
+
+
+def test_the_likeliest_are_told_by_all_windows_together() -> None:
+    many = dict.fromkeys(("cy", "da", "fi", "it", "sv"), 0.01)
+    found = combined([seen({"en": 0.2, "de": 0.6, **many}), seen({"en": 0.4, "de": 0.3, "nl": 0.2, **many})], ())
+    told = [(one.code, one.probability) for one in likely_languages(found)]
+    assert told[:3] == [("de", 0.45), ("en", 0.3), ("nl", 0.1)]
+    assert [chance for _, chance in told[3:]] == [0.01, 0.01]
+    allowed = combined([seen({"en": 0.2, "de": 0.6})], ("en", "de", "fr"))
+    assert [(one.code, one.probability) for one in likely_languages(allowed)] == [("de", 0.75), ("en", 0.25), ("fr", 0)]
 
 
 def test_what_the_model_does_not_know_is_not_looked_for() -> None:
@@ -73,11 +87,14 @@ def test_only_what_is_allowed_is_found(audio: Path) -> None:
     assert alone.language == "de"
     assert alone.language_probability is not None
     assert alone.language_probability > 0.9
+    assert [one.code for one in alone.likely_languages] == ["de", "fr"]
+    assert alone.likely_languages[0].probability == pytest.approx(alone.language_probability, abs=1e-4)
+    assert sum(one.probability for one in alone.likely_languages) == pytest.approx(1, abs=1e-3)
     other = whispercore.transcribe(path, model="micro", languages="es,french")
     assert other.language in ("es", "fr")
     assert other.language_probability is not None
     one = whispercore.transcribe(path, model="micro", languages=["de"])
-    assert (one.language, one.language_probability) == ("de", None)
+    assert (one.language, one.language_probability, one.likely_languages) == ("de", None, ())
     assert one.text == alone.text
 
 

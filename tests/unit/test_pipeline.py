@@ -349,7 +349,7 @@ def test_no_more_windows_are_at_risk_than_there_are_slots(audio: Path, slots: in
 def test_the_language_is_decided_once(audio: Path, scripted: EnginePool, engine: ScriptedEngine) -> None:
     notes = Notes()
     broken_off(audio / "talk.wav", notes, scripted, 3)
-    assert notes.language == DetectedLanguage(code="en", probability=0.99)
+    assert notes.language == DetectedLanguage(code="en", probability=0.99, probabilities={"en": 0.99})
     stages: set[str] = set()
     notes.language = DetectedLanguage(code="de", probability=0.7)
     work = pipeline(audio / "talk.wav", notes, scripted)

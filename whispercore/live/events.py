@@ -10,6 +10,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Dropped, Segment
 
 
@@ -79,6 +80,8 @@ class LanguageDetected:
     """Code of ISO 639-1."""
     probability: float
     """0 to 1."""
+    likely: tuple[LikelyLanguage, ...] = ()
+    """What else it may be: up to five with this one, the likeliest first."""
 
 
 @frozen(kw_only=True)

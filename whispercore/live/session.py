@@ -13,6 +13,7 @@ from attrs import evolve
 
 from whispercore.audio.windows import Samples
 from whispercore.database.undisturbed import undisturbed
+from whispercore.detection import likely_languages
 from whispercore.engines.engine import Control, DetectedLanguage, Engine, Window
 from whispercore.engines.pool import Lease
 from whispercore.errors import Cancelled, Conflict, InvalidRequest, MediaError, Unavailable
@@ -211,6 +212,7 @@ class LiveSession:
             segments=self.segments,
             language=self.language_code,
             language_probability=self.language.probability if self.language is not None else None,
+            likely_languages=likely_languages(self.language) if self.language is not None else (),
             duration_s=_rounded(self.heard_s),
             model=self.model,
             fingerprint=self._fingerprint,
@@ -369,7 +371,8 @@ class LiveSession:
             return
         heard = await self._answer(self._lease.detect_language(window, self._control, "interactive"))
         if (found := self._search.take(heard, self._can.languages)) is not None:
-            self.log.add(LanguageDetected(language=found.code, probability=found.probability))
+            told = LanguageDetected(language=found.code, probability=found.probability, likely=likely_languages(found))
+            self.log.add(told)
 
     async def _answer(self, future: Future[_T]) -> _T:
         try:

@@ -171,7 +171,8 @@ async def test_only_languages_that_are_allowed_are_detected(client: Both, langua
         Finish(),
     )
     (detected,) = [one for one in messages if isinstance(one, LanguageDetected)]
-    assert detected.language in ("es", "fr")
+    assert detected.language == detected.likely[0].code
+    assert sorted(one.code for one in detected.likely) == ["es", "fr"]
     assert messages[-1].language == detected.language
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from whispercore.errors import InvalidOption
 from whispercore.formats.json import read, write
+from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Damage, Segment, Transcript, Word
 
 Edit = Callable[[dict[str, Any]], object]
@@ -46,6 +47,11 @@ def test_languages_are_on_top_and_not_read(silence: Transcript) -> None:
     assert document["languages"] == [{"code": "en", "share": 1.0, "speaks_s": 2.0, "probability": 0.75}]
     assert read(write(transcript)) == transcript
     assert "languages" not in json.loads(write(silence))
+
+
+def test_the_likeliest_languages_come_back(silence: Transcript) -> None:
+    likely = (LikelyLanguage(code="de", probability=0.75), LikelyLanguage(code="nl", probability=0.125))
+    assert read(write(evolve(silence, likely_languages=likely))).likely_languages == likely
 
 
 def test_lone_surrogates_are_replaced_wherever_they_are(silence: Transcript) -> None:

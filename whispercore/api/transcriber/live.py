@@ -14,6 +14,7 @@ from whispercore.contract.group import T_co
 from whispercore.contract.messages import Message, Octets
 from whispercore.errors import Conflict, MediaError, ModelError, NotFound, Unavailable
 from whispercore.hallucinations import Policy
+from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Dropped
 
 
@@ -132,6 +133,8 @@ class LanguageDetected(FromLive):
     """Rises with every message of the session."""
     language: str
     probability: float
+    likely: list[LikelyLanguage] = field(factory=list)
+    """What else it may be: up to five with this one, the likeliest first."""
 
 
 @frozen(kw_only=True)

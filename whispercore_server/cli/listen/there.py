@@ -62,8 +62,8 @@ async def events_there(source: Source, url: str, api_key: str | None, speech: Sp
                             text=ended.text,
                             dropped=tuple(ended.dropped),
                         )
-                    case api.LanguageDetected(language=language, probability=probability):
-                        yield LanguageDetected(language=language, probability=probability)
+                    case api.LanguageDetected(language=language, probability=probability, likely=likely):
+                        yield LanguageDetected(language=language, probability=probability, likely=tuple(likely))
         finally:
             sending.cancel()
             await asyncio.wait((sending,))

@@ -115,8 +115,8 @@ async def _ended(held: Held, one: Numbered) -> api.LiveEnded:
 
 def _message(one: Numbered) -> FromLive:
     match one.event:
-        case events.LanguageDetected(language=language, probability=probability):
-            return api.LanguageDetected(seq=one.number, language=language, probability=probability)
+        case events.LanguageDetected(language=language, probability=probability, likely=likely):
+            return api.LanguageDetected(seq=one.number, language=language, probability=probability, likely=list(likely))
         case events.SpeechStarted(utterance=utterance, start_s=start_s):
             return api.SpeechStarted(seq=one.number, utterance=utterance, start=start_s)
         case events.PartialText(utterance=utterance, start_s=start_s, end_s=end_s, text=text, stable=stable):
