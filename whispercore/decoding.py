@@ -154,7 +154,11 @@ class Decoding:
             short_audio_context=self.fingerprint.short_audio_context,
         )
         self.pipeline.enter("transcribing", total_s=self.decoder.sound.declared_s)
-        for number, window in enumerate(itertools.chain(held, windows)):
+        for window in itertools.chain(held, windows):
+            if window is None:
+                yield from self._meanwhile()
+                continue
+            number = self.n_cut
             self.n_cut += 1
             length_s = window.end_s - self.reached_s.get(window.channel, 0.0)
             self.reached_s[window.channel] = window.end_s
@@ -188,14 +192,14 @@ class Decoding:
         asked = self._keeps_words() and not self.pipeline.options.translate
         return self.pipeline.settings.word_times if asked else "tokens"
 
-    def _windows(self) -> Iterator[Window]:
+    def _windows(self) -> Iterator[Window | None]:
         try:
-            yield from self.decoder.windows(self.window_s, packed=not self._switches)
+            yield from self.decoder.arriving(self.window_s, packed=not self._switches)
         except IncompleteMedia as error:
             self.broken = error
 
     def _language(
-        self, before: DetectedLanguage | None, windows: Iterator[Window]
+        self, before: DetectedLanguage | None, windows: Iterator[Window | None]
     ) -> Generator[list[Segment], None, tuple[Language, list[Window]]]:
         """Decided once for the recording, from its first windows, and the windows that were taken for it."""
         can = self.engine.capabilities
@@ -258,16 +262,28 @@ class Decoding:
     def _room(self, at_most: int) -> Steps:
         """Keep what is finished, until at most so many windows are in work."""
         while self.pending:
-            done = sorted((future for future in self.pending if future.done()), key=went_wrong)
-            for future in done:
-                yield from self._kept(future)
+            n_done = yield from self._kept_so_far()
             if len(self.pending) <= at_most:
                 return
-            if not done:
+            if not n_done:
                 self.pipeline.control.check()
                 futures.wait(self.pending, TICK_S, futures.FIRST_COMPLETED)
                 self._tell()
                 yield []
+
+    def _meanwhile(self) -> Steps:
+        """The decoder has no window yet: what is finished does not wait for it."""
+        self.pipeline.control.check()
+        yield from self._kept_so_far()
+        self._tell()
+        yield []
+
+    def _kept_so_far(self) -> Generator[list[Segment], None, int]:
+        """Keep what is finished; how many windows that are."""
+        done = sorted((future for future in self.pending if future.done()), key=went_wrong)
+        for future in done:
+            yield from self._kept(future)
+        return len(done)
 
     def _kept(self, future: Future[Decoded]) -> Steps:
         """Keep what came of a window; where its engine is away, the next one gets it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from typing import Final
 
@@ -54,22 +53,25 @@ def detectable(allowed: Sequence[str], known: Collection[str]) -> tuple[str, ...
 
 
 def likeliest(
-    windows: Iterator[Window], held: list[Window], look: Look, allowed: Sequence[str]
+    windows: Iterator[Window | None], held: list[Window], look: Look, allowed: Sequence[str]
 ) -> Generator[list[Segment], None, DetectedLanguage | None]:
     """Look at windows until the language is clear; None where there was none to look at.
 
     Args:
-        windows: Those of the recording.
+        windows: Those of the recording; None where there is none yet.
         held: Gets what was taken of them.
         look: Gives steps until the language of a window is known.
         allowed: The codes of languages that it may be; empty for all.
     """
     seen: list[DetectedLanguage] = []
-    for window in itertools.islice(windows, _MOST_WINDOWS):
+    for window in windows:
+        if window is None:
+            yield []
+            continue
         held.append(window)
         seen.append((yield from look(window)))
         best = combined(seen, allowed)
-        if best.probability >= _SURE:
+        if best.probability >= _SURE or len(seen) == _MOST_WINDOWS:
             return best
     return combined(seen, allowed) if seen else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,12 @@ from attrs import define, field
 
 import whispercore
 from tests.speech import in_languages, truth, word_errors
-from whispercore.detection import EachWindow, Language, combined, detectable, likely_languages
+from whispercore.detection import EachWindow, Language, combined, detectable, likeliest, likely_languages
 from whispercore.engines.engine import Capabilities, Control, DetectedLanguage, Options, Window
 from whispercore.errors import InvalidOption
 from whispercore.spoken import LikelyLanguage
 from whispercore.testing import ScriptedEngine
+from whispercore.transcript import Segment
 
 
 def seen(probabilities: Mapping[str, float]) -> DetectedLanguage:
@@ -57,6 +58,22 @@ def test_the_likeliest_are_told_by_all_windows_together() -> None:
     assert [chance for _, chance in told[3:]] == [0.01, 0.01]
     allowed = combined([seen({"en": 0.2, "de": 0.6})], ("en", "de", "fr"))
     assert [(one.code, one.probability) for one in likely_languages(allowed)] == [("de", 0.75), ("en", 0.25), ("fr", 0)]
+
+
+def test_a_window_that_has_not_come_yet_is_waited_for_step_by_step() -> None:
+    window = Window(index=0, start_s=0.0, samples=b"")
+    held: list[Window] = []
+
+    def look(_: Window) -> Generator[list[Segment], None, DetectedLanguage]:
+        yield from ()
+        return seen({"de": 0.9})
+
+    steps = likeliest(iter((None, None, window, None)), held, look, ())
+    assert [next(steps), next(steps)] == [[], []]
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert (end.value.value.code, end.value.value.probability) == ("de", 0.9)
+    assert held == [window]
 
 
 def test_what_the_model_does_not_know_is_not_looked_for() -> None:

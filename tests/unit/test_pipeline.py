@@ -14,7 +14,9 @@ import pytest
 from attrs import define, evolve, field
 
 from tests.speech import in_languages, samples, truth, write_wav
-from whispercore.audio.messages import Channels
+from whispercore.audio.decoder import Decoder
+from whispercore.audio.messages import Channels, Finished
+from whispercore.audio.readers import Reader
 from whispercore.audio.vad import Vad
 from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.engines.engine import Control, Decode, DetectedLanguage, Options, Window
@@ -30,6 +32,7 @@ from whispercore.settings import Settings
 from whispercore.speakers.diarization import Diarization
 from whispercore.speakers.diarizer import OnHeard, Turn
 from whispercore.testing import ScriptedDiarizer, ScriptedEngine
+from whispercore.testing.scripted import window_number
 from whispercore.transcript import Fallback, Segment, Transcript
 
 
@@ -412,6 +415,54 @@ def test_windows_are_counted(audio: Path, scripted: EnginePool) -> None:
         assert (before.fraction or 0.0) <= (after.fraction or 0.0)
 
 
+@define(eq=False)
+class Held:
+    """The end of each recording, as its decoder tells it."""
+
+    may_come: threading.Event = field(factory=threading.Event)
+    came: threading.Event = field(factory=threading.Event)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    held, put = Held(), Reader._put
+
+    def after_the_gate(reader: Reader, message: object, body: bytes) -> None:
+        if isinstance(message, Finished):
+            held.may_come.wait(120)
+            held.came.set()
+        put(reader, message, body)
+
+    monkeypatch.setattr(Reader, "_put", after_the_gate)
+    yield held
+    held.may_come.set()
+
+
+def test_segments_do_not_wait_for_what_is_still_read(audio: Path, scripted: EnginePool, held: Held) -> None:
+    notes = Notes()
+    work = pipeline(audio / "clip02-en.wav", notes, scripted)
+    steps = work.steps()
+    first = next(segments for segments in steps if segments)
+    assert not held.came.is_set()
+    assert notes.segments == first
+    assert work.transcript is None
+    held.may_come.set()
+    assert [segment for segments in steps for segment in segments] == []
+    assert work.transcript is not None
+    assert list(work.transcript.segments) == first
+
+
+def test_cancelling_does_not_wait_for_what_is_still_read(audio: Path, scripted: EnginePool, held: Held) -> None:
+    work = pipeline(audio / "clip02-en.wav", None, scripted)
+    steps = work.steps()
+    assert next(segments for segments in steps if segments)
+    work.control.cancel()
+    with pytest.raises(Cancelled):
+        for _ in steps:
+            pass
+    assert not held.came.is_set()
+
+
 def test_channels_apart_have_one_length(audio: Path, scripted: EnginePool) -> None:
     work = pipeline(audio / "call-stereo.wav", None, scripted, channels="separate")
     transcript = run(work)
@@ -432,18 +483,32 @@ def test_a_truncated_recording_keeps_what_was_finished(audio: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("seconds", [45, None], ids=["truncated", "whole"])
 def test_the_last_window_is_kept_by_itself_only_where_no_transcript_comes_of_it(
-    audio: Path, tmp_path: Path, scripted: EnginePool, seconds: int | None
+    audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int | None
 ) -> None:
+    all_read = threading.Event()
+    arriving = Decoder.arriving
+
+    def noted(decoder: Decoder, window_s: float, *, packed: bool) -> Iterator[Window | None]:
+        yield from arriving(decoder, window_s, packed=packed)
+        all_read.set()
+
+    def heard(window: Window) -> str:
+        if window.end_s >= (44 if seconds is not None else 303):
+            assert all_read.wait(60)  # else it could be kept while it is not known that it is the last one
+        return window_number(window)
+
+    monkeypatch.setattr(Decoder, "arriving", noted)
     path, sound = tmp_path / "talk.wav", (audio / "talk.wav").read_bytes()
     path.write_bytes(sound if seconds is None else sound[: 32_000 * seconds])
     notes = Notes()
-    work = pipeline(path, notes, scripted)
-    work.keeps_transcript = True
-    if seconds is not None:
-        with pytest.raises(TruncatedMedia):
+    with EnginePool(find=lambda _: ScriptedEngine(heard)) as pool:
+        work = pipeline(path, notes, pool)
+        work.keeps_transcript = True
+        if seconds is not None:
+            with pytest.raises(TruncatedMedia):
+                run(work)
+        else:
             run(work)
-    else:
-        run(work)
     assert len(notes.windows) == work.decoded - (seconds is None)
     assert work.progress.windows_done == work.decoded
 

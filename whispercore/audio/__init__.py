@@ -4,7 +4,7 @@
 ``windows`` cuts, ``signature`` says what a file is that cannot be read.
 """
 
-CUTTER_VERSION = 1
+CUTTER_VERSION = 2
 """Raised whenever other windows could come out of the same recording; part of every transcript's fingerprint."""
 
 MAX_WINDOW_S = 30.0

@@ -5,11 +5,10 @@ from __future__ import annotations
 import queue
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from attrs import frozen
 
@@ -35,11 +34,14 @@ from whispercore.transcript import Damage
 MEMORY_BYTES = 2 << 30
 SILENCE_LIMIT_S = 120.0
 """How long a decoder may be silent while somebody waits for it."""
+_TICK_S = 0.1
+"""How long it is waited for at a time."""
 CHILDREN = 3
 """A file that kills so many children is damaged."""
 KILLS = 6
 """The same for SIGKILL, which comes from outside."""
 _SIGKILL = getattr(signal, "SIGKILL", None)
+_T = TypeVar("_T")
 
 
 @frozen(kw_only=True)
@@ -116,7 +118,7 @@ class Decoder:
             self._undo = control.on_cancel(self.close)
         try:
             self._open()
-            self.sound = self._first_answer()
+            self.sound = _last(self._first_answer())
         except BaseException:
             self.close()
             raise
@@ -142,12 +144,21 @@ class Decoder:
             EngineStalled: Its decoder does not answer.
             Cancelled: The decoder was closed.
         """
+        for window in self.arriving(window_s, packed=packed, leaves_out=leaves_out):
+            if window is not None:
+                yield window
+
+    def arriving(self, window_s: float, *, packed: bool = True, leaves_out: bool = True) -> Iterator[Window | None]:
+        """The same as ``windows``, and None each time that none has come for a tenth of a second.
+
+        So whoever has other things to do need not wait: where nobody speaks for an hour, it takes seconds to read that.
+        """
         read = Read(window_s, packed, leaves_out)
         self._send(read)
         delivered = 0
         position = 0
         while True:
-            message, body = self._next()
+            message, body = yield from self._next()
             match message:
                 case Piece():
                     position += 1
@@ -171,7 +182,7 @@ class Decoder:
                 case Exit():
                     self._again(message)
                     position = 0
-                    self._first_answer()
+                    yield from self._first_answer()
                     self._send(read)
                 case Refused():
                     raise self._error(message)
@@ -216,9 +227,9 @@ class Decoder:
         if reader is not None:
             self._readers.give_back(reader)
 
-    def _first_answer(self) -> Sound:
+    def _first_answer(self) -> Generator[None, None, Sound]:
         while True:
-            message, _ = self._next()
+            message, _ = yield from self._next()
             match message:
                 case Opened():
                     self.detector = message.detector
@@ -246,14 +257,17 @@ class Decoder:
             raise DamagedMedia(self.name, died, self.read_s)
         self._open()
 
-    def _next(self) -> tuple[object, bytes]:
-        deadline = time.monotonic() + SILENCE_LIMIT_S
+    def _next(self) -> Generator[None, None, tuple[object, bytes]]:
+        """Yields for each tick without a message, and returns it."""
+        waited_s = 0.0
         while not self._closed.is_set() and (reader := self._reader) is not None:
             try:
-                item = reader.messages.get(timeout=0.5)
+                item = reader.messages.get(timeout=_TICK_S)
             except queue.Empty:
-                if time.monotonic() > deadline:
+                waited_s += _TICK_S  # and not what passes where nobody waits
+                if waited_s > SILENCE_LIMIT_S:
                     raise EngineStalled(f"the decoder of {self.name}", SILENCE_LIMIT_S) from None
+                yield
                 continue
             if isinstance(item[0], Piece):
                 self.read_s = max(self.read_s, item[0].start_s + len(item[1]) / 4 / SAMPLE_RATE)
@@ -294,3 +308,13 @@ class Decoder:
                 return InvalidOption("vad_detector", f"Silero does not run here: {refused.found}")
             case "missing":
                 return FileNotFoundError(f"{self._paths[0]}: {refused.found}")
+
+
+def _last(steps: Generator[None, None, _T]) -> _T:
+    """What comes of them, for whoever has nothing else to do."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _T = end.value
+            return result

@@ -94,6 +94,19 @@ def test_windows_that_are_not_packed_end_with_their_stretch(sizes: Sequence[int]
     check_that_all_is_in_its_place(sound, apart)
 
 
+def test_a_window_goes_when_nobody_has_spoken_for_two_minutes() -> None:
+    clip = samples("clip02-en.wav")
+    sound = np.concatenate((clip, silence(130), clip, silence(110), clip))
+    begin = clip.size
+    cutter = SpeechCutter(RATE, 30.0, Vad(detector="energy"))
+    assert cutter.push(sound[: begin + 110 * RATE]) == []
+    (first,) = cutter.push(sound[begin + 110 * RATE : begin + 130 * RATE])
+    assert cutter.push(sound[begin + 130 * RATE :]) == [], "less than that is packed over"
+    (second,) = cutter.finish()
+    assert (len(stretches_of(first)), len(stretches_of(second))) == (1, 2)
+    check_that_all_is_in_its_place(sound, [first, second])
+
+
 def test_a_voice_behind_noise_is_found() -> None:
     clip = samples("clip02-en.wav")
     sound = noise(40, 0.01)
@@ -114,9 +127,10 @@ def test_a_voice_behind_noise_is_found() -> None:
         pad_s=st.floats(0.0, 0.5),
         min_speech_s=st.floats(0.0, 0.5),
     ),
+    st.sampled_from((2.0, 120.0)),
 )
 def test_the_same_samples_give_the_same_windows_however_they_arrive(
-    parts: list[tuple[str, float]], sizes: list[int], vad: Vad
+    parts: list[tuple[str, float]], sizes: list[int], vad: Vad, let_go_s: float
 ) -> None:
     makers: dict[str, Callable[[float], Sound]] = {
         "voice": lambda seconds: samples("talk.wav")[: round(seconds * RATE)],
@@ -124,9 +138,11 @@ def test_the_same_samples_give_the_same_windows_however_they_arrive(
         "noise": lambda seconds: noise(seconds, 0.002),
     }
     sound = np.concatenate([makers[kind](seconds) for kind, seconds in parts])
-    cuts = cuts_of(sound, vad, sizes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("whispercore.audio.speech._LET_GO_S", let_go_s)
+        cuts = cuts_of(sound, vad, sizes)
+        again = cuts_of(sound, vad, (sound.size,))
     check_that_all_is_in_its_place(sound, cuts)
-    again = cuts_of(sound, vad, (sound.size,))
     assert [stretches_of(cut) for cut in cuts] == [stretches_of(cut) for cut in again]
 
 
