@@ -8,8 +8,11 @@ import zipfile
 from collections.abc import Mapping
 
 from tests.both_clients import Both
+from tests.live import Live
 from tests.visitor import Visitor
 from whispercore.api.transcriber.batches import BatchDetail
+from whispercore.batches.batch import NewBatch, NewItem
+from whispercore.people.caller import Caller
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
@@ -32,3 +35,17 @@ async def over(client: Both, batch_id: str) -> BatchDetail:
         if found.processed_files == found.total_files:
             return found
         await asyncio.sleep(0.05)
+
+
+def batch_of(live: Live, owner_id: str, *items: NewItem) -> str:
+    """The id of a batch of these files, whose jobs are there."""
+
+    async def make() -> str:
+        owner = Caller(user_id=owner_id, username="", scopes=frozenset())
+        async with live.ports.database.write() as tx:
+            new = NewBatch(owner_id=owner_id, name="a batch", model="micro")
+            batch_id = await live.ports.batches.begin(tx, new, owner)
+            await live.ports.batches.fill(tx, batch_id, items)
+        return batch_id
+
+    return live.run(make())

@@ -18,10 +18,14 @@ _STDOUT = (Path("-"), Path("/dev/stdout"))
 
 def export(
     job_ids: Annotated[
-        list[str], typer.Argument(metavar="JOB_ID", help="Completed jobs; several come in a zip archive.")
-    ],
+        list[str] | None, typer.Argument(metavar="JOB_ID", help="Completed jobs; several come in a zip archive.")
+    ] = None,
     *,
     server: ServerUrl,
+    batch_id: Annotated[
+        str | None,
+        typer.Option("--batch", metavar="BATCH_ID", help="All files of a batch, in a zip archive, in place of jobs."),
+    ] = None,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -53,19 +57,22 @@ def export(
     from whispercore_server.cli.format_options import given  # noqa: PLC0415 - as above
     from whispercore_server.cli.transcribe.outputs import chosen, needs_file  # noqa: PLC0415 - as above
 
+    if bool(job_ids) == (batch_id is not None):
+        raise InvalidOption("--batch", "ids of jobs or a batch are wanted, and not both")
     if output in _STDOUT:
         output = None
-    (name,) = chosen([format_] if format_ else None, None if len(job_ids) > 1 else output)
+    single = job_ids[0] if job_ids and len(job_ids) == 1 else None
+    (name,) = chosen([format_] if format_ else None, None if single is None else output)
     options = given(option_texts, (name,))[name]
     if output is None:
         needs_file((name,))
-        if len(job_ids) > 1:
+        if single is None:
             raise InvalidOption("--output", "several jobs come in an archive, which needs a file: add --output FILE")
     with connected(server, api_key) as client:
-        if len(job_ids) > 1 and output is not None:
-            _batch(client, job_ids, name, options, output)
-        else:
-            _single(client, job_ids[0], name, options, output)
+        if single is not None:
+            _single(client, single, name, options, output)
+        elif output is not None:
+            _archive(client, name, options, output, job_ids=job_ids or None, batch_id=batch_id)
 
 
 def _single(client: Client, job_id: str, name: str, options: dict[str, Any], output: Path | None) -> None:
@@ -76,7 +83,15 @@ def _single(client: Client, job_id: str, name: str, options: dict[str, Any], out
             file.save(output)
 
 
-def _batch(client: Client, job_ids: list[str], name: str, options: dict[str, Any], output: Path) -> None:
+def _archive(
+    client: Client,
+    name: str,
+    options: dict[str, Any],
+    output: Path,
+    *,
+    job_ids: list[str] | None,
+    batch_id: str | None,
+) -> None:
     """Save the archive, and tell what is not in it.
 
     Raises:
@@ -89,12 +104,13 @@ def _batch(client: Client, job_ids: list[str], name: str, options: dict[str, Any
     from whispercore_server.cli.exits import ExitCode  # noqa: PLC0415 - as above
     from whispercore_server.cli.terminal import complain  # noqa: PLC0415 - as above
 
-    with client.exports.batch(job_ids=job_ids, format=name, options=ExportOptions(**options)) as file:
+    wanted = ExportOptions(**options)
+    with client.exports.batch(job_ids=job_ids, batch_id=batch_id, format=name, options=wanted) as file:
         path = file.save(output)
     with zipfile.ZipFile(path) as archive:
         jobs = json.loads(archive.read(MANIFEST))["jobs"]
     failed = [job for job in jobs if job["file"] is None]
     for job in failed:
-        complain("error", f"{job['job_id']}: {job['detail']}")
+        complain("error", f"{job['job_id']}: {job['detail']}" if job["job_id"] else job["detail"])
     if failed:
         raise typer.Exit(ExitCode.FAILED)

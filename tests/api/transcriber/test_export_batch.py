@@ -12,10 +12,12 @@ from typing import Any
 import docx
 import pytest
 
-from tests.both_clients import Both
+from tests.batches import batch_of
+from tests.both_clients import Both, both
 from tests.live import Live
 from tests.visitor import Visitor, registered
 from whispercore.api.transcriber.exports import ExportManifest, ExportOptions
+from whispercore.batches.batch import NewItem
 from whispercore.contract.wire import loads, patiently
 from whispercore.errors import InvalidRequest
 from whispercore.jobs.job import NewJob
@@ -84,8 +86,6 @@ def asked(
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_client_gets_an_archive(three: list[str], carol: Visitor, kind: str, tmp_path: Path) -> None:
-    from tests.both_clients import both
-
     async with both(kind, carol.server.url, token=carol.token) as client:
         saved = await client.download(
             lambda c: c.exports.batch(job_ids=three, format="srt", options=ExportOptions(gap_ms=0, speakers=False)),
@@ -98,6 +98,59 @@ async def test_a_client_gets_an_archive(three: list[str], carol: Visitor, kind: 
     assert (manifest.format, manifest.exported, manifest.failed) == ("srt", 3, 0)
     assert manifest.options == {"gap_ms": 0, "speakers": False}
     assert [(one.job_id, one.file) for one in manifest.jobs] == list(zip(three, found, strict=True))
+
+
+@pytest.fixture(scope="module")
+def batch_id(server: Live, carol: Visitor) -> str:
+    """A batch of Carol's: two files with transcripts, one that waits, one that was deleted, and one that was no job."""
+
+    async def waiting() -> str:
+        new = NewJob(owner_id=carol.user_id, kind="waits", model="micro", filename="late.wav")
+        async with server.ports.database.write() as tx:
+            return (await server.ports.jobs.enqueue(tx, new)).id
+
+    first, deleted, second = (finished(server, carol.user_id, f"{name}.wav", name) for name in ("a", "gone", "b"))
+    made = batch_of(
+        server,
+        carol.user_id,
+        NewItem(filename="a.wav", job_id=first),
+        NewItem(filename="gone.wav", job_id=deleted),
+        NewItem(filename="late.wav", job_id=server.run(waiting())),
+        NewItem(filename="lost.wav", failure_reason="not_found", error="there is no upload 'lost'"),
+        NewItem(filename="b.wav", job_id=second),
+    )
+    assert carol.send("DELETE", f"/api/jobs/{deleted}").status_code == 200
+    return made
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_batch_comes_whole(carol: Visitor, batch_id: str, kind: str) -> None:
+    async with both(kind, carol.server.url, token=carol.token) as client:
+        data = await client.download(
+            lambda c: c.exports.batch(batch_id=batch_id, format="txt"), lambda file: file.read()
+        )
+    manifest, found = members(data)
+    assert found == {"a.txt": b"a\n", "b.txt": b"b\n"}
+    assert (manifest.exported, manifest.failed) == (2, 3)
+    assert [(one.file, one.error_code) for one in manifest.jobs] == [
+        ("a.txt", None),
+        (None, "NOT_FOUND"),
+        (None, "CONFLICT"),
+        (None, "NOT_FOUND"),
+        ("b.txt", None),
+    ]
+    assert [one.job_id is None for one in manifest.jobs] == [False, True, False, True, False]
+    assert manifest.jobs[1].detail == "the job of 'gone.wav' was deleted"
+    assert manifest.jobs[3].detail == "'lost.wav' never became a job: there is no upload 'lost'"
+
+
+def test_a_batch_is_its_owners(server: Live, carol: Visitor, batch_id: str) -> None:
+    def answer(who: Visitor, batch: str) -> tuple[int, str]:
+        got = who.post("/api/export/batch", json={"batch_id": batch, "format": "txt"})
+        return got.status_code, got.json()["detail"]
+
+    assert answer(registered(server), batch_id) == (404, f"there is no batch {batch_id!r}")
+    assert answer(carol, "none") == (404, "there is no batch 'none'")
 
 
 def test_names_are_clean_and_no_two_alike(server: Live, carol: Visitor) -> None:
@@ -175,6 +228,8 @@ def test_documents_are_whole(carol: Visitor, three: list[str]) -> None:
         ({"format": "doc"}, "format: 'doc' is not one of txt, srt"),
         ({"job_ids": []}, "job_ids: its length is 0, not between 1 and 1000"),
         ({"job_ids": ["a"] * 1001}, "job_ids: its length is 1001"),
+        ({"job_ids": None}, "job_ids: these or a batch_id are wanted, and not both"),
+        ({"batch_id": "a"}, "job_ids: these or a batch_id are wanted, and not both"),
         ({"job_ids": [1]}, "job_ids[0]: a text is expected"),
         ({"options": {"layout": "plain"}, "format": "srt"}, "options.layout: srt has no such option"),
         ({"options": {"line_length": 5}, "format": "srt"}, "options.line_length: 5 is not between 10 and 200"),

@@ -10,8 +10,11 @@ import docx
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.batches import batch_of
 from tests.live import Live, live, settings_for
 from tests.visitor import Visitor, administrator
+from whispercore.batches.batch import NewItem
+from whispercore.people.auth import Credentials
 from whispercore_server.cli import app
 from whispercore_server.cli.exits import ExitCode
 
@@ -72,12 +75,31 @@ def test_several_come_in_an_archive(job_id: str, tmp_path: Path) -> None:
     assert (tmp_path / "transcripts-txt.zip").exists()
 
 
+def test_a_batch_comes_in_an_archive(server: Live, job_id: str, tmp_path: Path) -> None:
+    lost = NewItem(filename="lost.wav", failure_reason="not_found", error="there is no upload 'lost'")
+    admin = Credentials(bearer=None, api_key=server.admin_key)
+    owner_id = server.run(server.ports.auth.authenticate(admin)).user_id
+    batch_id = batch_of(server, owner_id, NewItem(filename="clip01-en.wav", job_id=job_id), lost)
+    result = export("--batch", batch_id, "-f", "srt", "-o", tmp_path)
+    assert (result.exit_code, result.stdout) == (ExitCode.FAILED, "")
+    assert result.stderr == "error: 'lost.wav' never became a job: there is no upload 'lost'\n"
+    with zipfile.ZipFile(tmp_path / "transcripts-srt.zip") as archive:
+        assert archive.namelist() == ["clip01-en.srt", "manifest.json"]
+    whole = batch_of(server, owner_id, NewItem(filename="clip01-en.wav", job_id=job_id))
+    result = export("--batch", whole, "-o", tmp_path / "x.zip")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("JOB", "-f", "doc"), ExitCode.USAGE, "--format: 'doc' is not one of txt, srt"),
         (("JOB", "-f", "pdf"), ExitCode.USAGE, "--format: pdf is no text for standard output: add --output FILE"),
         (("JOB", "-f", "srt", "-O", "layout=plain"), ExitCode.USAGE, "--option: srt has no option 'layout'; there is"),
+        ((), ExitCode.USAGE, "--batch: ids of jobs or a batch are wanted, and not both"),
+        (("JOB", "--batch", "b"), ExitCode.USAGE, "--batch: ids of jobs or a batch are wanted, and not both"),
+        (("--batch", "b"), ExitCode.USAGE, "--output: several jobs come in an archive, which needs a file"),
+        (("--batch", "none", "-o", "FOLDER"), ExitCode.FAILED, "there is no batch 'none'"),
         (("JOB", "JOB"), ExitCode.USAGE, "--output: several jobs come in an archive, which needs a file"),
         (("none",), ExitCode.FAILED, "there is no job 'none'"),
         (("JOB", "--server", "ftp://x"), ExitCode.USAGE, "--server: it has to begin with http:// or https://"),
@@ -86,8 +108,9 @@ def test_several_come_in_an_archive(job_id: str, tmp_path: Path) -> None:
         (("JOB", "--api-key", "x" * 40), ExitCode.FAILED, "this API key is not known"),
     ],
 )
-def test_what_cannot_work(arguments: tuple[str, ...], code: ExitCode, words: str, job_id: str) -> None:
-    result = export(*(job_id if one == "JOB" else one for one in arguments))
+def test_what_cannot_work(arguments: tuple[str, ...], code: ExitCode, words: str, job_id: str, tmp_path: Path) -> None:
+    places = {"JOB": job_id, "FOLDER": tmp_path}
+    result = export(*(places.get(one, one) for one in arguments))
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith(f"error: {words}")
     assert result.stderr.count("error:") == 1

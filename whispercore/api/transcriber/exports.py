@@ -138,20 +138,24 @@ class ExportTranscript(ExportOptions):
 
 @frozen(kw_only=True)
 class ExportBatch:
-    """The transcripts of several jobs."""
+    """The transcripts of several jobs: of these, or of a batch."""
 
-    job_ids: list[str] = field(
-        validator=length(1, 1000), metadata=told("Ids of completed jobs. One that comes twice is exported once.")
+    job_ids: list[str] | None = field(
+        default=None,
+        validator=length(1, 1000),
+        metadata=told("Ids of completed jobs. One that comes twice is exported once."),
     )
+    batch_id: str | None = field(default=None, metadata=told("Id of a batch, in their place: all of its files."))
     format: str = field(metadata=told("A name of the list of formats."))
     options: ExportOptions = field(factory=ExportOptions, metadata=told("How to write them."))
 
 
 @frozen(kw_only=True)
 class ExportedJob:
-    """What became of a job of a batch."""
+    """What became of a job."""
 
-    job_id: str
+    job_id: str | None
+    """Null for a file of a batch that never became a job, and for one whose job was deleted."""
     file: str | None
     """Its name in the archive; null when it could not be exported."""
     error_code: str | None = None
@@ -170,7 +174,7 @@ class ExportManifest:
     exported: int
     failed: int
     jobs: list[ExportedJob]
-    """In the order of the request."""
+    """In the order of the request, or of the batch's files."""
 
 
 MANIFEST = "manifest.json"
@@ -214,8 +218,9 @@ class Exports(TranscriberGroup[T_co], Generic[T_co]):
         ExportBatch,
         scope="export:download",
         media_types=("application/zip",),
+        errors=(NotFound,),
         doc=(
-            "The transcripts of several jobs as a zip archive, written while it is sent. A job that cannot be exported "
-            "does not fail the others: `manifest.json` in the archive says what became of each."
+            "The transcripts of several jobs, or of a batch, as a zip archive, written while it is sent. A job that "
+            "cannot be exported does not fail the others: `manifest.json` in the archive says what became of each."
         ),
     )

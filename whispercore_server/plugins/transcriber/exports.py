@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from whispercore.api.transcriber.exports import (
 )
 from whispercore.api.transcriber.exports import Format as ListedFormat
 from whispercore.audit.event import AuditEvent
+from whispercore.batches.batch import BatchItem
 from whispercore.contract.messages import Content
 from whispercore.contract.wire import dumps
 from whispercore.errors import (
@@ -106,16 +107,33 @@ class ExportsHandlers:
         if (missing := format_.missing) is not None:
             raise InvalidRequest.one("format", f"{format_.name} needs {missing}, which this server does not have")
         return Content(
-            body=self._archive(list(dict.fromkeys(request.job_ids)), wish, caller),
+            body=self._archive(await self._asked(request, caller), wish, caller),
             media_type="application/zip",
             filename=f"transcripts-{format_.name}.zip",
         )
 
-    async def _archive(self, job_ids: list[str], wish: _Wish, caller: Caller) -> AsyncIterator[bytes]:
+    async def _asked(self, request: ExportBatch, caller: Caller) -> Sequence[str | ExportedJob]:
+        """Ids of the jobs, and what there is to say of those files of a batch that have none.
+
+        Raises:
+            InvalidRequest: Neither jobs nor a batch are named, or both.
+            NotFound: There is no such batch, or it is somebody else's.
+        """
+        if (request.job_ids is None) == (request.batch_id is None):
+            raise InvalidRequest.one("job_ids", "these or a batch_id are wanted, and not both")
+        if request.batch_id is None:
+            return list(dict.fromkeys(request.job_ids or ()))
+        batch = await self.ports.batches.owned(request.batch_id, caller)
+        return [item.job_id or _jobless(item) for item in await self.ports.batches.items(batch)]
+
+    async def _archive(self, asked: Sequence[str | ExportedJob], wish: _Wish, caller: Caller) -> AsyncIterator[bytes]:
         archive, names = Zipped(), MemberNames()
         names.reserve(MANIFEST)
         jobs: list[ExportedJob] = []
-        for job_id in job_ids:
+        for job_id in asked:
+            if isinstance(job_id, ExportedJob):
+                jobs.append(job_id)
+                continue
             try:
                 job = await self.ports.jobs.owned(job_id, caller)
                 data = await self._written(job, wish, caller)
@@ -188,6 +206,14 @@ def _wish(format_: Format, options: ExportOptions) -> _Wish:
 
 def _stem(job: Job) -> str:
     return PurePath(job.filename or "").stem or "transcript"
+
+
+def _jobless(item: BatchItem) -> ExportedJob:
+    if item.failure_reason is None:
+        code, detail = NotFound.code, f"the job of {item.filename!r} was deleted"
+    else:
+        code, detail = item.failure_reason, f"{item.filename!r} never became a job: {item.error}"
+    return ExportedJob(job_id=None, file=None, error_code=code.upper(), detail=detail)
 
 
 def _failed(job_id: str, error: Exception) -> ExportedJob:
