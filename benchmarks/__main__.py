@@ -16,6 +16,7 @@ from benchmarks import (
     cancel,
     chaos,
     chunks,
+    cuda,
     door,
     encryption,
     first_segment,
@@ -77,6 +78,7 @@ BENCHMARKS: Mapping[str, Callable[[Place], Result]] = {
     "whisper-cli": cli.run,
     "whisper-server": server.run,
     "faster-whisper": faster_whisper.run,
+    "cuda": cuda.run,
     "peers": address.run,
 }
 

@@ -18,16 +18,18 @@ from whispercore.languages import LANGUAGES
 
 Numbers = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
-_LANGUAGES = 99
 _TIMES = 1501
+_OTHERS = 51766
+"""Tokens that are not those of languages."""
 
 
-def converted(model: Path, folder: Path) -> Path:
+def converted(model: Path, folder: Path, *, quantization: str | None = None) -> Path:
     """The folder with the model in the form of CTranslate2, made unless it is there.
 
     Args:
         model: A multilingual file of whisper.cpp whose numbers are half floats.
         folder: Where it goes; its parent has to be there.
+        quantization: Of CTranslate2, such as ``float16``; None leaves floats.
     """
     if (folder / "model.bin").is_file():
         return folder
@@ -35,8 +37,10 @@ def converted(model: Path, folder: Path) -> Path:
         shape = struct.unpack("<12i", file.read(48))
         words = _words(file)
         weights = dict(_tensors(file))
-    _write(shape, words, weights, folder)
-    _tokenizer(words, folder / "tokenizer.json")
+    _write(shape, words, weights, folder, quantization)
+    languages, mels = shape[1] - _OTHERS, shape[10]
+    _tokenizer(words, languages, folder / "tokenizer.json")
+    (folder / "preprocessor_config.json").write_text(json.dumps({"feature_size": mels}))
     return folder
 
 
@@ -57,10 +61,17 @@ def _tensors(file: BinaryIO) -> Iterator[tuple[str, Numbers]]:
         yield name, values.astype(np.float32).reshape(shape[::-1])
 
 
-def _write(shape: Sequence[int], words: Sequence[bytes], weights: Mapping[str, Numbers], folder: Path) -> None:
+def _write(
+    shape: Sequence[int],
+    words: Sequence[bytes],
+    weights: Mapping[str, Numbers],
+    folder: Path,
+    quantization: str | None,
+) -> None:
     import ctranslate2  # noqa: PLC0415 - an extra
 
-    _, _, _, _, heads, layers, _, _, text_heads, text_layers, *_ = shape
+    _, n_vocab, _, _, heads, layers, _, _, text_heads, text_layers, *_ = shape
+    languages = n_vocab - _OTHERS
     spec = ctranslate2.specs.WhisperSpec(layers, heads, text_layers, text_heads)
     for side, spec_of, norm in (("encoder", spec.encoder, "ln_post"), ("decoder", spec.decoder, "ln")):
         _norm(spec_of.layer_norm, f"{side}.{norm}", weights)
@@ -79,13 +90,14 @@ def _write(shape: Sequence[int], words: Sequence[bytes], weights: Mapping[str, N
         convolution.bias = weights[f"encoder.{name}.bias"].reshape(-1)
     spec.decoder.embeddings.weight = weights["decoder.token_embedding.weight"]
     spec.decoder.projection.weight = weights["decoder.token_embedding.weight"]
-    spec.register_vocabulary(_vocabulary(words))
+    spec.register_vocabulary(_vocabulary(words, languages))
     first = len(words) + 2
-    spec.config.lang_ids = list(range(first, first + _LANGUAGES))
+    spec.config.lang_ids = list(range(first, first + languages))
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [220, len(words)]
     spec.config.alignment_heads = list(itertools.product(range(text_layers // 2, text_layers), range(text_heads)))
     spec.validate()
+    spec.optimize(quantization=quantization)
     folder.mkdir()
     spec.save(str(folder))
 
@@ -108,21 +120,21 @@ def _norm(spec: Any, name: str, weights: Mapping[str, Numbers]) -> None:
     spec.gamma, spec.beta = weights[f"{name}.weight"], weights[f"{name}.bias"]
 
 
-def _special() -> list[str]:
-    tags = list(LANGUAGES)[:_LANGUAGES]
+def _special(languages: int) -> list[str]:
+    tags = list(LANGUAGES)[:languages]
     tasks = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
     names = ("endoftext", "startoftranscript", *tags, *tasks)
     return [f"<|{name}|>" for name in names] + [f"<|{number * 0.02:.2f}|>" for number in range(_TIMES)]
 
 
-def _vocabulary(words: Sequence[bytes]) -> list[str]:
+def _vocabulary(words: Sequence[bytes], languages: int) -> list[str]:
     letters = _letters()
     found: dict[str, None] = {}
     for number, word in enumerate(words):
         text = "".join(letters[byte] for byte in word)
         found[text if text and text not in found else f"unused {number}"] = None  # small models lack some
     found[""] = found.popitem()[1]  # by this one, the last, CTranslate2 knows models of many languages
-    return [*found, *_special()]
+    return [*found, *_special(languages)]
 
 
 def _letters() -> list[str]:
@@ -132,8 +144,8 @@ def _letters() -> list[str]:
     return [chr(byte) if byte in shown else chr(256 + hidden.index(byte)) for byte in range(256)]
 
 
-def _tokenizer(words: Sequence[bytes], path: Path) -> None:
-    first, names = len(words), _special()
+def _tokenizer(words: Sequence[bytes], languages: int, path: Path) -> None:
+    first, names = len(words), _special(languages)
     document = {
         "version": "1.0",
         "added_tokens": [
@@ -155,7 +167,7 @@ def _tokenizer(words: Sequence[bytes], path: Path) -> None:
             "unk_token": "",
             "fuse_unk": False,
             "byte_fallback": False,
-            "vocab": {word: number for number, word in enumerate(_vocabulary(words)[:first])},
+            "vocab": {word: number for number, word in enumerate(_vocabulary(words, languages)[:first])},
             "merges": [],
         },
     }

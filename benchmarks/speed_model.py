@@ -24,17 +24,11 @@ from whispercore.models.catalogue import MICRO_PATH
 _VERSION = 1
 """Raised when other files come out; part of the name in the cache."""
 _MAGIC = 0x67676D6C
-_N_VOCAB, _AUDIO_CTX, _TEXT_CTX, _N_MELS = 51865, 1500, 448, 80
+_AUDIO_CTX, _TEXT_CTX = 1500, 448
+_MELS = 80
+"""Those of the model in the package."""
 _F32, _F16 = 0, 1
-_END_OF_TEXT, _START, _ENGLISH, _TRANSLATE, _TRANSCRIBE, _NO_TIMES, _FIRST_TIME = (
-    50257,
-    50258,
-    50259,
-    50358,
-    50359,
-    50363,
-    50364,
-)
+_END_OF_TEXT, _START, _ENGLISH = 50257, 50258, 50259
 _WINDOW_S = 30.0
 _N_WORDS = 75
 """Words in a window: two and a half a second, as people speak."""
@@ -58,13 +52,38 @@ class Size:
     width: int
     heads: int
     layers: int
+    """Of the encoder."""
+    text_layers: int
+    mels: int = _MELS
+    languages: int = 99
+
+    @property
+    def translate(self) -> int:
+        """The token after those of the languages; the others follow it."""
+        return _ENGLISH + self.languages
+
+    @property
+    def first_time(self) -> int:
+        """The token of 0.00 s."""
+        return self.translate + 6
+
+    @property
+    def n_vocab(self) -> int:
+        """All tokens, with the last one of time."""
+        return self.first_time + 1501
+
+    def time(self, seconds: float) -> int:
+        """The token of a time in the window."""
+        return self.first_time + round(seconds * 50)
 
 
 SIZES: Mapping[str, Size] = {
-    "tiny": Size(384, 6, 4),
-    "base": Size(512, 8, 6),
-    "small": Size(768, 12, 12),
-    "medium": Size(1024, 16, 24),
+    "tiny": Size(384, 6, 4, 4),
+    "base": Size(512, 8, 6, 6),
+    "small": Size(768, 12, 12, 12),
+    "medium": Size(1024, 16, 24, 24),
+    "large-v3-turbo": Size(1280, 20, 32, 4, mels=128, languages=100),
+    "little-turbo": Size(128, 2, 2, 1, mels=128, languages=100),
 }
 
 
@@ -88,19 +107,19 @@ def speed_model(size: str, folder: Path) -> Path:
     return path
 
 
-def _vocabulary(source: bytes) -> tuple[bytes, list[bytes]]:
-    """The part of a model file with mel filters and tokens, as it is, and the tokens."""
+def _vocabulary(source: bytes) -> tuple[bytes, bytes, list[bytes]]:
+    """The parts of a model file with mel filters and with tokens, as they are, and the tokens."""
     begin = 48
     n_mel, n_fft = struct.unpack_from("<2i", source, begin)
-    at = begin + 8 + 4 * n_mel * n_fft
-    (count,) = struct.unpack_from("<i", source, at)
-    at += 4
+    first = begin + 8 + 4 * n_mel * n_fft
+    (count,) = struct.unpack_from("<i", source, first)
+    at = first + 4
     tokens = []
     for _ in range(count):
         (length,) = struct.unpack_from("<I", source, at)
         tokens.append(source[at + 4 : at + 4 + length])
         at += 4 + length
-    return source[begin:at], tokens
+    return source[begin:first], source[first:at], tokens
 
 
 def _words(tokens: Sequence[bytes]) -> list[int]:
@@ -113,31 +132,35 @@ def _words(tokens: Sequence[bytes]) -> list[int]:
     return fit[_FIRST_WORD : _FIRST_WORD + _N_WORDS]
 
 
-def _chain(tokens: Sequence[bytes]) -> dict[int, list[tuple[float, int]]]:
+def _filters(mels: int) -> bytes:
+    """Mel filters as a model file has them; those of faster-whisper, which computes its own."""
+    from faster_whisper.feature_extractor import FeatureExtractor  # noqa: PLC0415 - an extra
+
+    filters: Numbers = FeatureExtractor.get_mel_filters(16_000, 400, n_mels=mels).astype("<f4")
+    return struct.pack("<2i", *filters.shape) + filters.tobytes()
+
+
+def _chain(tokens: Sequence[bytes], size: Size) -> dict[int, list[tuple[float, int]]]:
     """What follows each token, with weights: the text as a chain."""
     words = _words(tokens)
     count = round(_WINDOW_S / _SEGMENT_S)
     segments = [words[i * len(words) // count : (i + 1) * len(words) // count] for i in range(count)]
-    begin = [(1.0, _time(0))]
+    begin = [(1.0, size.time(0))]
     after = {
         _START: [(1.0, _ENGLISH)],
-        _TRANSCRIBE: begin,
-        _TRANSLATE: begin,
-        _NO_TIMES: [(1.0, words[0])],
-        _time(0): [(1.0, words[0])],
+        size.translate + 1: begin,  # transcribe
+        size.translate: begin,
+        size.first_time - 1: [(1.0, words[0])],  # no times
+        size.time(0): [(1.0, words[0])],
     }
     for number, segment in enumerate(segments):
         after |= {word: [(1.0, following)] for word, following in itertools.pairwise(segment)}
-        end = _time((number + 1) * _SEGMENT_S)
+        end = size.time((number + 1) * _SEGMENT_S)
         last = number == count - 1
         following = _END_OF_TEXT if last else segments[number + 1][0]
         after[segment[-1]] = [(_NEXT, end), (_AFTER_NEXT, following)]
         after[end] = [(1.0, following)] if last else [(_NEXT, end), (_AFTER_NEXT, following)]
     return after
-
-
-def _time(seconds: float) -> int:
-    return _FIRST_TIME + round(seconds * 50)
 
 
 @define
@@ -150,18 +173,19 @@ class _Writer:
 
     def write(self, source: Path) -> None:
         """The whole file, with the vocabulary of another model."""
-        filters_and_tokens, tokens = _vocabulary(source.read_bytes())
-        width, heads, layers = self.size.width, self.size.heads, self.size.layers
-        shape = (_N_VOCAB, _AUDIO_CTX, width, heads, layers, _TEXT_CTX, width, heads, layers, _N_MELS, _F16)
-        self.file.write(struct.pack("<12i", _MAGIC, *shape))
-        self.file.write(filters_and_tokens)
+        filters, vocabulary, tokens = _vocabulary(source.read_bytes())
+        it, width, heads = self.size, self.size.width, self.size.heads
+        encoder, decoder = (_AUDIO_CTX, width, heads, it.layers), (_TEXT_CTX, width, heads, it.text_layers)
+        self.file.write(struct.pack("<12i", _MAGIC, it.n_vocab, *encoder, *decoder, it.mels, _F16))
+        self.file.write(filters if it.mels == _MELS else _filters(it.mels))
+        self.file.write(vocabulary)
         self._encoder()
-        self._decoder(_chain(tokens))
+        self._decoder(_chain(tokens, it))
 
     def _encoder(self) -> None:
         width = self.size.width
         self._put("encoder.positional_embedding", self._noise(_AUDIO_CTX, width), exact=True)
-        for name, inputs in (("conv1", _N_MELS), ("conv2", width)):
+        for name, inputs in (("conv1", self.size.mels), ("conv2", width)):
             self._put(f"encoder.{name}.weight", self._noise(width, inputs, 3))
             self._put(f"encoder.{name}.bias", np.zeros((width, 1)), exact=True)
         for layer in range(self.size.layers):
@@ -173,7 +197,7 @@ class _Writer:
         self._norm("encoder.ln_post")
 
     def _decoder(self, after: Mapping[int, list[tuple[float, int]]]) -> None:
-        width, layers = self.size.width, self.size.layers
+        width, layers = self.size.width, self.size.text_layers
         embedding = self._embedding()
         self._put("decoder.positional_embedding", np.zeros((_TEXT_CTX, width)), exact=True)
         self._put("decoder.token_embedding.weight", embedding)
@@ -191,7 +215,7 @@ class _Writer:
 
     def _embedding(self) -> Numbers:
         """A direction for each token, all nearly at right angles."""
-        embedding = self.random.standard_normal((_N_VOCAB, self.size.width), dtype=np.float32)
+        embedding = self.random.standard_normal((self.size.n_vocab, self.size.width), dtype=np.float32)
         embedding -= embedding.mean(axis=1, keepdims=True)
         embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
         return embedding

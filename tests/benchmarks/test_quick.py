@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TOGETHER = (
     ("overhead", "files", "memory", "cancel", "import", "formats", "overlap"),
-    ("short", "windows", "vad", "first", "words", "live", "faster-whisper", "search"),
+    ("short", "windows", "vad", "first", "words", "live", "faster-whisper", "cuda", "search"),
     ("requests", "door", "limits", "answers", "followers", "health", "server"),
     ("logins", "uploads", "encryption"),
     ("chunks", "queue"),
