@@ -35,7 +35,8 @@ class JobSettings(LiveSettings):
         default=30,
         metadata=setting(
             "WHISPERCORE_STOP_WITHIN_S",
-            "Seconds that a server or worker has to end in order once it is asked to; then it ends as it is.",
+            "Seconds that a server or worker has to end in order once it is asked to, two thirds of them for requests "
+            "that are being answered; then it ends as it is.",
             parsers.whole(1, 3600),
         ),
     )

@@ -28,8 +28,8 @@ from whispercore_server.runner import Runner
 from whispercore_server.settings import ServerSettings
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_LAST_ANSWERS_S: Final = 10.0
-"""How long requests that are being answered may take when the server stops."""
+_LAST_THINGS: Final = 1 / 3
+"""The share of the time for ending that is left to all else, when requests that are being answered have had theirs."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 """Names of ``mallopt(3)``."""
@@ -80,7 +80,7 @@ async def serve(settings: ServerSettings, tell: Tell, *, without: Sequence[str] 
         stopped = stack.enter_context(_asked_to_stop())
         with _plugins_that_fit(without):
             app = create_app(settings, without=without, worker=worker)
-        runner = Runner(app, access_log=None, shutdown_timeout=_LAST_ANSWERS_S)
+        runner = Runner(app, access_log=None, shutdown_timeout=last_answers_s(settings))
         try:
             with _database_that_works():
                 await runner.setup()
@@ -95,6 +95,11 @@ async def serve(settings: ServerSettings, tell: Tell, *, without: Sequence[str] 
             stack.enter_context(_within(settings.stop_within_s, tell))
         finally:
             await runner.cleanup()
+
+
+def last_answers_s(settings: ServerSettings) -> float:
+    """How long requests that are being answered, as of an upload, may take when the server stops."""
+    return settings.stop_within_s * (1 - _LAST_THINGS)
 
 
 async def work(settings: ServerSettings, tell: Tell, *, without: Sequence[str] = ()) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,6 +16,8 @@ from whispercore.errors import RequestError
 from whispercore.people.caller import Caller
 from whispercore_server.ports import Ports
 
+_RETRY_S: Final = 300.0
+"""When what could not be dropped is tried again for the first time; twice as late with each time that follows."""
 _log = logging.getLogger(__name__)
 
 
@@ -30,32 +33,44 @@ async def tidying(ports: Ports) -> AsyncIterator[None]:
             await task
 
 
-async def tidy(ports: Ports) -> None:
-    """Drop what is older than it has to be kept.
+async def tidy(ports: Ports) -> bool:
+    """Drop what is older than it has to be kept. What cannot be dropped holds nothing else up.
 
-    Raises:
-        Conflict: The audit trail was changed; nothing of it is dropped then.
-        StorageFull: The disk is full.
-        Unavailable: The database is busy, or the store of recordings is away.
+    Gives whether all of it could be; the log says what could not, such as an audit trail that was changed.
     """
-    await ports.lockout.forget()
-    await ports.sessions.sweep(ports.clock.now())
-    if ports.oidc is not None:
-        await ports.oidc.attempts.sweep(ports.clock.now())
-    await ports.uploads.sweep(ports.clock.now())
-    await ports.arrivals.sweep()
-    await ports.answers.sweep()
-    await ports.webhook_deliveries.forget()
-    await ports.files.sweep(ports.clock.now())
+    now = ports.clock.now
+    oidc = ports.oidc
+    done = True
+    for drop in (
+        ports.lockout.forget,
+        lambda: ports.sessions.sweep(now()),
+        *((lambda: oidc.attempts.sweep(now()),) if oidc is not None else ()),
+        lambda: ports.uploads.sweep(now()),
+        ports.arrivals.sweep,
+        ports.answers.sweep,
+        ports.webhook_deliveries.forget,
+        lambda: ports.files.sweep(now()),
+        lambda: _prune(ports),
+    ):
+        try:
+            await drop()
+        except (RequestError, SQLAlchemyError, OSError) as error:
+            _log.warning("something old is kept for now: %s", error)
+            done = False
+    return done
+
+
+async def _prune(ports: Ports) -> None:
     if ports.settings.audit_days:
         before = ports.clock.now() - timedelta(days=ports.settings.audit_days)
         await prune(ports.audit, before, Caller.nobody())
 
 
 async def _tidy_on(ports: Ports) -> None:
+    retry_s = _RETRY_S
     while True:
-        try:
-            await tidy(ports)
-        except (RequestError, SQLAlchemyError, OSError) as error:  # the next time, or the one after
-            _log.warning("old records are kept for now: %s", error)
-        await ports.clock.sleep(ports.settings.cleanup_s)
+        if await tidy(ports):
+            retry_s, pause_s = _RETRY_S, ports.settings.cleanup_s
+        else:
+            pause_s, retry_s = min(retry_s, ports.settings.cleanup_s), retry_s * 2
+        await ports.clock.sleep(pause_s)

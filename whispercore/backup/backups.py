@@ -24,7 +24,7 @@ from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.backup.archive import full_disks_told
 from whispercore.backup.making import RESERVE_BYTES, Making
-from whispercore.backup.pins import release_all
+from whispercore.backup.pins import PINNED, release_all
 from whispercore.backup.reading import Reading
 from whispercore.backup.record import Record, Records
 from whispercore.backup.tar import PIECE_BYTES
@@ -127,7 +127,8 @@ class Backups:
 
     async def sweep(self) -> None:
         """Remove what was broken off, unless a backup is being made. To be run at start."""
-        if not await asyncio.to_thread(self._records.folder.is_dir):
+        is_new = not await asyncio.to_thread(self._records.folder.is_dir)
+        if is_new and not await self._blobs.folders(PINNED):  # else another machine began one, and was lost
             return
         with suppress(Conflict, OSError, StorageFull):
             async with self._turn():

@@ -289,6 +289,20 @@ async def test_one_whose_process_was_killed_is_seen_for_what_it_is(tmp_path: Pat
         assert here.left() == sorted([f"{record.id}.json", f"{record.id}.tar", f"{left.id}.json"])
 
 
+async def test_what_a_machine_that_is_gone_held_in_the_store_is_let_go_by_a_new_one(tmp_path: Path) -> None:
+    async with house(tmp_path / "new") as here:
+        await here.blobs.put(f"{PINNED}/of-another/file/0", b"a part", mode="create")
+        assert not here.archives.exists()
+        await here.backups.sweep()
+        assert not await keys_of(here.blobs)
+
+
+async def test_where_there_never_was_one_no_folder_is_made(tmp_path: Path) -> None:
+    async with house(tmp_path / "new") as here:
+        await here.backups.sweep()
+        assert not here.archives.exists()
+
+
 # ---------------------------------------------------------------- full disks
 
 

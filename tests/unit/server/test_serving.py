@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.live import settings_for
+from whispercore_server.runner import Runner
 from whispercore_server.serving import Tell, serve, work
 from whispercore_server.settings import ServerSettings
 
@@ -58,3 +59,16 @@ def test_what_lives_as_long_as_the_process_is_spared_collections(
     tell = _Stops()
     asyncio.run(run(settings_for(tmp_path), tell))
     assert tell.spared > len(gc.get_objects()) / 2
+
+
+def test_who_is_being_answered_has_most_of_the_time_for_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    had_s: list[float] = []
+
+    class Noting(Runner):
+        def __init__(self, *args: Any, shutdown_timeout: float, **options: Any) -> None:
+            had_s.append(shutdown_timeout)
+            super().__init__(*args, shutdown_timeout=shutdown_timeout, **options)
+
+    monkeypatch.setattr("whispercore_server.serving.Runner", Noting)
+    asyncio.run(serve(settings_for(tmp_path, stop_within_s=90), _Stops()))
+    assert had_s == [pytest.approx(60)]

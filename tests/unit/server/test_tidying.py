@@ -15,7 +15,7 @@ from tests.live import settings_for
 from tests.waiting import until
 from whispercore.audit.event import AuditEvent
 from whispercore.database.tables import audit_events
-from whispercore.errors import Conflict
+from whispercore.errors import Unavailable
 from whispercore.people.caller import Caller
 from whispercore.testing import FakeClock
 from whispercore_server.ports import Ports
@@ -66,9 +66,37 @@ async def test_a_trail_that_was_changed_is_kept(tmp_path: Path) -> None:
         async with ports.database.write() as tx:
             await tx.execute(text("UPDATE audit_events SET username = 'mallory'"))
         clock.advance(31 * DAY_S)
-        with pytest.raises(Conflict):
-            await tidy(ports)
+        assert not await tidy(ports)
         assert await actions(ports) == ["old"]
+
+
+async def test_what_cannot_be_dropped_holds_nothing_else_up_and_is_tried_again_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    pauses_s: list[float] = []
+    sleep = clock.sleep
+
+    async def noted(seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is not None and task.get_name() == "tidying":
+            pauses_s.append(seconds)
+        await sleep(seconds)
+
+    async def away(self: object, now: datetime) -> None:
+        raise Unavailable("the store is away")
+
+    async with ports_at(tmp_path, clock, days=30) as ports:
+        await note(ports, "old")
+        monkeypatch.setattr(type(ports.uploads), "sweep", away)
+        monkeypatch.setattr(clock, "sleep", noted)
+        clock.advance(31 * DAY_S)
+        async with tidying(ports):
+            await until(lambda: len(pauses_s) == 1)
+            assert await actions(ports) == ["drop old events"]
+            clock.advance(300)
+            await until(lambda: len(pauses_s) == 2)
+    assert pauses_s[:2] == [300, 600]
 
 
 async def test_a_file_that_never_came_in_whole_goes_after_a_day(tmp_path: Path) -> None:
