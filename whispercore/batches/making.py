@@ -18,6 +18,7 @@ from whispercore.database.session import Database
 from whispercore.errors import InvalidOption, InvalidRequest, WhispercoreError
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
+from whispercore.jobs.fairness import take_turns
 from whispercore.jobs.job import Job
 from whispercore.people.caller import Caller
 from whispercore.tasks.options import TranscribeOptions
@@ -146,6 +147,7 @@ class BatchMaker:
             if known is not None:
                 return known
             needed_bytes = sum(one.size_bytes for one in recordings.files) + _size(unpacked)
+            await take_turns(tx, caller.user_id)
             await self._quota.check_in(tx, caller.user_id, needed_bytes)
             batch_id = await self._batches.begin(tx, new, caller)
 

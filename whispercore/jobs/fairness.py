@@ -13,12 +13,26 @@ from typing import Final
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from whispercore.database.alone import alone
 from whispercore.database.tables import jobs
 from whispercore.jobs.rows import LIVE, PROCESSING, QUEUED
 
 NO_TURN: Final = 1e300
 """The tag of a job that is held back: behind all who wait for their turn."""
 IN_TURN: Final = jobs.c.fair_tag < NO_TURN
+
+
+async def take_turns(tx: AsyncConnection, owner_id: str) -> None:
+    """Wait until nobody else gives this user's jobs their tags, and keep it so until the transaction ends.
+
+    ``next_tag`` sees to it. A transaction that notes something in the audit trail before it queues a job asks for it
+    before it notes it: others take the two locks in this order.
+
+    Args:
+        tx: The transaction that will queue jobs.
+        owner_id: Whose they are.
+    """
+    await alone(tx, "turn", owner_id)
 
 
 async def next_tag(tx: AsyncConnection, owner_id: str, priority: int) -> float:
@@ -31,6 +45,7 @@ async def next_tag(tx: AsyncConnection, owner_id: str, priority: int) -> float:
         owner_id: Whose it is.
         priority: Each priority has turns of its own.
     """
+    await take_turns(tx, owner_id)  # two that read the same tag would go at the same time
     now: float
     own: float | None
     now, own = (await tx.execute(_TURN, {"owner_id": owner_id, "priority": priority})).one()

@@ -267,11 +267,13 @@ class Jobs:
             job = await self._owned(tx, job_id, caller, to_change=True)
             if not (job.state.is_over and job.state.may_become(State.QUEUED)):
                 raise Conflict(f"the job is {job.state}; only one that failed or was cancelled can be tried again")
+            is_paced = job.batch_id is not None and await paces(tx, job.batch_id)
             job = await self._change(
                 tx,
                 job,
                 state=State.QUEUED,
-                fair_tag=await next_tag(tx, job.owner_id, job.priority),
+                # The batch comes before the turn, as wherever a batch lets its jobs go.
+                fair_tag=NO_TURN if is_paced else await next_tag(tx, job.owner_id, job.priority),
                 next_attempt_at=None,
                 stage=None,
                 progress=0.0,
@@ -283,7 +285,7 @@ class Jobs:
                 completed_at=None,
                 cancelled_at=None,
             )
-            if job.batch_id is not None and await paces(tx, job.batch_id):
+            if job.batch_id is not None and is_paced:
                 await hold(tx, (job.id,))
                 await let_go(tx, self.dispatch, job.batch_id)
             await self.dispatch.announce(tx, job.kind, job.next_attempt_at)

@@ -18,6 +18,7 @@ from whispercore.errors import InvalidOption, ModelNotAvailable, Unavailable, Un
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.files.names import clean_name
+from whispercore.jobs.fairness import take_turns
 from whispercore.jobs.holding import HELD
 from whispercore.jobs.job import Job, NewJob
 from whispercore.jobs.table import Jobs
@@ -260,6 +261,7 @@ class Submissions:
             if job is not None:
                 return Submitted(job=job, repeated=True)
         staged = accepted.staged
+        await take_turns(tx, new.owner_id)
         if not is_counted:
             await self._admit(tx, caller.user_id, staged.size_bytes)
         await self._files.keep(tx, staged, caller.user_id)
