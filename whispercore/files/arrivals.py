@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 
 from whispercore.clock import Clock
 from whispercore.database.session import Database
-from whispercore.database.tables import arrivals, files
+from whispercore.database.tables import arrivals, files, upload_sessions
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import Conflict, RequestError
 from whispercore.events import Events
@@ -101,7 +101,7 @@ class Arrivals:
             size_bytes: What was announced, if anything was.
 
         Raises:
-            Conflict: There is such a file, or it is coming in already.
+            Conflict: There is such a file, or it is coming in already, at once or in pieces.
         """
         receiver = self._ids.new()
         await self._begin(file_id, caller, receiver, size_bytes)
@@ -158,7 +158,7 @@ class Arrivals:
         now = self._clock.now()
         async with self._database.write() as tx:
             await tx.execute(delete(arrivals).where(arrivals.c.id == file_id, arrivals.c.heard_at <= now - ALIVE))
-            for table in (files, arrivals):
+            for table in (files, arrivals, upload_sessions):  # what comes in in pieces lies where this would lie
                 if (await tx.execute(select(table.c.id).where(table.c.id == file_id))).first() is not None:
                     raise taken(file_id)
             await tx.execute(

@@ -318,6 +318,24 @@ def test_an_id_is_for_one_file_and_one_upload(newcomer: Visitor, audio: Path) ->
     newcomer.send("DELETE", f"/api/v1/files/{slow.file_id}")
 
 
+def test_what_comes_in_in_pieces_keeps_its_id(newcomer: Visitor, audio: Path) -> None:
+    data = (audio / "clip01-en.wav").read_bytes()
+    wanted = {"filename": "a.wav", "file_size": len(data), "chunk_size": len(data)}
+    upload_id = newcomer.post("/api/chunked-uploads/initialize", json=wanted).json()["session_id"]
+    path = f"/api/chunked-uploads/{upload_id}"
+    octets = {"Content-Type": "application/octet-stream"}
+    assert newcomer.post(f"{path}/chunks/0", data=data, headers=octets).status_code == 200
+    before, answers = blobs_of(newcomer.server, upload_id), []
+    assert before
+    for visitor in (newcomer, registered(newcomer.server)):
+        refused = visitor.post(UPLOAD, files={"file": ("a.wav", b"RIFF")}, headers={"X-Upload-ID": upload_id})
+        assert (refused.status_code, refused.json()["code"]) == (409, "CONFLICT")
+        answers.append(refused.json())
+    assert answers[0] == answers[1], "it tells whose it is"
+    assert blobs_of(newcomer.server, upload_id) == before
+    assert newcomer.send("DELETE", path).ok
+
+
 async def test_a_client_chooses_the_id(client: Both, newcomer: Visitor, audio: Path) -> None:
     chosen = uuid4()
     made: StoredFileInfo = await client.call(
