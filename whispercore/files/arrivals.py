@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 from sqlalchemy import delete, insert, select, update
 
 from whispercore.clock import Clock
+from whispercore.database.alone import alone
 from whispercore.database.session import Database
 from whispercore.database.tables import arrivals, files, upload_sessions
 from whispercore.database.undisturbed import undisturbed
@@ -157,6 +158,7 @@ class Arrivals:
     async def _begin(self, file_id: str, caller: Caller, receiver: str, size_bytes: int | None) -> None:
         now = self._clock.now()
         async with self._database.write() as tx:
+            await alone(tx, "arrival", file_id)
             await tx.execute(delete(arrivals).where(arrivals.c.id == file_id, arrivals.c.heard_at <= now - ALIVE))
             for table in (files, arrivals, upload_sessions):  # what comes in in pieces lies where this would lie
                 if (await tx.execute(select(table.c.id).where(table.c.id == file_id))).first() is not None:

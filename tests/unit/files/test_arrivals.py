@@ -22,6 +22,7 @@ from whispercore.testing import FakeClock
 ANN = Caller(user_id="ann", username="ann", scopes=frozenset())
 BOB = Caller(user_id="bob", username="bob", scopes=frozenset())
 ID = "0190c5a4-0000-7000-8000-000000000000"
+_AT_ONCE = 8
 
 
 @pytest.fixture
@@ -95,6 +96,26 @@ async def test_an_id_is_for_one_file(arrivals: Arrivals, elsewhere: Arrivals, fi
     with pytest.raises(Conflict, match="taken"):
         async with arrivals.arriving(ID, ANN, 1):
             pass
+
+
+@pytest.mark.usefixtures("blobs")
+@pytest.mark.parametrize("blobs", ["disk", "memory"], indirect=True)  # with SQLite, and with PostgreSQL
+async def test_of_many_at_once_one_has_the_id(arrivals: Arrivals, elsewhere: Arrivals) -> None:
+    refused = asyncio.Semaphore(0)
+
+    async def send(place: Arrivals) -> bool:
+        try:
+            async with place.arriving(ID, ANN, 1):
+                for _ in range(_AT_ONCE - 1):
+                    await refused.acquire()
+        except Conflict:
+            refused.release()
+            return False
+        return True
+
+    for _ in range(5):
+        goes_on = await asyncio.gather(*(send((arrivals, elsewhere)[number % 2]) for number in range(_AT_ONCE)))
+        assert goes_on.count(True) == 1
 
 
 async def test_a_receiver_that_is_gone_counts_for_nothing(
