@@ -35,6 +35,7 @@ from whispercore.ids import Ids, Uuid7Ids
 from whispercore.incidents.incidents import Incidents
 from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.local import LocalDispatch
+from whispercore.jobs.queue_limit import QueueLimit
 from whispercore.jobs.table import Jobs
 from whispercore.measures.measures import Measures
 from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe, WorkerProbe
@@ -203,7 +204,7 @@ class Ports:
             fetcher=fetcher,
             fetch_models=settings.fetch_models,
             admit=quota.check_in,
-            max_queue=settings.max_queue,
+            queue_limit=QueueLimit(jobs.queue, settings.max_queue),
             max_retries=settings.max_retries,
         )
         batches = Batches(database, dispatch=jobs.dispatch, ids=ids, audit=audit)

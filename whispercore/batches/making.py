@@ -107,7 +107,7 @@ class BatchMaker:
                 known = await self._known(connection, new)
             if known is not None:
                 return known
-        await self._submissions.check_queue()
+        await self._submissions.queue_limit.check()
         unpacked: list[Unpacked] = []
         try:
             if recordings.archive is not None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Final
 
 from attrs import evolve
 from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, literal, or_, select, update
@@ -39,6 +40,8 @@ OUTBOX_DAYS = 7.0
 """How long messages are kept for those who are to get them."""
 GONE_DAYS = 1.0
 """How long a worker that has died is listed. Where each start has a new folder, nobody takes its name again."""
+
+_WAITING: Final = select(func.count()).select_from(jobs).where(QUEUED, IN_TURN)
 
 
 class Queue:
@@ -204,7 +207,12 @@ class Queue:
 
     async def waiting(self) -> int:
         """How many jobs wait for a worker, of all people together; not those that are held back."""
-        return await self._count(select(func.count()).select_from(jobs).where(QUEUED, IN_TURN))
+        return await self._count(_WAITING)
+
+    async def waiting_in(self, tx: AsyncConnection) -> int:
+        """The same in a transaction of the caller."""
+        found: int = (await tx.execute(_WAITING)).scalar_one()
+        return found
 
     async def workers(self) -> int:
         """How many workers were seen of late."""

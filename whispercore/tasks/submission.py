@@ -14,13 +14,14 @@ from whispercore import tracing
 from whispercore.audio.replay import Recording
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
-from whispercore.errors import InvalidOption, ModelNotAvailable, Unavailable, UnknownModel
+from whispercore.errors import InvalidOption, ModelNotAvailable, UnknownModel
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.files.names import clean_name
 from whispercore.jobs.fairness import take_turns
 from whispercore.jobs.holding import HELD
 from whispercore.jobs.job import Job, NewJob
+from whispercore.jobs.queue_limit import QueueLimit
 from whispercore.jobs.table import Jobs
 from whispercore.models.choice import parted
 from whispercore.models.store import ModelStore
@@ -34,8 +35,6 @@ from whispercore.tasks.probe import Probe
 from whispercore.tasks.shelf import Left, Shelf
 from whispercore.tasks.transcribe import KIND, Admit
 
-_BUSY_S: Final = 30
-"""When a client whose job was refused because of the queue should come again."""
 _UNKNOWN_LENGTH_S: Final = 60.0
 """What a recording that does not tell its length is taken for when turns are shared out."""
 
@@ -72,7 +71,7 @@ class Submissions:
         fetcher: Judges addresses that recordings are to be fetched from.
         fetch_models: Whether models that are not on this machine may be asked for.
         admit: Raises where an owner may not keep so many bytes more, in the transaction that would keep them.
-        max_queue: No more jobs are taken when so many wait.
+        queue_limit: How many jobs may wait.
         max_retries: How often a job is tried again by itself.
     """
 
@@ -90,7 +89,7 @@ class Submissions:
         fetcher: Fetcher,
         fetch_models: bool,
         admit: Admit,
-        max_queue: int,
+        queue_limit: QueueLimit,
         max_retries: int,
     ) -> None:
         self._files = files
@@ -104,17 +103,8 @@ class Submissions:
         self._engines = engines
         self._library = library
         self._fetch_models = fetch_models
-        self._max_queue = max_queue
+        self.queue_limit = queue_limit
         self._max_retries = max_retries
-
-    async def check_queue(self) -> None:
-        """Refuse what would have to wait too long.
-
-        Raises:
-            Unavailable: The queue is full.
-        """
-        if await self._jobs.queue.waiting() >= self._max_queue:
-            raise Unavailable("the queue is full", retry_after=_BUSY_S)
 
     async def model(self, name: str | None) -> str:
         """The name of a model that can be used here.
@@ -251,6 +241,7 @@ class Submissions:
             is_counted: Whether its bytes are among those that he keeps already, as those of an open upload are.
 
         Raises:
+            Unavailable: The queue is full.
             QuotaExceeded: The caller may not keep so much.
             Conflict: The recording is kept already.
             KeyReused: The key came with another request before.
@@ -261,6 +252,7 @@ class Submissions:
             if job is not None:
                 return Submitted(job=job, repeated=True)
         staged = accepted.staged
+        await self.queue_limit.check_in(tx)
         await take_turns(tx, new.owner_id)
         if not is_counted:
             await self._admit(tx, caller.user_id, staged.size_bytes)
@@ -307,7 +299,7 @@ class Submissions:
         digest = digest_of((staged.sha256, staged.name), options, priority)
         if (made := await self._made_before(caller, idempotency_key, digest)) is not None:
             return made
-        await self.check_queue()
+        await self.queue_limit.check()
         accepted = await self.accept(
             staged,
             options,
@@ -338,12 +330,13 @@ class Submissions:
         digest = digest_of((), options, priority)
         if (made := await self._made_before(caller, idempotency_key, digest)) is not None:
             return made
-        await self.check_queue()
+        await self.queue_limit.check()
         async with self._jobs.database.write() as tx:
             if idempotency_key is not None:
                 job = await self._jobs.with_key(tx, caller.user_id, idempotency_key, digest)
                 if job is not None:
                     return Submitted(job=job, repeated=True)
+            await self.queue_limit.check_in(tx)
             new = evolve(
                 self._new(options, caller, priority),
                 filename=clean_name(name_of(url)),

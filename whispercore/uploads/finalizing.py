@@ -95,6 +95,7 @@ class Finalizing:
             NotMedia: It is neither audio nor video.
             MediaError: It has no sound, is truncated or damaged.
             StorageFull: There is no room for it.
+            Unavailable: The queue is full; the upload stays, to be finished later.
         """
         assembler = token_hex(16)
         while True:

@@ -120,7 +120,7 @@ class ChunkedUploadsHandlers:
         if not caller.may(MAKES_JOBS):
             raise NotPermitted(MAKES_JOBS)
         if session.state is not State.COMPLETED:
-            await ports.submissions.check_queue()
+            await ports.submissions.queue_limit.check()
         wanted = Wanted(
             options=await options_of(ports, request, caller),
             screen=screen_of(ports, ChunkedUploads.finalize.path),

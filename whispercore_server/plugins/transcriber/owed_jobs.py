@@ -47,7 +47,7 @@ class OwedJobs:
         asked = Metadata.of(self.metadata(session)).options()
         if asked is None or not session.is_whole or session.role == "part" or session.job_id is not None:
             return session
-        await self.ports.submissions.check_queue()
+        await self.ports.submissions.queue_limit.check()
         wanted = Wanted(
             options=await options_of(self.ports, asked, caller),
             screen=screen_of(self.ports, Tus.append.path),

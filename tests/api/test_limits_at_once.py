@@ -1,4 +1,4 @@
-"""What each user may store, where many of his recordings come in at once."""
+"""What each user may store, and how many jobs may wait, where many recordings come in at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import asyncio
 import io
 import wave
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from tests.live import live, settings_for
 from tests.visitor import registered
 from tests.waiting import until
-from whispercore.tasks.submission import Submissions
+from whispercore.tasks.submission import Accepted, Submissions
 
 AT_ONCE = 6
 FRAMES = 350_000
@@ -33,30 +35,39 @@ def recordings_in(folder: Path) -> set[str]:
     return {one.parent.name for one in folder.rglob("*") if one.is_file()}
 
 
-async def test_no_more_is_kept_than_fits(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All have been looked at when the first one is kept."""
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All recordings have been looked at when the first one is kept."""
     looked_at, all_are_here = 0, asyncio.Event()
-    check_queue = Submissions.check_queue
+    accept = Submissions.accept
 
-    async def together(submissions: Submissions) -> None:
+    async def accept_together(*of: Any, **options: Any) -> Accepted:
         nonlocal looked_at
+        accepted = await accept(*of, **options)
         looked_at += 1
         if looked_at == AT_ONCE:
             all_are_here.set()
         await all_are_here.wait()
-        await check_queue(submissions)
+        return accepted
 
-    monkeypatch.setattr(Submissions, "check_queue", together)
-    settings = settings_for(tmp_path / "data", database_url=database_url, user_quota_mb=1)
+    monkeypatch.setattr(Submissions, "accept", accept_together)
+
+
+@pytest.mark.usefixtures("together")
+@pytest.mark.parametrize(("limit", "refusal"), [({"user_quota_mb": 1}, 507), ({"max_queue": 1}, 503)])
+async def test_no_more_is_kept_than_fits(
+    database_url: str, tmp_path: Path, limit: dict[str, int], refusal: int
+) -> None:
+    settings = settings_for(tmp_path / "data", database_url=database_url, **limit)
     with live(settings, worker=False) as server:
         ann = registered(server)
 
-        def upload() -> int:
-            answer = ann.post("/api/jobs/", files={"file": ("a.wav", recording())}, data={"model": "micro"})
-            return answer.status_code
+        def upload() -> requests.Response:
+            return ann.post("/api/jobs/", files={"file": ("a.wav", recording())}, data={"model": "micro"})
 
         answers = await asyncio.gather(*(asyncio.to_thread(upload) for _ in range(AT_ONCE)))
-        assert sorted(answers) == [201] + [507] * (AT_ONCE - 1)
+        assert sorted(one.status_code for one in answers) == [201] + [refusal] * (AT_ONCE - 1)
+        assert all(int(one.headers["Retry-After"]) > 0 for one in answers if one.status_code == 503)
         assert ann.get("/api/jobs/").json()["total"] == 1
         store = settings.data / "files"
         await until(lambda: not recordings_in(store / "staging"))
