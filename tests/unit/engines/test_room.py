@@ -25,6 +25,7 @@ from whispercore.models.catalogue import MICRO
 from whispercore.models.store import ModelStore
 from whispercore.settings import Settings
 from whispercore.testing import ScriptedEngine
+from whispercore.transcript import WordTimes
 
 ENGLISH = Options(language="en")
 MB = 1_000_000
@@ -209,11 +210,14 @@ def test_the_need_of_a_real_model_is_estimated_then_measured() -> None:
     assert estimate / 3 < measured < 3 * estimate
 
 
-def test_alignment_of_words_needs_the_weights_twice(tmp_path: Path) -> None:
-    model = tmp_path / "model.bin"
-    model.write_bytes(bytes(1000))
-    plain, aligned = (WhisperCpp.needed_bytes(model, settings) for settings in (Settings(), Settings(word_times="dtw")))
-    assert aligned - plain == 1000
+@pytest.mark.parametrize(("name", "times", "copies"), [("small", "dtw", 2), ("small", "tokens", 1), ("mine", "dtw", 1)])
+def test_alignment_of_words_needs_the_weights_twice(name: str, times: WordTimes, copies: int, tmp_path: Path) -> None:
+    sizes = []
+    for size in (0, 8000):
+        model = tmp_path / f"{name}.bin"
+        model.write_bytes(bytes(size))
+        sizes.append(WhisperCpp.needed_bytes(model, Settings(word_times=times)))
+    assert sizes[1] - sizes[0] == copies * 8000 + 1000
 
 
 def test_the_memory_of_this_machine_and_process() -> None:

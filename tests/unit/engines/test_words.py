@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -71,16 +72,40 @@ def test_words_whose_tokens_have_no_times_share_the_segment_by_length() -> None:
 
 def test_aligned_words_begin_where_the_last_one_and_its_punctuation_end() -> None:
     tokens = [
-        token(" Hel", 5, 6, aligned_end_s=0.3),
-        token("lo", 5, 6, aligned_end_s=0.5),
-        token(",", 5, 6, aligned_end_s=0.9),
-        token(" world", 5, 6, aligned_end_s=1.4),
-        token(" …", 5, 6, aligned_end_s=2.5),
+        token(" Hel", 0.2, 0.4, aligned_end_s=0.3),
+        token("lo", 0.4, 0.7, aligned_end_s=0.5),
+        token(",", 0.7, 0.8, aligned_end_s=0.9),
+        token(" world", 0.8, 1.6, aligned_end_s=1.4),
+        token(" …", 1.6, 2.0, aligned_end_s=2.5),
     ]
     made = segment(tokens, 0.2, 2.0, limit_s=10, words=True)
     assert made is not None
     found = [(word.text, word.start_s, word.end_s) for word in made.words]
     assert found == [("Hello,", 0.2, 0.5), ("world", 0.9, 1.4), ("…", 1.4, 2.0)]
+
+
+def spoken(*aligned_end_s: float | None) -> list[tuple[float, float]]:
+    """Times of four words, whose tokens say that each has a second."""
+    tokens = [token(f" {'abcd'[at]}", at, at + 1, aligned_end_s=end_s) for at, end_s in enumerate(aligned_end_s)]
+    made = segment(tokens, 0.0, 4.0, limit_s=4, words=True)
+    assert made is not None
+    return [(word.start_s, word.end_s) for word in made.words]
+
+
+@pytest.mark.parametrize(
+    ("aligned_end_s", "borders_s"),
+    [
+        ((0.8, 2.2, 3.1, 3.9), [0.0, 0.8, 2.2, 3.1, 3.9]),
+        ((0.8, 2.2, 2.2, 3.9), [0.0, 0.8, 2.0, 3.0, 3.9]),  # the third is skipped: its neighbours' borders go too
+        ((0.8, 2.2, 2.1, 3.9), [0.0, 0.8, 2.0, 3.0, 3.9]),
+        ((0.0, 2.2, 3.1, 3.9), [0.0, 1.0, 2.2, 3.1, 3.9]),
+        ((0.8, 2.6, 3.1, 3.9), [0.0, 0.8, 2.0, 3.1, 3.9]),  # too far from its tokens
+        ((0.8, 2.5, 3.1, 3.9), [0.0, 0.8, 2.5, 3.1, 3.9]),
+        ((0.1, 0.2, 0.3, 0.4), [0.0, 1.0, 2.0, 3.0, 4.0]),
+    ],
+)
+def test_where_alignment_went_astray_tokens_stand_in(aligned_end_s: tuple[float, ...], borders_s: list[float]) -> None:
+    assert spoken(*aligned_end_s) == list(itertools.pairwise(borders_s))
 
 
 def test_where_one_token_is_not_aligned_none_is_taken_for_it() -> None:

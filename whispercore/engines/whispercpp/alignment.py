@@ -79,10 +79,18 @@ def alignment_heads(path: str, *, n_text_layer: int, n_text_head: int, n_vocab: 
         n_text_head: Attention heads of each.
         n_vocab: Its tokens.
     """
-    name = _QUANTIZED.sub("", Path(path).stem.removeprefix("ggml-"))
-    found = _KNOWN.get(name)
+    found = _of_name(Path(path))
     shape = (n_text_layer, n_text_head, n_vocab)
     return found if found is not None and (found.n_text_layer, found.n_text_head, found.n_vocab) == shape else None
+
+
+def may_align(path: Path) -> bool:
+    """Whether a model has a name whose heads are known; its shape, too, has to be that of the name."""
+    return _of_name(path) is not None
+
+
+def _of_name(path: Path) -> AlignmentHeads | None:
+    return _KNOWN.get(_QUANTIZED.sub("", path.stem.removeprefix("ggml-")))
 
 
 @define(eq=False)

@@ -18,6 +18,10 @@ from whispercore.transcript import Segment, Word
 
 _LEAST = 1e-10
 """A probability that was rounded to 0 still has a logarithm."""
+_SHORTEST_S = 0.05
+"""A word that is aligned with less than this was jumped over."""
+_FARTHEST_S = 0.5
+"""How far the times of tokens are believed to be off at most."""
 
 
 @frozen
@@ -82,7 +86,9 @@ def shifted(segment: Segment, by_s: float, channel: int | None) -> Segment:
 
 def _words(tokens: Sequence[Token], start_s: float, end_s: float) -> Iterable[Word]:
     spoken = [(text, group) for group in _groups(tokens) if (text := _text(group))]
-    times = _aligned(spoken, start_s) or _between(spoken, start_s, end_s)
+    times = list(_between(spoken, start_s, end_s))
+    if aligned := _aligned(spoken, start_s):
+        times = list(_mended(aligned, times))
     at = start_s
     for (text, group), (begins_s, ends_s) in zip(spoken, times, strict=True):
         first = min(max(begins_s, at), end_s)
@@ -102,6 +108,25 @@ def _aligned(spoken: Sequence[tuple[str, Sequence[Token]]], start_s: float) -> l
         times.append((at, (heard or ends)[-1]))
         at = ends[-1]
     return times
+
+
+def _mended(
+    aligned: Sequence[tuple[float, float]], by_tokens: Sequence[tuple[float, float]]
+) -> Iterable[tuple[float, float]]:
+    """Alignment is near or far off, and times of tokens are seldom either: they stand in where it went astray.
+
+    That is seen by words that it gives hardly any length, which makes the borders to their neighbours wrong too, and by
+    its distance.
+    """
+    skipped = [False, *(ends_s - begins_s < _SHORTEST_S for begins_s, ends_s in aligned), False]
+    for ours, theirs, (before, behind) in zip(
+        aligned, by_tokens, itertools.pairwise(itertools.pairwise(skipped)), strict=True
+    ):
+        yield _nearer(ours[0], theirs[0], skipped=any(before)), _nearer(ours[1], theirs[1], skipped=any(behind))
+
+
+def _nearer(aligned_s: float, by_tokens_s: float, *, skipped: bool) -> float:
+    return by_tokens_s if skipped or abs(aligned_s - by_tokens_s) > _FARTHEST_S else aligned_s
 
 
 def _between(
