@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Never
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from attrs import evolve, frozen
 
 from whispercore.contract.endpoint import Channel, Operation
-from whispercore.errors import NotAuthenticated, NotPermitted, RequestError
+from whispercore.errors import NotAuthenticated, NotFound, NotPermitted, RequestError
 from whispercore.people.auth import Auth, Credentials
 from whispercore.people.caller import Caller
 from whispercore.people.scopes import ADMIN
@@ -75,20 +76,35 @@ class Admission:
         if caller.is_admin and not now.is_admin:  # what he was given as one may be others'
             raise NotPermitted(ADMIN)
 
-    async def watch(self, http: web.Request, operation: Operation, caller: Caller) -> Never:
+    async def watch(
+        self,
+        http: web.Request,
+        operation: Operation,
+        caller: Caller,
+        still: Callable[[], Awaitable[object]] | None = None,
+    ) -> Never:
         """Recheck now and then, until that raises.
+
+        Args:
+            http: The request.
+            operation: What it is for.
+            caller: Who was admitted.
+            still: Looks whether he may still have the very thing that he is given, and raises if not.
 
         Raises:
             NotAuthenticated: See ``recheck``.
             NotPermitted: See ``recheck``.
+            NotFound: It is not there any more, for him at least.
         """
-        if operation.scope is None:  # nothing was asked of him that he could lose
+        if operation.scope is None and still is None:  # nothing was asked of him that he could lose
             await asyncio.Event().wait()
         while True:
             await asyncio.sleep(RECHECK_S)
             try:
                 await self.recheck(http, operation, caller)
-            except (NotAuthenticated, NotPermitted):
+                if still is not None:
+                    await still()
+            except (NotAuthenticated, NotPermitted, NotFound):
                 raise
             except RequestError:  # a database that does not answer says nothing of him: the next time
                 continue

@@ -23,6 +23,7 @@ from whispercore.clock import Clock
 from whispercore.contract.dialect import Dialect, Meta
 from whispercore.contract.endpoint import Channel, Download, Operation, Raw, Stream
 from whispercore.contract.group import Api
+from whispercore.contract.messages import Content
 from whispercore.contract.plan import Plan, Sources
 from whispercore.contract.status import status_of
 from whispercore.contract.wire import Json, plain
@@ -206,13 +207,20 @@ class Frame:
     async def _download(
         self, http: web.Request, operation: Operation, handle: Handle, request: object, caller: Caller
     ) -> web.StreamResponse:
+        sending: Content | None = None
+
         async def sent() -> web.StreamResponse:
-            content = await handle(request, caller)
+            nonlocal sending
+            content: Content = await handle(request, caller)
+            sending = content
             return await send_file(http, web.StreamResponse(status=content.status or operation.status), content)
 
-        if not operation.stop_on_disconnect:
-            return await sent()
-        return await while_there(http, watched(sent(), self.admission.watch(http, operation, caller)))
+        async def still() -> None:
+            if sending is not None and sending.still is not None:
+                await sending.still()
+
+        work = watched(sent(), self.admission.watch(http, operation, caller, still))
+        return await (while_there(http, work) if operation.stop_on_disconnect else work)
 
     async def _channel(
         self, http: web.Request, operation: Operation, handle: Handle, request: object, caller: Caller

@@ -1,12 +1,12 @@
-"""Streams, WebSockets and uploads are no way around the end of a session, a key, an account or a right."""
+"""Streams, WebSockets, downloads and uploads are no way around the end of a session, a key, an account or a right."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,12 @@ from tests.waiting import until
 from whispercore.api.transcriber.progress import Ended, JobEvent
 from whispercore.api.transcriber.tus import HEADERS as TUS_HEADERS
 from whispercore.errors import NotAuthenticated, Unavailable
+from whispercore.files.files import Files
+from whispercore.files.manifest import File
 from whispercore.people.auth import Credentials
 from whispercore.people.caller import Caller
 from whispercore_server import admission, frame
+from whispercore_server.plugins.files_v1 import PLUGIN as FILES_V1
 from whispercore_server.plugins.openai import PLUGIN as OPENAI
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
@@ -40,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(admission, "RECHECK_S", 0.02)
         settings = settings_for(tmp_path_factory.mktemp("server"), live_grace_s=0)
-        with live(settings, plugins=(TRANSCRIBER, OPENAI, DEMO), worker=False) as server:
+        with live(settings, plugins=(TRANSCRIBER, FILES_V1, OPENAI, DEMO), worker=False) as server:
             yield server
 
 
@@ -185,6 +188,46 @@ async def test_a_live_session_ends_with_its_key(server: Live, path: str, end: En
         assert socket.close_code == 1008
     await until(held.over.is_set)
     assert held.reason == "abandoned"
+
+
+# ---------------------------------------------------------------- downloads
+
+
+@pytest.mark.parametrize("end", ["share", "file", "key"])
+def test_a_download_ends_with_the_right_to_it(
+    server: Live, audio: Path, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, (reader, key_id) = registered(server), with_key(person := registered(server))
+    form = {"model": "micro"}
+    with (audio / "clip01-en.wav").open("rb") as sound:
+        file_id = owner.post("/api/v1/files/upload", files={"file": sound}, data=form).json()["id"]
+    share = f"/api/v1/keys/files/{file_id}/shares/{person.user_id}"
+    assert owner.post(share).status_code == 201
+    usual, go_on = Files.read, asyncio.Event()
+
+    async def slowly(self: Files, file: File, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        async with aclosing(usual(self, file, start, end)) as pieces:
+            async for piece in pieces:
+                yield piece[:1000]
+                await go_on.wait()
+                yield piece[1000:]
+
+    monkeypatch.setattr(Files, "read", slowly)
+    path = f"/api/v1/files/{file_id}/download"
+    with reader.get(path, stream=True) as lent, owner.get(path, stream=True) as own:
+        pieces = lent.iter_content(1000)
+        assert (lent.status_code, len(next(pieces))) == (200, 1000)
+        ended = {
+            "share": lambda: owner.send("DELETE", share),
+            "file": lambda: owner.send("DELETE", f"/api/v1/files/{file_id}"),
+            "key": lambda: person.send("DELETE", f"/api/api-keys/{key_id}"),
+        }[end]()
+        assert ended.status_code == 200, ended.text
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            next(pieces)
+        server.loop.call_soon_threadsafe(go_on.set)
+        if end != "file":
+            assert own.content == (audio / "clip01-en.wav").read_bytes()
 
 
 # ---------------------------------------------------------------- the client

@@ -115,5 +115,7 @@ class Content:
     """More of them."""
     elsewhere: str | None = field(default=None, repr=False)
     """An address that gives the same, to which a GET is sent on."""
+    still: Callable[[], Awaitable[object]] | None = field(default=None, repr=False)
+    """Asked now and then while it is sent; what it raises for who may have no more of it ends the answer."""
     after: Callable[[], Awaitable[object]] | None = field(default=None, repr=False)
     """Done once all of it was sent, or nobody takes it any more: nobody waits for it. It is not broken off."""

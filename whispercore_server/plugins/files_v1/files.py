@@ -81,13 +81,15 @@ class FilesHandlers:
     @serves(Files.download)
     async def download(self, request: DownloadFile, caller: Caller) -> Content:
         """As it was sent, each part compared with what came in."""
-        file = await Access(self.ports).file(request.file_id, caller)
+        access = Access(self.ports)
+        file = await access.file(request.file_id, caller)
         return Content(
             body=partial(self.ports.files.read, file),
             media_type="application/octet-stream",
             filename=file.name,
             size_bytes=file.size_bytes,
             etag=f'"{file.sha256}"',
+            still=partial(access.stored, file.id, caller),
         )
 
     @serves(Files.delete)
