@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,10 +18,11 @@ from tests.unit.cli.serving import server, service
 from tests.visitor import PASSWORD
 from whispercore.encryption import age
 
+PIECE_BYTES = 1 << 16
 RECORDINGS = ("clip01-en.wav", "clip03-en.wav", "clip06-en.wav", "clip07-en.wav")
 
 
-def test_two_servers_and_two_workers_do_each_job_once(
+def test_two_servers_take_what_comes_and_two_workers_do_each_job_once(
     environment: dict[str, str], postgres: Postgres, postgres_template: str, tmp_path: Path
 ) -> None:
     name, bucket = postgres.new(postgres_template), s3_server().bucket()
@@ -74,6 +76,34 @@ def test_two_servers_and_two_workers_do_each_job_once(
             found: dict[str, Any] = requests.get(f"{other}/api/jobs/{job_id}", headers=headers, timeout=60).json()
             return found
 
+        def sent_in_pieces() -> str:
+            """Each server takes every second piece, and the one that did not begin it puts them together."""
+            recording = (AUDIO / RECORDINGS[0]).read_bytes()
+            pieces = [recording[at : at + PIECE_BYTES] for at in range(0, len(recording), PIECE_BYTES)]
+            begun = requests.post(
+                f"{one}/api/chunked-uploads/initialize",
+                headers=headers,
+                json={"filename": "pieces.wav", "file_size": len(recording), "chunk_size": PIECE_BYTES},
+                timeout=60,
+            ).json()
+            for number, piece in enumerate(pieces):
+                answer = requests.post(
+                    f"{(two, one)[number % 2]}/api/chunked-uploads/{begun['session_id']}/chunks/{number}",
+                    headers={**headers, "Content-Type": "application/octet-stream"},
+                    data=piece,
+                    timeout=60,
+                )
+                assert answer.status_code == 200, answer.text
+            made = requests.post(
+                f"{two}/api/chunked-uploads/{begun['session_id']}/finalize",
+                headers=headers,
+                json={"model": "micro"},
+                timeout=60,
+            ).json()
+            assert made["file_hash"] == hashlib.sha256(recording).hexdigest()
+            return str(made["job_id"])
+
+        assert sent_in_pieces()
         jobs = list(threads.map(done, range(len(RECORDINGS))))
         assert [(job["status"], job["attempt"]) for job in jobs] == [("completed", 1)] * len(RECORDINGS)
         assert all(job["transcript"]["text"] for job in jobs)
