@@ -43,6 +43,7 @@ from whispercore_server.openapi.host import mount_documents
 from whispercore_server.plugin import Plugin, check, check_handlers, discovered, engines_of, job_handlers
 from whispercore_server.ports import Ports
 from whispercore_server.proxies import Proxies
+from whispercore_server.queue_guard import QueueGuard
 from whispercore_server.quota_guard import QuotaGuard
 from whispercore_server.refusals import Refusals
 from whispercore_server.runner import FRAME
@@ -108,6 +109,7 @@ def create_app(
             limits,
             csrf,
             QuotaGuard(ports.uploads.quota),
+            QueueGuard(ports.submissions.queue_limit),
             ScreeningGuard(settings.screening, ports.audit),
             Refusals(ports.audit),
             measuring,

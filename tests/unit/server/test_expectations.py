@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -14,7 +15,12 @@ from attrs import frozen
 
 from tests.live import Live, live, settings_for
 from tests.plugins.demo_plugin import PLUGIN
+from whispercore.testing.making_jobs import enqueued
+from whispercore_server.plugins.files_v1 import PLUGIN as FILES_V1
+from whispercore_server.plugins.openai import PLUGIN as OPENAI
+from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
+QUEUEING = (TRANSCRIBER, FILES_V1, OPENAI)
 FORM = "Content-Type: multipart/form-data; boundary=b"
 JSON = "Content-Type: application/json"
 NOTE = b'{"text": "x"}'
@@ -147,3 +153,19 @@ def test_who_has_no_body_is_not_asked_for_one(server: Live) -> None:
             answer = talk.heard()
             assert answer.status == 200
             assert answer.headers.get("connection") != "close"
+
+
+def test_while_the_queue_is_full_no_recording_is_asked_for(tmp_path: Path) -> None:
+    """But for requests that may have made their job before."""
+    with live(settings_for(tmp_path / "data", max_queue=1), plugins=QUEUEING, worker=False) as server:
+        server.run(enqueued(server.ports.jobs))
+        for path in ("/api/jobs/", "/api/v1/batch/upload", "/api/v1/files/upload", "/v1/audio/transcriptions"):
+            with talking(server) as talk:
+                talk.begin(path, FORM, *waits(FILE))
+                answer = talk.heard()
+                assert answer.status == 503, (path, answer)
+                assert int(answer.headers["retry-after"]) > 0
+                assert answer.headers["connection"] == "close"
+        with talking(server) as talk:
+            talk.begin("/api/jobs/", FORM, "Idempotency-Key: one", *waits(FILE))
+            assert talk.heard().status == 100
