@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 
 from tests.live import Live, live, settings_for
 from tests.minimal import EVERYBODYS, filled, ids_in, options
+from tests.populated import Populated
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.people.scopes import ROLES, SCOPES
 from whispercore_server.directory import Entry, entries
@@ -125,6 +126,7 @@ def alices(server: Live, alice: Visitor, audio: Path) -> Mapping[str, str]:
         ).json()["batch_id"],
         "share_id": "none",
         "link_id": alice.post(f"/api/v1/files/{file['id']}/links", json={}).json()["link"]["id"],
+        "identity_id": Populated(alice, administrator(server)).id("identity_id"),
         "number": "1",
         "webhook_id": webhook_id,
         "delivery_id": alice.post(f"/api/webhooks/{webhook_id}/test").json()["delivery_id"],

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.dml import ReturningUpdate
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from whispercore.clock import Clock
 from whispercore.database import locked_file
@@ -28,6 +29,7 @@ from whispercore.database.search_tables import INDEX
 from whispercore.database.sqlite import BUSY_S, engine, refusals
 from whispercore.database.store import Rows, StillMine
 from whispercore.database.undisturbed import undisturbed
+from whispercore.errors import Unavailable
 
 _T = TypeVar("_T")
 _READERS = 2
@@ -65,12 +67,22 @@ class SqliteStore:
 
         Raises:
             OSError: The file cannot be made.
+            Unavailable: Another process holds it for too long.
         """
         if self.path is not None:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        async with self.write():
-            pass
+        # Of several processes that have a new file begin its log, SQLite lets one go on and refuses the others at once,
+        # whatever time it was given to wait.
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_delay(BUSY_S),
+            wait=wait_random(0.01, 0.1),
+            reraise=True,
+        ):
+            with attempt:
+                async with self.write():
+                    pass
 
     async def check_sessions(self) -> None:
         """There is nothing in between."""

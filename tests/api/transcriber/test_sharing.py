@@ -146,7 +146,7 @@ async def _completed_all(server: Live, count: int) -> None:
 
 
 def test_strangers_with_links_are_limited_like_strangers(tmp_path: Path) -> None:
-    with live(settings_for(tmp_path, rate_profile="transcriber-001"), worker=False) as server:
+    with live(settings_for(tmp_path, rate_profile="transcriber-001"), worker=False, clock=FakeClock()) as server:
         nobody = stranger(server)
         answers = [nobody.get(f"/api/shared/{'0' * 48}") for _ in range(61)]
         assert answers[0].headers["X-RateLimit-Limit"] == "60"

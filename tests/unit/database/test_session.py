@@ -301,3 +301,23 @@ async def test_a_transaction_at_once_that_finds_the_disk_full_or_another_process
             with pytest.raises(StorageFull):
                 await database.at_once(fill)
         assert await count(database) == 0
+
+
+async def test_a_new_file_whose_log_another_process_begins_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite refuses all but one of those who do so together, at once, whatever time it was given to wait."""
+    prepare, refused = sqlite._prepare, iter([1, 2])
+
+    def refusing(connection: object, record: object) -> None:
+        if next(refused, None) is not None:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        prepare(connection, record)
+
+    monkeypatch.setattr(sqlite, "_prepare", refusing)
+    async with Database(f"sqlite+aiosqlite:///{tmp_path}/a.db") as database:
+        await database.upgrade()
+        assert await count(database) == 0
+    assert next(refused, None) is None

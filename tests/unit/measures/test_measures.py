@@ -22,7 +22,6 @@ from whispercore.files.obstore_blobs import ObstoreBlobs
 from whispercore.ids import Uuid7Ids
 from whispercore.jobs.job import NewJob
 from whispercore.jobs.table import Jobs
-from whispercore.measures import machine as machines
 from whispercore.measures.ended import EndedJobs
 from whispercore.measures.figures import together
 from whispercore.measures.machine import Machine
@@ -162,7 +161,7 @@ async def test_jobs_that_ended_before_are_not_counted_and_others_once(database: 
 def test_the_limit_of_a_control_group_is_the_memory_that_there_is(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machines, "_CGROUP", tmp_path)
+    monkeypatch.setattr("whispercore.machine._CGROUP", tmp_path)
     machine = Machine(tmp_path, clock)
     assert not machine.memory().limited
     (tmp_path / "memory.max").write_text("1000\n")
