@@ -238,10 +238,11 @@ async def worker_task(ports: Ports, kinds: Mapping[str, Handler]) -> AsyncIterat
         try:
             yield task
         finally:
-            for each in (warming, task):
-                each.cancel()
-                with suppress(asyncio.CancelledError):
-                    await each
+            warming.cancel()
+            await asyncio.wait((warming,))  # whatever became of it, the worker gives its jobs back
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 @runtime_checkable

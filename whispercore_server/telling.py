@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
+from whispercore_server.beside import beside
 from whispercore_server.ports import Ports
 
 
 @asynccontextmanager
 async def telling(ports: Ports) -> AsyncIterator[None]:
     """Send messages to webhooks until the block ends; ``ports`` have to be open."""
-    task = asyncio.create_task(ports.webhook_sender.run(), name="webhooks")
-    try:
+    async with beside(ports.webhook_sender.run(), "webhooks"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

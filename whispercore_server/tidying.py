@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from whispercore.audit.retention import prune
 from whispercore.errors import RequestError
 from whispercore.people.caller import Caller
+from whispercore_server.beside import beside
 from whispercore_server.ports import Ports
 
 _RETRY_S: Final = 300.0
@@ -24,13 +24,8 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def tidying(ports: Ports) -> AsyncIterator[None]:
     """Tidy now and as often as the settings say, for as long as the block lasts; ``ports`` have to be open."""
-    task = asyncio.create_task(_tidy_on(ports), name="tidying")
-    try:
+    async with beside(_tidy_on(ports), "tidying"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def tidy(ports: Ports) -> bool:

@@ -38,17 +38,21 @@ async def warm_up(pool: EnginePool, names: Sequence[str], settings: Settings) ->
                 _log.warning("the model %s is not warmed up: it is not on this machine", name)
                 continue
             await _compute_once(pool, await asyncio.to_thread(store.named, name), settings)
-        except WhispercoreError as error:
+        except (WhispercoreError, OSError) as error:
             _log.warning("the model %s is not warmed up: %s", name, error)
         else:
             _log.info("the model %s is warm after %.1f s", name, time.monotonic() - began_s)
 
 
 async def _compute_once(pool: EnginePool, model: ModelFile, settings: Settings) -> None:
-    threads = await asyncio.to_thread(chosen_threads, model, settings)
     control = Control()
-    with pool.lease(model, engine=model.engine, threads=threads, settings=settings, keep=True) as lease:
-        try:
-            await asyncio.wrap_future(lease.decode(_SECOND_OF_SILENCE, Options(language="en"), control))
-        finally:
-            control.cancel()
+
+    def compute() -> None:
+        threads = chosen_threads(model, settings)
+        with pool.lease(model, engine=model.engine, threads=threads, settings=settings, keep=True) as lease:
+            lease.decode(_SECOND_OF_SILENCE, Options(language="en"), control).result()
+
+    try:
+        await asyncio.to_thread(compute)
+    finally:
+        control.cancel()  # who is cancelled leaves a thread behind, which ends by this, or with the pool

@@ -32,8 +32,11 @@ async def test_a_warm_model_has_computed_and_stays(caplog: pytest.LogCaptureFixt
     assert told[2].startswith("the model no model at all is not warmed up: ")
 
 
-async def test_one_that_cannot_compute_keeps_nobody_from_working(caplog: pytest.LogCaptureFixture) -> None:
-    engine = ScriptedEngine(lambda _: EngineFailed("out of order"))
+@pytest.mark.parametrize("error", [EngineFailed("out of order"), OSError("the engine failed: out of order")])
+async def test_one_that_cannot_compute_keeps_nobody_from_working(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = ScriptedEngine(lambda _: error)
     with EnginePool(find=lambda _: engine) as pool:
         await warm_up(pool, ("micro", "micro"), Settings())
     assert [one.getMessage() for one in caplog.records if "warmed up" in one.getMessage()] == [

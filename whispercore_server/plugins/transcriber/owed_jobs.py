@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 from attrs import define, evolve, field
@@ -16,6 +15,7 @@ from whispercore.errors import NotFound, NotPermitted, RequestError, StorageFull
 from whispercore.people.caller import Caller
 from whispercore.uploads.finalizing import Wanted
 from whispercore.uploads.session import SAID, SAID_SEALED, Session, State
+from whispercore_server.beside import beside
 from whispercore_server.ordering import PRIORITIES, options_of
 from whispercore_server.plugins.transcriber.chunked_uploads import MAKES_JOBS, screen_of
 from whispercore_server.plugins.transcriber.tus_headers import Metadata
@@ -92,13 +92,8 @@ class OwedJobs:
 @asynccontextmanager
 async def making(ports: Ports) -> AsyncIterator[None]:
     """Make jobs that are owed, now and again, for as long as the block lasts; ``ports`` have to be open."""
-    task = asyncio.create_task(_make_on(ports), name="making owed jobs")
-    try:
+    async with beside(_make_on(ports), "making owed jobs"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _make_on(ports: Ports) -> None:
