@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,11 +31,12 @@ class Recording:
     """A WAV file of some size, which is never whole in memory: noise that repeats, and is another in each chunk."""
 
     size_bytes: int
+    chunk_bytes: int = CHUNK_BYTES
     _noise: bytes = field(init=False)
     _header: bytes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._noise = random.Random(1).randbytes(CHUNK_BYTES)  # noqa: S311 (no secret)
+        self._noise = random.Random(1).randbytes(self.chunk_bytes)  # noqa: S311 (no secret)
         form = struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16)
         riff = struct.pack("<4sI4s4sI", b"RIFF", self.size_bytes - 8, b"WAVE", b"fmt ", len(form))
         self._header = riff + form + struct.pack("<4sI", b"data", self.size_bytes - 44)
@@ -43,7 +44,7 @@ class Recording:
     @property
     def count(self) -> int:
         """Of its chunks."""
-        return -(-self.size_bytes // CHUNK_BYTES)
+        return -(-self.size_bytes // self.chunk_bytes)
 
     def blank(self) -> bytearray:
         """Memory for one chunk after the other: to make it anew for each would cost as much as to send it."""
@@ -53,7 +54,7 @@ class Recording:
         """One of them, in ``blank`` memory that no other is in any more."""
         head = self._header if number == 0 else struct.pack("<Q", number)
         memory[: len(self._header)] = head + self._noise[len(head) : len(self._header)]
-        return memoryview(memory)[: self.size_bytes - number * CHUNK_BYTES]
+        return memoryview(memory)[: self.size_bytes - number * self.chunk_bytes]
 
     def sha256(self) -> str:
         """Of all of it."""
@@ -70,10 +71,12 @@ class Sender:
     Args:
         url: Of the server; may change meanwhile.
         headers: Of every request.
+        on_sent: Called after each chunk that was answered well, by the thread of its connection.
     """
 
     url: str
     headers: Mapping[str, str]
+    on_sent: Callable[[], None] = lambda: None
     sent: int = 0
     """Chunks that were answered well."""
 
@@ -149,6 +152,7 @@ class Sender:
                 return
             self._sent(connection, f"{path}/{number}{query}", number, recording.chunk(number, memory), dice, cuts)
             self.sent += 1
+            self.on_sent()
 
     def _sent(  # noqa: PLR0917 (all of one request)
         self,

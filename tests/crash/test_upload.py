@@ -1,4 +1,4 @@
-"""kill -9 of the server while a large recording comes in."""
+"""kill -9 of the server while a recording comes in: from our client, and over a network that is as bad as can be."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from attrs import define
 
+from benchmarks.chunk_sender import Recording, Sender
 from whispercore_client import Client
 
 ROOT = Path(__file__).parents[2]
 KEY = "an-administrators-key-for-crash-tests"
 SIZE = 64 << 20
+AWFUL_SIZE = (32 << 20) - 1
+AWFUL_CHUNK = 256 << 10
 
 
 @define(eq=False)
@@ -41,7 +46,12 @@ class Server:
                 *("--data", str(self.data), "--port", str(self.port)),
             ],
             cwd=ROOT,
-            env={**os.environ, "WHISPERCORE_ADMIN_KEY": KEY, "WHISPERCORE_MODEL": "micro"},
+            env={
+                **os.environ,
+                "WHISPERCORE_ADMIN_KEY": KEY,
+                "WHISPERCORE_MODEL": "micro",
+                "WHISPERCORE_MAX_PARALLEL_PARTS": "64",  # what is broken off counts until the server sees that it is
+            },
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -72,13 +82,21 @@ def large_wav(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def test_an_upload_goes_on_after_a_kill(tmp_path: Path) -> None:
-    """Over four connections, all of which break; one client waits for the server, another goes on afterwards."""
-    expected = large_wav(tmp_path / "large.wav")
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = Server(tmp_path / "data", port)
     server.start()
+    try:
+        yield server
+    finally:
+        server.end(signal.SIGTERM)
+
+
+def test_an_upload_goes_on_after_a_kill(tmp_path: Path, server: Server) -> None:
+    """Over four connections, all of which break; one client waits for the server, another goes on afterwards."""
+    expected = large_wav(tmp_path / "large.wav")
     half, killed = threading.Event(), threading.Event()
     begun: list[str] = []
 
@@ -107,7 +125,41 @@ def test_an_upload_goes_on_after_a_kill(tmp_path: Path) -> None:
     finally:
         half.set()
         killing.join()
-        server.end(signal.SIGTERM)
-    folders = list((tmp_path / "data" / "files" / "files").iterdir())
-    assert len(folders) == 1
-    assert 0 < sum(one.stat().st_size for one in folders[0].iterdir()) - SIZE < SIZE // 1000, "what sealing costs"
+    check_kept(server, SIZE)
+
+
+def test_what_an_awful_network_and_a_kill_leave_is_the_recording(server: Server) -> None:
+    """Four connections, chunks in no order, a third of them twice, a tenth of the requests broken off."""
+    recording = Recording(AWFUL_SIZE, AWFUL_CHUNK)
+    dice = random.Random(6)  # noqa: S311 (no secret)
+    chunks = range(recording.count)
+    order = [*chunks, *dice.sample(chunks, recording.count // 3)]
+    dice.shuffle(order)
+    killed = threading.Lock()
+
+    def kill_in_the_middle() -> None:
+        if sender.sent >= len(order) // 2 and killed.acquire(blocking=False):
+            server.end(signal.SIGKILL)
+            server.start()
+
+    sender = Sender(server.url, {"X-API-Key": KEY}, on_sent=kill_in_the_middle)
+    with Client(server.url, api_key=KEY) as client:
+        upload = client.chunked_uploads.initialize(
+            filename="awful.wav", file_size=AWFUL_SIZE, chunk_size=AWFUL_CHUNK, content_type="audio/wav"
+        )
+        sender.send_all(upload.upload_url, recording, order, cuts=0.1)
+        assert killed.locked()
+        assert client.chunked_uploads.resume(upload.session_id).missing_chunks == []
+        made = [client.chunked_uploads.finalize(upload.session_id, model="micro") for _ in range(2)]
+        assert {one.file_hash for one in made} == {recording.sha256()}
+        assert {one.job_id for one in made} == {job.job_id for job in client.jobs.list.each()}
+    check_kept(server, AWFUL_SIZE)
+
+
+def check_kept(server: Server, size_bytes: int) -> None:
+    """One file is kept, each of its bytes once, and nothing beside it."""
+    staging, files = (server.data / "files" / one for one in ("staging", "files"))
+    assert list(staging.iterdir()) == []
+    (folder,) = files.iterdir()
+    sealing = sum(one.stat().st_size for one in folder.iterdir()) - size_bytes
+    assert 0 < sealing < size_bytes // 100
