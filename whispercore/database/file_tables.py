@@ -1,4 +1,7 @@
-"""Tables of files: a row for each, for each of its parts and for each link. The bytes are blobs elsewhere."""
+"""Tables of files: a row for each, for each of its parts and links, and for each that is deleted and not yet erased.
+
+The bytes are blobs elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,13 @@ parts = Table(
     Column("stored_bytes", BigInteger, nullable=False),
     Column("encoding", Text, nullable=False, server_default="clear", doc="clear, age or zstd+age."),
     Column("stored_sha256", Text, doc="Of what lies in the store; null where that is in clear."),
+)
+
+deleted_files = Table(
+    "deleted_files",
+    schema,
+    Column("id", Text, primary_key=True, doc="Of a file, or of an upload in pieces."),
+    Column("deleted_at", Moment, nullable=False),
 )
 
 file_links = Table(

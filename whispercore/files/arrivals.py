@@ -19,7 +19,7 @@ from sqlalchemy import delete, insert, select, update
 from whispercore.clock import Clock
 from whispercore.database.alone import alone
 from whispercore.database.session import Database
-from whispercore.database.tables import arrivals, files, upload_sessions
+from whispercore.database.tables import arrivals, deleted_files, files, upload_sessions
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import Conflict, RequestError
 from whispercore.events import Events
@@ -160,7 +160,8 @@ class Arrivals:
         async with self._database.write() as tx:
             await alone(tx, "arrival", file_id)
             await tx.execute(delete(arrivals).where(arrivals.c.id == file_id, arrivals.c.heard_at <= now - ALIVE))
-            for table in (files, arrivals, upload_sessions):  # what comes in in pieces lies where this would lie
+            # What comes in in pieces, and what of a deleted file is not erased yet, lies where this would lie.
+            for table in (files, arrivals, upload_sessions, deleted_files):
                 if (await tx.execute(select(table.c.id).where(table.c.id == file_id))).first() is not None:
                     raise taken(file_id)
             await tx.execute(

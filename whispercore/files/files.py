@@ -18,6 +18,7 @@ from whispercore.database.store import StillMine
 from whispercore.encryption.file_keys import FileKey, FileKeys
 from whispercore.errors import FileDamaged, NotFound, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
+from whispercore.files.deletions import note_erased
 from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file, seal_of
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.files.parts import PART_BYTES, Parts, ahead
@@ -334,11 +335,12 @@ class Files:
 
     async def delete(self, tx: AsyncConnection, file_id: str) -> bool:
         """Remove its rows, in a transaction of the caller; whether there were any. Then ``erase`` it."""
-        return await delete_file(tx, file_id)
+        return await delete_file(tx, file_id, self._clock.now())
 
     async def erase(self, file_id: str) -> None:
         """Remove its bytes, after its rows. If that is broken off, a sweep does it."""
         await self._parts.remove(file_id)
+        await note_erased(self._database, file_id)
 
     async def in_clear(self) -> tuple[str, ...]:
         """The ids of files that are not sealed, or not all of them, the oldest first."""

@@ -14,6 +14,7 @@ from whispercore.audio.joined import Seal
 from whispercore.database.tables import files, parts
 from whispercore.encryption.file_keys import FileKey, delete_key
 from whispercore.errors import Conflict
+from whispercore.files.deletions import note_deletion
 from whispercore.files.sealed import Encoding
 
 _KEPT = "kept"
@@ -144,11 +145,14 @@ def seal_of(file: Staged) -> Seal | None:
     )
 
 
-async def delete_file(transaction: AsyncConnection, file_id: str) -> bool:
+async def delete_file(transaction: AsyncConnection, file_id: str, deleted_at: datetime) -> bool:
     """Remove the rows of a file; whether there were any. Its key goes too, so nobody can read what is left of it."""
     await delete_key(transaction, file_id)
     await transaction.execute(delete(parts).where(parts.c.file_id == file_id))
-    return (await transaction.execute(delete(files).where(files.c.id == file_id))).rowcount > 0
+    gone = (await transaction.execute(delete(files).where(files.c.id == file_id))).rowcount > 0
+    if gone:
+        await note_deletion(transaction, file_id, deleted_at)
+    return gone
 
 
 async def known_files(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from whispercore.database.session import Database
 from whispercore.errors import FileDamaged
+from whispercore.files.deletions import note_erased, to_erase
 from whispercore.files.manifest import any_file, find_file, known_files
 from whispercore.files.parts import PUBLISHED, STAGING, Parts
 from whispercore.files.spool import Spool
@@ -22,6 +23,8 @@ ABANDONED = timedelta(hours=24)
 class Swept:
     """What was done."""
 
+    erased: int = 0
+    """Files that were deleted, and whose bytes are gone now too."""
     published: int = 0
     """Files that were kept, and are where they belong now."""
     abandoned: int = 0
@@ -34,13 +37,23 @@ class Swept:
 
 async def sweep(database: Database, parts: Parts, spool: Spool, now: datetime) -> Swept:
     """Bring the store into line with the rows. May run at any time, in several processes at once."""
+    erased = await _sweep_deleted(database, parts)
     published, abandoned = await _sweep_staging(database, parts, now)
     return Swept(
+        erased=erased,
         published=published,
         abandoned=abandoned,
         orphans=await _sweep_orphans(database, parts),
         spools=await asyncio.to_thread(spool.sweep),
     )
+
+
+async def _sweep_deleted(database: Database, parts: Parts) -> int:
+    deleted = await to_erase(database)
+    for file_id in deleted:
+        await parts.remove(file_id)
+        await note_erased(database, file_id)
+    return len(deleted)
 
 
 async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tuple[int, int]:

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from whispercore.clock import Clock
 from whispercore.database.tables import upload_sessions
 from whispercore.database.undisturbed import broken_off, undisturbed
-from whispercore.encryption.file_keys import delete_key
 from whispercore.errors import Conflict, InvalidRequest, NotMedia, RequestError, SuspiciousInput, UploadIncomplete
 from whispercore.jobs.job import Job
 from whispercore.jobs.table import Jobs
@@ -139,9 +138,9 @@ class Finalizing:
             submitted = await self._submissions.enqueue(tx, accepted, caller, is_counted=True)
             await self._complete(tx, session, assembler, accepted, submitted.job)
             if submitted.repeated:
-                await delete_key(tx, session.id)
+                await self._sessions.drop(tx, session.id)
         if submitted.repeated:  # another upload of the same recording has made it
-            await self._sessions.pieces.remove_all(session.id)
+            await self._sessions.erase(session.id)
         await self._submissions.publish(accepted, submitted)
         return submitted
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from attrs import evolve
 
-from whispercore.encryption.file_keys import delete_key
 from whispercore.errors import Conflict, InvalidRequest
 from whispercore.people.caller import Caller
 from whispercore.uploads import rows
@@ -82,7 +81,7 @@ class Joining:
             await self._pieces.remove_all(target.id)
             raise
         for part in parts:
-            await self._pieces.remove_all(part.id)
+            await self._sessions.erase(part.id)
         return session
 
     async def _written(
@@ -101,8 +100,7 @@ class Joining:
                 )
                 if not joined:
                     raise Conflict(f"the upload {part.id} was joined into something else, or is over")
-                await rows.delete_chunks(tx, part.id)
-                await delete_key(tx, part.id)
+                await self._sessions.drop(tx, part.id)
             await self._sessions.insert(tx, whole, caller, target)
             await rows.insert_chunks(tx, target.id, chunks)
             await rows.add_received(

@@ -19,6 +19,7 @@ from whispercore.database.session import Database
 from whispercore.database.tables import upload_sessions
 from whispercore.encryption.file_keys import FileKey, delete_key
 from whispercore.errors import Conflict, NotFound, TooManyRequests, UploadExpired
+from whispercore.files.deletions import note_deletion
 from whispercore.files.files import Files
 from whispercore.ids import Ids
 from whispercore.people.caller import Caller
@@ -192,12 +193,11 @@ class Sessions:
             now = self._clock.now()
             ended = await rows.set_state(tx, session.id, rows.is_active(now), state=State.CANCELLED, ended_at=now)
             if ended:
-                await rows.delete_chunks(tx, session.id)
-                await delete_key(tx, session.id)
+                await self.drop(tx, session.id)
                 await self._audit.append(tx, caller, _event("abandon an upload", session.id, session.size_bytes))
         if not ended:
             raise Conflict("the upload is being finalized, or is over")
-        await self.pieces.remove_all(session.id)
+        await self.erase(session.id)
         return evolve(session, state=State.CANCELLED)
 
     async def fail(self, session: Session, failure: str) -> None:
@@ -207,10 +207,19 @@ class Sessions:
                 tx, session.id, rows.IS_OPEN, state=State.FAILED, failure=failure, ended_at=self._clock.now()
             )
             if ended:
-                await rows.delete_chunks(tx, session.id)
-                await delete_key(tx, session.id)
+                await self.drop(tx, session.id)
         if ended:
-            await self.pieces.remove_all(session.id)
+            await self.erase(session.id)
+
+    async def drop(self, tx: AsyncConnection, session_id: str) -> None:
+        """Remove the rows of its pieces, and their key, in a transaction of the caller. Then ``erase`` it."""
+        await rows.delete_chunks(tx, session_id)
+        await delete_key(tx, session_id)
+        await note_deletion(tx, session_id, self._clock.now())
+
+    async def erase(self, session_id: str) -> None:
+        """Remove the bytes of its pieces, after their rows. If that is broken off, a sweep does it."""
+        await self._files.erase(session_id)
 
     async def sweep(self, now: datetime) -> int:
         """Give up those that have expired, and forget those that are long over; how many were given up.
@@ -228,9 +237,8 @@ class Sessions:
                 if row is None:  # something came meanwhile
                     continue
                 await rows.set_state(tx, session_id, over, state=State.EXPIRED, ended_at=now)
-                await rows.delete_chunks(tx, session_id)
-                await delete_key(tx, session_id)
-            await self.pieces.remove_all(session_id)
+                await self.drop(tx, session_id)
+            await self.erase(session_id)
             given_up += 1
         async with self.database.write() as tx:
             await tx.execute(delete(upload_sessions).where(c.ended_at <= now - REMEMBERED))

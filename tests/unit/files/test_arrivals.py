@@ -96,6 +96,14 @@ async def test_an_id_is_for_one_file(arrivals: Arrivals, elsewhere: Arrivals, fi
     with pytest.raises(Conflict, match="taken"):
         async with arrivals.arriving(ID, ANN, 1):
             pass
+    async with database.write() as tx:
+        await files.delete(tx, ID)
+    with pytest.raises(Conflict, match="taken"):  # what came in now would be erased with it
+        async with arrivals.arriving(ID, ANN, 1):
+            pass
+    await files.erase(ID)
+    async with arrivals.arriving(ID, ANN, 1):
+        pass
 
 
 @pytest.mark.usefixtures("blobs")

@@ -13,6 +13,7 @@ from tests.unit.files.bytes_of_files import THREE_PARTS, in_chunks, kept, keys_o
 from whispercore.database.session import Database
 from whispercore.errors import FileDamaged
 from whispercore.files.blobs import Blobs
+from whispercore.files.deletions import note_erased, to_erase
 from whispercore.files.files import Files
 from whispercore.files.sweep import Swept
 
@@ -63,8 +64,43 @@ async def test_what_has_no_row_any_more_goes(files: Files, database: Database, b
     gone, there = await kept(files, database, b"gone"), await kept(files, database, b"there")
     async with database.write() as tx:
         await files.delete(tx, gone.id)
+    await note_erased(database, gone.id)  # somebody else was erasing it, and was held up
     assert await files.sweep(hours(0)) == Swept(orphans=1)
     assert await blobs.folders("files") == (there.id,)
+
+
+@pytest.mark.parametrize("publish", [True, False])
+async def test_what_is_deleted_goes_though_it_was_the_only_one(
+    files: Files, database: Database, blobs: Blobs, publish: bool
+) -> None:
+    """Whoever deleted it is killed before it erases anything."""
+    gone = await kept(files, database, sample(THREE_PARTS), publish=publish)
+    async with database.write() as tx:
+        assert await files.delete(tx, gone.id)
+    assert await keys_of(blobs)
+    assert await files.sweep(hours(0)) == Swept(erased=1)
+    assert await keys_of(blobs) == set()
+    assert await to_erase(database) == ()
+    assert await files.sweep(hours(0)) == Swept()
+
+
+async def test_a_deletion_that_is_rolled_back_erases_nothing(files: Files, database: Database) -> None:
+    there = await kept(files, database, b"there")
+    with pytest.raises(KeyError):
+        async with database.write() as tx:
+            await files.delete(tx, there.id)
+            raise KeyError
+    assert await files.sweep(hours(0)) == Swept()
+    assert await stored(files, there.id) == b"there"
+
+
+async def test_what_is_erased_is_not_looked_for_again(files: Files, database: Database) -> None:
+    gone = await kept(files, database, b"gone")
+    async with database.write() as tx:
+        await files.delete(tx, gone.id)
+    assert await to_erase(database) == (gone.id,)
+    await files.erase(gone.id)
+    assert await to_erase(database) == ()
 
 
 async def test_a_full_store_beside_an_empty_database_is_left_alone(
@@ -73,6 +109,7 @@ async def test_a_full_store_beside_an_empty_database_is_left_alone(
     staged = await kept(files, database, b"bytes")
     async with database.write() as tx:
         await files.delete(tx, staged.id)
+    await note_erased(database, staged.id)  # as if the row had never been in this database
     assert await files.sweep(hours(1000)) == Swept()
     assert await blobs.folders("files") == (staged.id,)
 

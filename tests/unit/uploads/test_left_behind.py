@@ -11,6 +11,7 @@ import pytest
 from tests.live import settings_for
 from whispercore.database.page import Slice
 from whispercore.errors import Conflict
+from whispercore.files.parts import Parts
 from whispercore.testing import FakeClock
 from whispercore.testing.making_jobs import ANN
 from whispercore.uploads.finalizing import LEASE
@@ -97,3 +98,22 @@ async def test_nobody_gives_up_what_is_being_finalized(ports: Ports, clock: Fake
     assert await ports.uploads.finalizing._claimed(left.id, "somebody")
     assert await ports.uploads.sweep(clock.now()) == 0
     assert await states(ports, left) == [State.ASSEMBLING] * 2
+
+
+async def test_what_is_cancelled_is_erased_by_the_next_start(
+    ports: Ports, clock: FakeClock, left: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever cancels it is killed between its rows and its bytes."""
+
+    async def killed(*_: object) -> None:
+        raise KeyError
+
+    clock.advance(LEASE.total_seconds())
+    with monkeypatch.context() as patched:
+        patched.setattr(Parts, "remove", killed)
+        with pytest.raises(KeyError):
+            await cancel(ports, left)
+    staging = ports.settings.data / "files" / "staging"
+    assert [one.name for one in staging.iterdir()] == [left.id]
+    async with Ports.of(ports.settings, clock=clock).opened():
+        assert list(staging.iterdir()) == []
