@@ -15,6 +15,7 @@ Place = Literal["path", "query", "header", "body", "whole_body", "octets"]
 PLACE: Final = "whispercore.place"
 WIRE: Final = "whispercore.wire"
 HELP: Final = "whispercore.help"
+SPOKEN: Final = "whispercore.spoken"
 UPLOAD_ID: Final = "X-Upload-ID"
 """The header in which a sender of a form says what the id of its file will be, where an endpoint lets him choose."""
 UPLOAD_LENGTH: Final = "X-Upload-Length"
@@ -44,34 +45,37 @@ UNSET: Final = Unset.UNSET
 """Default of a PATCH's fields: absent leaves a value alone, None clears it."""
 
 
-def told(text: str, *, place: Place | None = None, wire: str | None = None) -> dict[str, str]:
+def told(
+    text: str, *, place: Place | None = None, wire: str | None = None, spoken: bool = False
+) -> dict[str, str | bool]:
     """Metadata of a field: a sentence about it, and, where they are not the usual ones, its place and name.
 
     Args:
         text: For the reference and for OpenAPI.
         place: Where it travels; by default ids in the path, the rest in the query or, if the method has one, the body.
         wire: Its name there, if that is no Python name: ``font-family``, ``files[]``.
+        spoken: Whether it is what people said, who may have said anything: no text of it looks like an attack.
     """
-    given = {HELP: text, PLACE: place, WIRE: wire}
+    given = {HELP: text, PLACE: place, WIRE: wire, SPOKEN: spoken}
     return {key: value for key, value in given.items() if value}
 
 
-def query(text: str = "") -> dict[str, str]:
+def query(text: str = "") -> dict[str, str | bool]:
     """Metadata of a field that travels in the query, whatever the method."""
     return told(text, place="query")
 
 
-def header(name: str, text: str = "") -> dict[str, str]:
+def header(name: str, text: str = "") -> dict[str, str | bool]:
     """Metadata of a field that travels in a header."""
     return told(text, place="header", wire=name)
 
 
-def wire(name: str, text: str = "") -> dict[str, str]:
+def wire(name: str, text: str = "") -> dict[str, str | bool]:
     """Metadata of a field whose name on the wire is no Python name."""
     return told(text, wire=name)
 
 
-def whole_body(text: str = "") -> dict[str, str]:
+def whole_body(text: str = "") -> dict[str, str | bool]:
     """Metadata of a field that is the whole body, and not a member of it."""
     return told(text, place="whole_body")
 
@@ -154,10 +158,15 @@ def between(low: float, high: float) -> Validator:
 
     def check(_: object, __: object, value: Any) -> None:
         if value is not None and value is not UNSET and not low <= value <= high:
-            raise ValueError(f"{value} is not between {low:g} and {high:g}")
+            raise ValueError(f"{value} is not between {_written(low)} and {_written(high)}")
 
     check.bounds = (low, high)  # type: ignore[attr-defined]  # OpenAPI shows them
     return check
+
+
+def _written(bound: float) -> str:
+    """Large numbers as people write them, and not as 1e+09."""
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def length(low: int, high: int) -> Validator:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import attrs
 from attrs import evolve, field, frozen
 
-from whispercore.contract.fields import HELP, PLACE, UNSET, WIRE, Octets, Place, Unset, Upload
+from whispercore.contract.fields import HELP, PLACE, SPOKEN, UNSET, WIRE, Octets, Place, Unset, Upload
 from whispercore.contract.textual import is_textual
 from whispercore.contract.wire import STRICT, Json, Text, plain, problems
 from whispercore.errors import InvalidOption, InvalidRequest, Problem
@@ -54,6 +54,8 @@ class Slot:
     validator: Any = None
     secret: bool = False
     """Nobody may see it: it is left out of every ``repr``."""
+    spoken: bool = False
+    """It is what people said."""
 
     @property
     def required(self) -> bool:
@@ -367,6 +369,7 @@ def _slot(one: attrs.Attribute[Any], method: str, in_path: list[str]) -> Slot:
         help=one.metadata.get(HELP, ""),
         validator=one.validator,
         secret=not one.repr,
+        spoken=one.metadata.get(SPOKEN, False),
     )
 
 

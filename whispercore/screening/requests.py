@@ -1,4 +1,4 @@
-"""Requests: all texts of one, each with what it is for, and its uploads. Secrets are left alone."""
+"""Requests: all texts of one, each with what it is for. Secrets and what people said are left alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import attrs
 from attrs import frozen
 
-from whispercore.contract.fields import WIRE
+from whispercore.contract.fields import SPOKEN, WIRE
 from whispercore.contract.plan import NoBody, Plan, Slot, Sources
 from whispercore.contract.wire import Json
 from whispercore.screening import texts
@@ -33,7 +33,9 @@ class Piece:
 
 
 def pieces_of(plan: Plan[Any] | None, sources: Sources) -> Iterator[Piece]:
-    """All texts of a request that are no secrets: known fields and unknown ones, names of unknown ones included.
+    """All texts of a request that are looked at: known fields and unknown ones, names of unknown ones included.
+
+    Not secrets, and not what people said: of an attack too people speak, and look for it.
 
     Args:
         plan: Where its fields travel; None where nobody has declared them.
@@ -41,12 +43,12 @@ def pieces_of(plan: Plan[Any] | None, sources: Sources) -> Iterator[Piece]:
     """
     slots: Mapping[str, Slot] = {} if plan is None else plan.by_wire
     for name, value in sources.path.items():
-        if name not in slots or not slots[name].secret:
+        if name not in slots or _is_looked_at(slots[name]):
             yield Piece(name if name in slots else UNKNOWN, value, "name")
     for name, value in (*sources.query, *sources.form):
         yield from _pair(slots.get(name), name, value)
     for slot in slots.values():
-        if slot.place == "header" and not slot.secret and (given := sources.headers.get(slot.wire)) is not None:
+        if slot.place == "header" and _is_looked_at(slot) and (given := sources.headers.get(slot.wire)) is not None:
             yield Piece(slot.wire, given, "name")
     if not isinstance(sources.body, NoBody):
         yield from _body(slots, sources.body)
@@ -79,7 +81,7 @@ def _pair(slot: Slot | None, name: str, value: str) -> Iterator[Piece]:
         yield Piece(UNKNOWN, name, "name")
         if not _SECRET.match(name):
             yield Piece(UNKNOWN, value, "text")
-    elif not slot.secret:
+    elif _is_looked_at(slot):
         yield Piece(name, value, _subject(name))
 
 
@@ -92,7 +94,7 @@ def _body(slots: Mapping[str, Slot], body: Json) -> Iterator[Piece]:
             slot = slots.get(name)
             if slot is None:
                 yield from _unknown(name, value)
-            elif not slot.secret:
+            elif _is_looked_at(slot):
                 yield from _value(name, value, slot.kind)
     else:
         yield from _value(UNKNOWN, body, Any)
@@ -122,8 +124,12 @@ def _value(field: str, value: Json, kind: Any) -> Iterator[Piece]:
                     yield Piece(name, key, "name")
                     if not _SECRET.match(key):
                         waiting.append((name, item, Any))
-                elif known.repr:
+                elif known.repr and not known.metadata.get(SPOKEN):
                     waiting.append((key, item, known.type))
+
+
+def _is_looked_at(slot: Slot) -> bool:
+    return not (slot.secret or slot.spoken)
 
 
 def _members(kind: Any) -> dict[str, attrs.Attribute[Any]]:

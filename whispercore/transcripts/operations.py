@@ -26,7 +26,7 @@ class SetText:
 
     op: Literal["text"] = "text"
     segment: int = field(validator=between(0, _HIGHEST), metadata=_SEGMENT)
-    text: str = field(validator=length(1, LONGEST_TEXT), metadata=told("The whole text of the segment."))
+    text: str = field(validator=length(1, LONGEST_TEXT), metadata=told("The whole text of the segment.", spoken=True))
 
 
 @frozen(kw_only=True)
@@ -84,7 +84,7 @@ class Insert:
     op: Literal["insert"] = "insert"
     start_s: float = field(validator=between(0, _LATEST_S), metadata=wire("start", "Where it begins."))
     end_s: float = field(validator=between(0, _LATEST_S), metadata=wire("end", "Where it ends."))
-    text: str = field(validator=length(1, LONGEST_TEXT), metadata=told("What was said."))
+    text: str = field(validator=length(1, LONGEST_TEXT), metadata=told("What was said.", spoken=True))
     speaker: str | None = field(
         default=None, validator=length(1, LONGEST_SPEAKER), metadata=told("Who said it; null for nobody.")
     )

@@ -88,7 +88,7 @@ def test_filters(reader: Visitor, made: list[str]) -> None:
         ({"query": ""}, "query: its length is 0, not between 1 and 500"),
         ({"query": "x" * 501}, "query: its length is 501, not between 1 and 500"),
         ({"query": "a", "limit": 101}, "limit: 101 is not between 1 and 100"),
-        ({"query": "a", "offset": -1}, "offset: -1 is not between 0 and 1e+09"),
+        ({"query": "a", "offset": -1}, "offset: -1 is not between 0 and 1,000,000,000"),
         ({"query": "a", "max_matches": 0}, "max_matches: 0 is not between 1 and 20"),
         ({"query": "a", "filters": {"model": ["x"]}}, "filters: unknown: model"),
         (
@@ -115,6 +115,26 @@ def test_no_text_is_wrong(reader: Visitor, made: list[str], text: str) -> None:
     page = found(reader, text)
     assert (page["results"], page["total"]) == ([], 0)
     assert reader.get("/api/search/suggestions", params={"prefix": text}).json() == {"suggestions": []}
+
+
+def test_what_was_said_about_attacks_is_written_and_found(reader: Visitor) -> None:
+    said = "Bobby'); DROP TABLE students;-- or <script>alert(1)</script> and $(whoami)"
+    path = f"/api/transcripts/{reader.job(AUDIO / 'clip02-en.wav')}"
+    reader.finished(path.rpartition("/")[2])
+    edit = {"version": 1, "operations": [{"op": "text", "segment": 0, "text": said}]}
+    assert reader.send("PATCH", path, json=edit).status_code == 200
+    for query in ("'; DROP TABLE students;--", "<script>alert(1)</script>", "$(whoami)"):
+        assert found(reader, query)["total"] == 1
+    for query in ("' OR '1'='1", "../../etc/passwd", "${jndi:ldap://x}", "\x1b[31m"):
+        assert found(reader, query)["total"] == 0
+        assert reader.get("/api/search/suggestions", params={"prefix": query}).status_code == 200
+    note = {
+        "version": 2,
+        "operations": [{"op": "text", "segment": 0, "text": "a"}],
+        "note": "<script>alert(1)</script>",
+    }
+    assert reader.send("PATCH", path, json=note).json()["fields"] == ["note"]
+    reader.send("DELETE", path.replace("transcripts", "jobs"))
 
 
 def test_nobody_finds_what_is_not_his(library: Live, reader: Visitor, made: list[str]) -> None:

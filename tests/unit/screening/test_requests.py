@@ -9,7 +9,7 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whispercore.contract.fields import header, whole_body, wire
+from whispercore.contract.fields import header, told, whole_body, wire
 from whispercore.contract.plan import Plan, Sources
 from whispercore.screening.requests import UNKNOWN, Piece, is_longer_than, pieces_of, screened
 
@@ -20,6 +20,7 @@ ATTACK = "<script>alert(1)</script>"
 class Card:
     title: str
     pin: str = field(repr=False)
+    quote: str = field(default="", metadata=told("What was said.", spoken=True))
     tags: list[str] = field(factory=list)
     inner: Card | None = None
 
@@ -47,6 +48,7 @@ class Whole:
 @frozen(kw_only=True)
 class Find:
     title: str = ""
+    words: str = field(default="", metadata=told("What was said.", spoken=True))
     password: str = field(default="", repr=False)
 
 
@@ -91,6 +93,12 @@ def test_secrets_are_left_alone_wherever_they_are() -> None:
         assert screened(PLAN, Sources(**sources)) == []
     assert screened(QUERY, Sources(query=[("password", ATTACK)])) == []
     assert screened(WHOLE, Sources(body=[card, card])) == []  # type: ignore[list-item]
+
+
+def test_what_people_said_is_left_alone() -> None:
+    assert screened(QUERY, Sources(query=[("words", ATTACK)])) == []
+    assert screened(PLAN, Sources(body={"cards": [{"title": "a", "quote": ATTACK}]})) == []
+    assert screened(WHOLE, Sources(body=[{"quote": ATTACK}])) == []
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class SearchFilters:
 class SearchTranscripts:
     """What is looked for: words, "phrases", beginnings*, AND, OR, NOT, -exclusions and parentheses."""
 
-    query: str = field(validator=length(1, 500), metadata=told("What is looked for; no text is wrong."))
+    query: str = field(validator=length(1, 500), metadata=told("What is looked for; no text is wrong.", spoken=True))
     filters: SearchFilters | None = field(default=None, metadata=told("Where to look; everywhere if left out."))
     limit: int = field(default=20, validator=between(1, 100), metadata=told("Results on a page."))
     offset: int = field(default=0, validator=between(0, 10**9), metadata=told("Results to leave out."))
@@ -136,7 +136,8 @@ class SuggestQueries:
     """How a query may go on."""
 
     prefix: str = field(
-        validator=length(1, 100), metadata=told("The beginning of a word, or words and the beginning of one.")
+        validator=length(1, 100),
+        metadata=told("The beginning of a word, or words and the beginning of one.", spoken=True),
     )
     limit: int = field(default=10, validator=between(1, 50), metadata=told("Suggestions at most."))
 
