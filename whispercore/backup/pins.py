@@ -30,23 +30,26 @@ class Pins:
         self._folder = f"{PINNED}/{name}"
         self._held: dict[str, int] = {}
 
-    async def hold_new(self, parts: Sequence[tuple[str, int]]) -> int:
-        """Hold parts of files, by id and number, that are not held yet. Those that are not there are left out.
+    async def hold_new(self, parts: Sequence[tuple[str, str, int]]) -> int:
+        """Hold parts of files that are not held yet. Those that are not there are left out.
+
+        Args:
+            parts: The id of the file, the folder that it came in in, and the number of the part, of each.
 
         Returns:
             How many were new.
         """
-        new = [one for one in parts if not self._holds(*one)]
+        new = [part for part in parts if not self._holds(part[0], part[2])]
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(file_id: str, number: int) -> None:
+        async def one(file_id: str, staged_in: str, number: int) -> None:
             async with slots:
-                await self._pin(file_id, number)
+                await self._pin(file_id, staged_in, number)
 
         async with asyncio.TaskGroup() as group:
-            for file_id, number in new:
+            for file_id, staged_in, number in new:
                 self._held[file_id] = number
-                group.create_task(one(file_id, number))
+                group.create_task(one(file_id, staged_in, number))
         return len(new)
 
     async def get(self, file_id: str, number: int) -> bytes | None:
@@ -60,11 +63,12 @@ class Pins:
         """Let all go."""
         await self._blobs.delete_folder(self._folder)
 
-    async def _pin(self, file_id: str, number: int) -> None:
+    async def _pin(self, file_id: str, staged_in: str, number: int) -> None:
         # It may be moved from the second place to the first between our two looks, so a third one settles it.
-        for place in (PUBLISHED, STAGING, PUBLISHED):
+        published = f"{PUBLISHED}/{file_id}/{number}"
+        for place in (published, f"{STAGING}/{staged_in}/{number}", published):
             try:
-                await self._blobs.copy(f"{place}/{file_id}/{number}", self._key(file_id, number))
+                await self._blobs.copy(place, self._key(file_id, number))
             except BlobMissing:
                 continue
             return

@@ -27,6 +27,8 @@ class StoredPart:
     """A part of a file, as its rows say."""
 
     file_id: str
+    staged_in: str
+    """The folder that the file came in in."""
     number: int
     size_bytes: int
     checksum: str
@@ -135,22 +137,36 @@ class Snapshot:
         """The parts of all files that are kept, by file and number, some at a time."""
         last = ("", -1)
         query = (
-            f"SELECT f.id, p.number, p.size_bytes, {self._checksum()}, p.stored_bytes {_KEPT}"
+            f"SELECT f.id, p.number, {self._staged_in()}, p.size_bytes, {self._checksum()}, p.stored_bytes {_KEPT}"
             " AND (p.file_id, p.number) > (?, ?) ORDER BY p.file_id, p.number LIMIT ?"
         )
         while rows := self._connection.execute(query, (*last, _TOGETHER)).fetchall():
             yield [
-                StoredPart(file_id=file_id, number=number, size_bytes=size, checksum=checksum, stored_bytes=stored)
-                for file_id, number, size, checksum, stored in rows
+                StoredPart(
+                    file_id=file_id,
+                    staged_in=staged_in,
+                    number=number,
+                    size_bytes=size,
+                    checksum=checksum,
+                    stored_bytes=stored,
+                )
+                for file_id, number, staged_in, size, checksum, stored in rows
             ]
             last = rows[-1][:2]
 
     def _checksum(self) -> str:
         """The checksum of what is stored; a backup may be from before the columns had these names."""
-        columns = {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info('parts')")}
+        columns = self._columns("parts")
         if "stored_sha256" in columns:
             return "coalesce('sha256:' || p.stored_sha256, p.checksum)"
         return "p.checksum" if "checksum" in columns else "'sha256:' || p.sha256"
+
+    def _staged_in(self) -> str:
+        """The folder that a file came in in; a backup may be from before there were others than its id."""
+        return "coalesce(f.staged_in, f.id)" if "staged_in" in self._columns("files") else "f.id"
+
+    def _columns(self, table: str) -> set[str]:
+        return {name for (name,) in self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
 
     def _tables(self) -> list[str]:
         named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"

@@ -129,7 +129,7 @@ class _Pages:
 async def _hold_all(pins: Pins, snapshot: Snapshot) -> None:
     waiting = snapshot.parts()
     while batch := await asyncio.to_thread(next, waiting, None):
-        await pins.hold_new([(part.file_id, part.number) for part in batch])
+        await pins.hold_new([(part.file_id, part.staged_in, part.number) for part in batch])
 
 
 @define
@@ -177,11 +177,12 @@ class _Rows:
 async def _hold_kept(pins: Pins, rows: _Found) -> int:
     """Hold the parts of all files that are kept; how many of them were new."""
     key = (parts.c.file_id, parts.c.number)
-    query = select(*key).join(files).where(files.c.state == "kept").order_by(*key).limit(_TOGETHER)
+    staged_in = func.coalesce(files.c.staged_in, files.c.id).label("staged_in")
+    query = select(*key, staged_in).join(files).where(files.c.state == "kept").order_by(*key).limit(_TOGETHER)
     new, batch = 0, await rows(query)
     while batch:
-        new += await pins.hold_new([(row.file_id, row.number) for row in batch])
-        batch = await rows(query.where(tuple_(*key) > tuple_(*batch[-1])))
+        new += await pins.hold_new([(row.file_id, row.staged_in, row.number) for row in batch])
+        batch = await rows(query.where(tuple_(*key) > tuple_(*batch[-1][:2])))
     return new
 
 

@@ -21,6 +21,7 @@ files = Table(
     Column("sha256", Text, nullable=False),
     Column("state", Text, nullable=False, doc="staged or kept."),
     Column("created_at", Moment, nullable=False),
+    Column("staged_in", Text, doc="The folder that it came in in; null where that is its id."),
     Index(None, "owner_id", "created_at"),
     Index(None, "state", "created_at"),
 )
@@ -42,6 +43,7 @@ deleted_files = Table(
     schema,
     Column("id", Text, primary_key=True, doc="Of a file, or of an upload in pieces."),
     Column("deleted_at", Moment, nullable=False),
+    Column("staged_in", Text, doc="The folder that it came in in; null where that is its id."),
 )
 
 file_links = Table(

@@ -18,7 +18,6 @@ from whispercore.database.store import StillMine
 from whispercore.encryption.file_keys import FileKey, FileKeys
 from whispercore.errors import FileDamaged, NotFound, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
-from whispercore.files.deletions import note_erased
 from whispercore.files.manifest import File, Part, Staged, count_bytes, delete_file, find_file, insert_file, seal_of
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.files.parts import PART_BYTES, Parts, ahead
@@ -26,7 +25,7 @@ from whispercore.files.sealed_staging import SealedStage, SentSealed
 from whispercore.files.sealing import Sealed, Sealing, in_clear, used
 from whispercore.files.spool import Spool
 from whispercore.files.staging import Stage
-from whispercore.files.sweep import Swept, sweep
+from whispercore.files.sweep import Swept, erase_deleted, sweep
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.people.caller import Caller
 
@@ -102,7 +101,7 @@ class Files:
             name: What the sender calls it.
             content_type: What the sender says it is.
             limit_bytes: What is larger is refused with ``TooLarge``; None for no limit.
-            file_id: What it will be, if that is settled: nothing else may come in under it meanwhile.
+            file_id: What it will be, if that is settled. Of several that come in under it the first that is kept is it.
             secured_later: Whether it has to survive a power cut only once it was ``secured``.
 
         Raises:
@@ -110,7 +109,8 @@ class Files:
         """
         return Stage(
             self._parts,
-            file_id=file_id if file_id is not None else self._ids.new(),
+            self._ids.new(),
+            file_id=file_id,
             name=clean_name(name),
             content_type=clean_content_type(content_type),
             limit_bytes=limit_bytes,
@@ -181,7 +181,8 @@ class Files:
         """
         async with SealedStage(
             self._parts,
-            file_id=file_id if file_id is not None else self._ids.new(),
+            self._ids.new(),
+            file_id=file_id,
             name=clean_name(name),
             content_type=clean_content_type(content_type),
             limit_bytes=limit_bytes,
@@ -196,7 +197,7 @@ class Files:
 
     async def secured(self, staged: Staged) -> None:
         """Have what came in survive a power cut, see ``Parts.secured``: before anybody is told that it is kept."""
-        await self._parts.secured(staged.id)
+        await self._parts.secured(staged.staged_in)
 
     async def keep(self, tx: AsyncConnection, staged: Staged, owner_id: str) -> None:
         """Make it a file of somebody, in a transaction of the caller. ``publish`` it when that is committed.
@@ -223,9 +224,9 @@ class Files:
     async def discard(self, staged: Staged) -> None:
         """Remove what nobody has kept. A file that is kept is left alone."""
         async with self._database.read() as connection:
-            if await find_file(connection, staged.id) is not None:
-                return
-        await self._parts.remove_staged(staged.id)
+            kept = await find_file(connection, staged.id)
+        if kept is None or kept.staged_in != staged.staged_in:
+            await self._parts.remove_staged(staged.staged_in)
 
     # ------------------------------------------------------------ reading
 
@@ -288,7 +289,7 @@ class Files:
                 slices.append(slice(first, last))
             offset += part.size_bytes
         spare: list[bytearray] = []
-        reading = (self._parts.read(found.id, part, found.key, spare) for part in wanted)
+        reading = (self._parts.read(found, part, found.key, spare) for part in wanted)
         async with aclosing(ahead(reading)) as parts:
             async for data in parts:
                 piece = slices.pop(0)
@@ -320,11 +321,9 @@ class Files:
         found = await self.get(file) if isinstance(file, str) else file
         async with self._spool.places(max(1, len(found.parts))) as paths:
             places = list(zip(found.parts, paths, strict=False))
-            elsewhere = await self._parts.link(found.id, places, checked=checked)
+            elsewhere = await self._parts.link(found, places, checked=checked)
             if elsewhere:
-                async with aclosing(
-                    ahead(self._parts.read_stored(found.id, part) for part, _ in elsewhere)
-                ) as contents:
+                async with aclosing(ahead(self._parts.read_stored(found, part) for part, _ in elsewhere)) as contents:
                     size_bytes = sum(part.stored_bytes for part, _ in elsewhere)
                     await self._spool.fill([path for _, path in elsewhere], contents, size_bytes=size_bytes)
             if not found.parts:
@@ -339,8 +338,7 @@ class Files:
 
     async def erase(self, file_id: str) -> None:
         """Remove its bytes, after its rows. If that is broken off, a sweep does it."""
-        await self._parts.remove(file_id)
-        await note_erased(self._database, file_id)
+        await erase_deleted(self._database, self._parts, file_id)
 
     async def in_clear(self) -> tuple[str, ...]:
         """The ids of files that are not sealed, or not all of them, the oldest first."""

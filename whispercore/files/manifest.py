@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from attrs import frozen
-from sqlalchemy import delete, func, insert, select
+from attrs import Factory, field, frozen
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,6 +58,8 @@ class Staged:
     parts: tuple[Part, ...]
     key: FileKey | None = None
     """What its parts are sealed to; None where they are all in clear."""
+    staged_in: str = field(default=Factory(lambda self: self.id, takes_self=True))
+    """The folder that it came in in. Where its sender has chosen its id, nobody else can come to have that folder."""
 
 
 @frozen(kw_only=True)
@@ -83,6 +85,7 @@ async def insert_file(transaction: AsyncConnection, staged: Staged, *, owner_id:
         "sha256": staged.sha256,
         "state": _KEPT,
         "created_at": created_at,
+        "staged_in": staged.staged_in if staged.staged_in != staged.id else None,
     }
     try:
         await transaction.execute(insert(files), row)
@@ -131,6 +134,7 @@ async def find_file(connection: AsyncConnection, file_id: str) -> File | None:
         ),
         owner_id=row.owner_id,
         created_at=row.created_at,
+        staged_in=row.staged_in or row.id,
     )
 
 
@@ -149,10 +153,11 @@ async def delete_file(transaction: AsyncConnection, file_id: str, deleted_at: da
     """Remove the rows of a file; whether there were any. Its key goes too, so nobody can read what is left of it."""
     await delete_key(transaction, file_id)
     await transaction.execute(delete(parts).where(parts.c.file_id == file_id))
-    gone = (await transaction.execute(delete(files).where(files.c.id == file_id))).rowcount > 0
-    if gone:
-        await note_deletion(transaction, file_id, deleted_at)
-    return gone
+    gone = await transaction.execute(delete(files).where(files.c.id == file_id).returning(files.c.staged_in))
+    row = gone.one_or_none()
+    if row is not None:
+        await note_deletion(transaction, file_id, deleted_at, row.staged_in)
+    return row is not None
 
 
 async def known_files(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
@@ -162,6 +167,19 @@ async def known_files(connection: AsyncConnection, ids: Iterable[str]) -> set[st
     for first in range(0, len(asked), _TOGETHER):
         rows = await connection.execute(select(files.c.id).where(files.c.id.in_(asked[first : first + _TOGETHER])))
         found.update(rows.scalars())
+    return found
+
+
+async def staged_files(connection: AsyncConnection, folders: Iterable[str]) -> dict[str, str]:
+    """The ids of files that came in in these folders, by folder."""
+    asked = list(folders)
+    folder = func.coalesce(files.c.staged_in, files.c.id)
+    found: dict[str, str] = {}
+    for first in range(0, len(asked), _TOGETHER):
+        together = asked[first : first + _TOGETHER]
+        either = or_(files.c.id.in_(together), files.c.staged_in.in_(together))
+        rows = await connection.execute(select(files.c.id, folder.label("folder")).where(either))
+        found.update((row.folder, row.id) for row in rows)
     return found
 
 

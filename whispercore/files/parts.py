@@ -1,7 +1,7 @@
 """The parts of files in the store: the one place where their bytes are written and read.
 
-A file that comes in lies under ``staging/``. Once its row is written it is published: moved under ``files/``. Between
-the two it may lie in either place, and a reader looks in both.
+A file that comes in lies under ``staging/``, in a folder that nobody else writes to. Once its row is written it is
+published: moved under ``files/``. Between the two it may lie in either place, and a reader looks in both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from whispercore.errors import BlobMissing, FileDamaged, SealBroken, StorageFull
 from whispercore.files.blobs import Blobs
 from whispercore.files.checksums import matches, matches_file
 from whispercore.files.cores import Cores
-from whispercore.files.manifest import Part, Staged
+from whispercore.files.manifest import File, Part, Staged
 from whispercore.files.sealed import Stored, sealed, unsealed
 
 PART_BYTES = 8 << 20
@@ -72,7 +72,7 @@ class Parts:
 
     async def write(
         self,
-        file_id: str,
+        staged_in: str,
         number: int,
         data: memoryview,
         key: FileKey | None,
@@ -83,7 +83,7 @@ class Parts:
         """Keep a part of a file that is coming in, and give what was stored. It must not change until that is done.
 
         Args:
-            file_id: Of the file.
+            staged_in: The folder that it comes in in.
             number: The place of the part in it.
             data: The part.
             key: Of the file; None to leave it in clear.
@@ -95,10 +95,10 @@ class Parts:
         """
         await self.check_room(len(data))
         stored = Stored.of(data) if key is None else await self.cores.run(sealed, data, key.recipient, into)
-        await self._put(file_id, number, stored, durable=durable)
+        await self._put(staged_in, number, stored, durable=durable)
         return stored
 
-    async def write_sealed(self, file_id: str, number: int, data: memoryview) -> Stored:
+    async def write_sealed(self, staged_in: str, number: int, data: memoryview) -> Stored:
         """Keep a part that came in sealed, as it came.
 
         Raises:
@@ -106,28 +106,28 @@ class Parts:
         """
         await self.check_room(len(data))
         stored = await self.cores.run(Stored.as_sent, data)
-        await self._put(file_id, number, stored, durable=True)
+        await self._put(staged_in, number, stored, durable=True)
         return stored
 
-    async def secured(self, file_id: str) -> None:
-        """Have what came in of a file survive a power cut.
+    async def secured(self, staged_in: str) -> None:
+        """Have what came in in a folder survive a power cut.
 
         Raises:
             StorageFull: There turns out to be no room for it.
         """
-        await self.blobs.durable(f"{STAGING}/{file_id}")
+        await self.blobs.durable(f"{STAGING}/{staged_in}")
 
-    async def _put(self, file_id: str, number: int, stored: Stored, *, durable: bool) -> None:
+    async def _put(self, staged_in: str, number: int, stored: Stored, *, durable: bool) -> None:
         # The name is nobody else's, and where anything may lie, a store can be asked again when its answer was lost.
-        await self.blobs.put(_staged_key(file_id, number), stored.data, mode="overwrite", durable=durable)
+        await self.blobs.put(_staged_key(staged_in, number), stored.data, mode="overwrite", durable=durable)
 
     async def read(
-        self, file_id: str, part: Part, key: FileKey | None, spare: list[bytearray] | None = None
+        self, file: Staged, part: Part, key: FileKey | None, spare: list[bytearray] | None = None
     ) -> bytes | memoryview:
         """All bytes of a part, compared with what came in.
 
         Args:
-            file_id: Of the file.
+            file: The file.
             part: The part.
             key: Of the file; None where it is in clear.
             spare: Memory to open it in, of which one piece is taken, if there is any. What is given is a view of it.
@@ -135,41 +135,40 @@ class Parts:
         Raises:
             FileDamaged: They are others, or are not there.
         """
-        stored = await self._stored(file_id, part)
-        return await self.cores.run(_opened, file_id, part, stored, key, spare.pop() if spare else None)
+        stored = await self._stored(file, part)
+        return await self.cores.run(_opened, file.id, part, stored, key, spare.pop() if spare else None)
 
-    async def read_stored(self, file_id: str, part: Part) -> bytes:
+    async def read_stored(self, file: Staged, part: Part) -> bytes:
         """What is stored of a part, compared with what was.
 
         Raises:
             FileDamaged: It is something else, or is not there.
         """
-        data = await self._stored(file_id, part)
+        data = await self._stored(file, part)
         if not await self.cores.run(matches, part.stored_checksum, data):
-            raise _changed(file_id, part)
+            raise _changed(file.id, part)
         return data
 
-    async def _stored(self, file_id: str, part: Part) -> bytes:
-        # It may be moved from the second place to the first between our two looks, so a third one settles it.
-        for key in (_key(file_id, part.number), _staged_key(file_id, part.number), _key(file_id, part.number)):
+    async def _stored(self, file: Staged, part: Part) -> bytes:
+        for key in _places(file, part):
             with suppress(BlobMissing):
                 data = await self.blobs.get(key)
                 break
         else:
-            raise FileDamaged(file_id, f"part {part.number} is missing")
+            raise FileDamaged(file.id, f"part {part.number} is missing")
         if len(data) != part.stored_bytes:
-            raise FileDamaged(file_id, f"part {part.number} has {len(data)} bytes instead of {part.stored_bytes}")
+            raise FileDamaged(file.id, f"part {part.number} has {len(data)} bytes instead of {part.stored_bytes}")
         return data
 
     async def link(
-        self, file_id: str, places: Sequence[tuple[Part, Path]], *, checked: bool
+        self, file: Staged, places: Sequence[tuple[Part, Path]], *, checked: bool
     ) -> list[tuple[Part, Path]]:
         """Give what is stored of parts other names on this disk, without copying.
 
         The names hold it, whatever becomes of the file.
 
         Args:
-            file_id: Of the file.
+            file: The file.
             places: The parts, and their names.
             checked: Whether to compare them with what was stored.
 
@@ -179,19 +178,19 @@ class Parts:
         Raises:
             FileDamaged: One is not what was stored.
         """
-        are_linked = await undisturbed(asyncio.to_thread(self._link_all, file_id, places))
+        are_linked = await undisturbed(asyncio.to_thread(self._link_all, file, places))
         if checked:
             for (part, path), is_linked in zip(places, are_linked, strict=True):
                 if is_linked and not await self.cores.run(matches_file, part.stored_checksum, path):
-                    raise _changed(file_id, part)
+                    raise _changed(file.id, part)
         return [place for place, is_linked in zip(places, are_linked, strict=True) if not is_linked]
 
-    def _link_all(self, file_id: str, places: Sequence[tuple[Part, Path]]) -> list[bool]:
+    def _link_all(self, file: Staged, places: Sequence[tuple[Part, Path]]) -> list[bool]:
         """In one go: to ask a thread for each of some hundred parts takes longer than that."""
-        return [self._link(file_id, part, path) for part, path in places]
+        return [self._link(file, part, path) for part, path in places]
 
-    def _link(self, file_id: str, part: Part, path: Path) -> bool:
-        for key in (_key(file_id, part.number), _staged_key(file_id, part.number), _key(file_id, part.number)):
+    def _link(self, file: Staged, part: Part, path: Path) -> bool:
+        for key in _places(file, part):
             blob = self.blobs.local_path(key)
             if blob is None:
                 return False
@@ -229,28 +228,28 @@ class Parts:
 
         async def move(part: Part) -> None:
             async with slots:
-                await self._move(file.id, part.number)
+                await self._move(file, part.number)
 
         await asyncio.gather(*(move(part) for part in file.parts))
-        await self.remove_staged(file.id)
+        await self.remove_staged(file.staged_in)
 
-    async def remove_staged(self, file_id: str) -> None:
-        """Remove what came in of a file."""
-        await self.blobs.delete_folder(f"{STAGING}/{file_id}")
+    async def remove_staged(self, staged_in: str) -> None:
+        """Remove what came in in a folder."""
+        await self.blobs.delete_folder(f"{STAGING}/{staged_in}")
 
-    async def remove(self, file_id: str) -> None:
+    async def remove(self, file_id: str, staged_in: str) -> None:
         """Remove a file wherever it lies."""
-        await self.remove_staged(file_id)
+        await self.remove_staged(staged_in)
         await self.blobs.delete_folder(f"{PUBLISHED}/{file_id}")
 
-    async def _move(self, file_id: str, number: int) -> None:
+    async def _move(self, file: Staged, number: int) -> None:
         try:
-            await self.blobs.rename(_staged_key(file_id, number), _key(file_id, number))
+            await self.blobs.rename(_staged_key(file.staged_in, number), _key(file.id, number))
         except BlobMissing:
             try:
-                await self.blobs.get_range(_key(file_id, number), 0, 0)
+                await self.blobs.get_range(_key(file.id, number), 0, 0)
             except BlobMissing:
-                raise FileDamaged(file_id, f"part {number} is missing") from None
+                raise FileDamaged(file.id, f"part {number} is missing") from None
 
 
 async def ahead(reading: Iterable[Coroutine[None, None, _T]]) -> AsyncGenerator[_T, None]:
@@ -297,5 +296,12 @@ def _key(file_id: str, number: int) -> str:
     return f"{PUBLISHED}/{file_id}/{number}"
 
 
-def _staged_key(file_id: str, number: int) -> str:
-    return f"{STAGING}/{file_id}/{number}"
+def _staged_key(staged_in: str, number: int) -> str:
+    return f"{STAGING}/{staged_in}/{number}"
+
+
+def _places(file: Staged, part: Part) -> tuple[str, ...]:
+    staged, published = _staged_key(file.staged_in, part.number), _key(file.id, part.number)
+    if not isinstance(file, File):  # somebody else's may be published under the id that they have both chosen
+        return staged, published
+    return published, staged, published  # it may be moved from the second to the first between two looks

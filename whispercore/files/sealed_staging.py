@@ -31,7 +31,8 @@ class SealedStage(Stage):
 
     Args:
         parts: Where it goes.
-        file_id: What it will be.
+        staged_in: The folder that it comes in in. It is for this one alone.
+        file_id: What it will be; the name of its folder when not given.
         name: What it is called; clean.
         content_type: What it is said to be; clean.
         limit_bytes: Of the file's own bytes: what is larger is refused.
@@ -44,8 +45,9 @@ class SealedStage(Stage):
     def __init__(
         self,
         parts: Parts,
+        staged_in: str,
         *,
-        file_id: str,
+        file_id: str | None,
         name: str,
         content_type: str,
         limit_bytes: int | None,
@@ -56,6 +58,7 @@ class SealedStage(Stage):
     ) -> None:
         super().__init__(
             parts,
+            staged_in,
             file_id=file_id,
             name=name,
             content_type=content_type,
@@ -76,7 +79,7 @@ class SealedStage(Stage):
         async with self._in_order:  # who came first is let in first, and parts come in their order
             size_bytes, checksum = await self._parts.cores.run(self._look, number, sealed)
         async with self._writers:
-            stored = await self._parts.write_sealed(self.id, number, sealed)
+            stored = await self._parts.write_sealed(self.staged_in, number, sealed)
         self._spare.append(buffer)
         return Part(
             number=number,

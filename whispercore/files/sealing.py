@@ -88,7 +88,7 @@ class Sealing:
         return Sealed(file_id=file_id, parts=len(todo), size_bytes=sum(part.size_bytes for part in todo))
 
     async def _seal(self, file: File, part: Part, key: FileKey, still_alone: StillMine | None) -> None:
-        data = memoryview(await self.store.read(file.id, part, None))
+        data = memoryview(await self.store.read(file, part, None))
         await self.store.check_room(len(data))
         stored = await asyncio.to_thread(sealed, data, key.recipient)
         place = _place(file.id, part.number)

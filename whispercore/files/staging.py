@@ -37,7 +37,8 @@ class Stage:
 
     Args:
         parts: Where it goes.
-        file_id: What it will be.
+        staged_in: The folder that it comes in in. It is for this one alone.
+        file_id: What it will be; the name of its folder when not given.
         name: What it is called; clean.
         content_type: What it is said to be; clean.
         limit_bytes: What is larger is refused.
@@ -51,8 +52,9 @@ class Stage:
     def __init__(
         self,
         parts: Parts,
+        staged_in: str,
         *,
-        file_id: str,
+        file_id: str | None,
         name: str,
         content_type: str,
         limit_bytes: int | None,
@@ -61,7 +63,8 @@ class Stage:
         writers: asyncio.Semaphore,
         secured_later: bool = False,
     ) -> None:
-        self.id = file_id
+        self.id = file_id if file_id is not None else staged_in
+        self.staged_in = staged_in
         self.size_bytes = 0
         """What has come so far."""
         self._parts = parts
@@ -145,6 +148,7 @@ class Stage:
             sha256=self._whole.hexdigest(),
             parts=tuple(self._written),
             key=self._key,
+            staged_in=self.staged_in,
         )
 
     async def _cut(self) -> None:
@@ -181,9 +185,9 @@ class Stage:
         durable = not (self._secured_later and number == self._last)
         async with self._writers:
             if self._key is None:
-                return await self._parts.write(self.id, number, data, None, durable=durable)
+                return await self._parts.write(self.staged_in, number, data, None, durable=durable)
             into = self._spare_sealed.pop() if self._spare_sealed else bytearray(age_file.size_of(len(data)))
-            stored = await self._parts.write(self.id, number, data, self._key, into, durable=durable)
+            stored = await self._parts.write(self.staged_in, number, data, self._key, into, durable=durable)
             self._spare_sealed.append(into)
             return stored
 
@@ -193,7 +197,7 @@ class Stage:
             for task in self._writing:
                 task.exception()  # it was looked at: the file is given up anyway
         with suppress(Unavailable):  # once the store is back, a sweep does it
-            await self._parts.remove_staged(self.id)
+            await self._parts.remove_staged(self.staged_in)
 
 
 def _hashed(data: memoryview, whole: Hash) -> str:

@@ -10,7 +10,7 @@ from attrs import frozen
 from whispercore.database.session import Database
 from whispercore.errors import FileDamaged
 from whispercore.files.deletions import note_erased, to_erase
-from whispercore.files.manifest import any_file, find_file, known_files
+from whispercore.files.manifest import any_file, find_file, known_files, staged_files
 from whispercore.files.parts import PUBLISHED, STAGING, Parts
 from whispercore.files.spool import Spool
 from whispercore.uploads.rows import open_among
@@ -37,7 +37,7 @@ class Swept:
 
 async def sweep(database: Database, parts: Parts, spool: Spool, now: datetime) -> Swept:
     """Bring the store into line with the rows. May run at any time, in several processes at once."""
-    erased = await _sweep_deleted(database, parts)
+    erased = await erase_deleted(database, parts)
     published, abandoned = await _sweep_staging(database, parts, now)
     return Swept(
         erased=erased,
@@ -48,19 +48,24 @@ async def sweep(database: Database, parts: Parts, spool: Spool, now: datetime) -
     )
 
 
-async def _sweep_deleted(database: Database, parts: Parts) -> int:
-    deleted = await to_erase(database)
-    for file_id in deleted:
-        await parts.remove(file_id)
-        await note_erased(database, file_id)
-    return len(deleted)
+async def erase_deleted(database: Database, parts: Parts, file_id: str | None = None) -> int:
+    """Erase the bytes of one file that was deleted, or of all of them; how many there were to erase.
+
+    Raises:
+        Unavailable: The store does not answer. What is left is done by the next sweep.
+    """
+    found = await to_erase(database, file_id)
+    for deleted_id, staged_in in found:
+        await parts.remove(deleted_id, staged_in)
+        await note_erased(database, deleted_id)
+    return len(found)
 
 
 async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tuple[int, int]:
     folders = await parts.blobs.folders(STAGING)
     async with database.read() as connection:
-        known = await known_files(connection, folders)
-        files = [await find_file(connection, file_id) for file_id in sorted(known)]
+        known = await staged_files(connection, folders)
+        files = [await find_file(connection, file_id) for file_id in sorted(known.values())]
         open_uploads = await open_among(connection, folders)
     published = abandoned = 0
     for file in files:
@@ -71,7 +76,7 @@ async def _sweep_staging(database: Database, parts: Parts, now: datetime) -> tup
                 continue
             published += 1
     for folder in folders:
-        if folder in known | open_uploads:
+        if folder in known or folder in open_uploads:
             continue
         changed_at = await parts.blobs.changed_at(f"{STAGING}/{folder}")
         if changed_at is not None and now - changed_at > ABANDONED:
@@ -89,5 +94,5 @@ async def _sweep_orphans(database: Database, parts: Parts) -> int:
         known = await known_files(connection, folders)
     orphans = [folder for folder in folders if folder not in known]
     for name in orphans:
-        await parts.remove(name)
+        await parts.remove(name, name)
     return len(orphans)

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 from attrs import evolve
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from urllib3 import encode_multipart_formdata
 
 from tests.api.conftest import MakeServer
@@ -27,6 +27,7 @@ from tests.visitor import Visitor, administrator, limited, registered
 from whispercore.api.files_v1.files import FileDone, JobProgress, StoredFileInfo, UploadFailed, UploadProgress
 from whispercore.database import tables
 from whispercore.errors import Conflict, InvalidRequest, NotFound, RangeNotSatisfiable
+from whispercore.files.arrivals import ALIVE
 
 UPLOAD = "/api/v1/files/upload"
 
@@ -217,6 +218,37 @@ async def followed_async(client: Any, slow: Slow) -> list[Any]:
         if isinstance(event, UploadProgress) and event.bytes_processed:
             slow.go_on()
     return seen
+
+
+def test_who_was_held_up_finds_its_id_taken(make_server: MakeServer, audio: Path) -> None:
+    """A server stands still for so long that another one takes its upload for given up, and then goes on."""
+    here, there = make_server(worker=False), make_server(worker=False)
+    owner, goes_on = registered(here), threading.Event()
+    slow, chosen = Slow(owner, audio / "clip01-en.wav"), audio / "clip02-en.wav"
+
+    async def forget() -> None:
+        async with there.ports.database.write() as tx:
+            await tx.execute(update(tables.arrivals).values(heard_at=there.ports.clock.now() - 2 * ALIVE))
+
+    with under_way(slow) as sending:
+        here.loop.call_soon_threadsafe(goes_on.wait, 60)
+        try:
+            there.run(forget())
+            second = evolve(owner, server=there).post(
+                UPLOAD,
+                files={"file": (chosen.name, chosen.read_bytes())},
+                data={"model": "micro"},
+                headers={"X-Upload-ID": slow.file_id},
+            )
+        finally:
+            goes_on.set()
+        slow.go_on()
+        refused = sending.result(60)
+    assert (second.status_code, second.json()["id"]) == (201, slow.file_id)
+    assert (refused.status_code, refused.json()["code"]) == (409, "CONFLICT")
+    assert not [path for path in (here.ports.settings.data / "files" / "staging").rglob("*") if path.is_file()]
+    here.run(here.ports.files.sweep(here.ports.clock.now()))
+    assert owner.get(f"/api/v1/files/{slow.file_id}/download").content == chosen.read_bytes()
 
 
 async def test_an_upload_is_followed_while_it_comes_in(client: Both, newcomer: Visitor, audio: Path) -> None:

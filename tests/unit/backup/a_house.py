@@ -31,6 +31,7 @@ from whispercore.jobs.table import Jobs
 from whispercore.people.caller import Caller
 
 ADMIN = Caller(user_id="root", username="root", scopes=frozenset(), is_admin=True, via="token")
+CHOSEN = "0190c5a4-0000-7000-8000-000000000000"
 
 
 @frozen
@@ -54,13 +55,14 @@ class House:
         found = self.archives.iterdir() if self.archives.is_dir() else ()
         return sorted(path.name for path in found if path.name != ".lock")
 
-    async def job(self, data: bytes, owner_id: str = "ada") -> Job:
+    async def job(self, data: bytes, owner_id: str = "ada", *, file_id: str | None = None, publish: bool = True) -> Job:
         """A job with its recording."""
-        staged = await self.files.stage(in_chunks(data), name="talk.wav", content_type="audio/wav")
+        staged = await self.files.stage(in_chunks(data), name="talk.wav", content_type="audio/wav", file_id=file_id)
         async with self.database.write() as tx:
             await self.files.keep(tx, staged, owner_id)
             job = await self.jobs.enqueue(tx, NewJob(owner_id=owner_id, kind="transcribe", file_id=staged.id))
-        await self.files.publish(staged)
+        if publish:
+            await self.files.publish(staged)
         return job
 
     async def delete(self, job: Job) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.unit.backup.a_house import ADMIN, House, everything, house, noise, restore
+from tests.unit.backup.a_house import ADMIN, CHOSEN, House, everything, house, noise, restore
 from tests.unit.files.bytes_of_files import keys_of, stored
 from tests.waiting import until
 from whispercore.backup.backups import Backups
@@ -50,10 +50,12 @@ async def made(here: House) -> tuple[Record, Path]:
 async def test_a_backup_is_restored_to_the_same_rows_and_bytes(here: House, tmp_path: Path) -> None:
     contents = [b"", b"a", noise(PART_BYTES + 5, 1)]
     jobs = [await here.job(data) for data in contents]
+    contents.append(b"as it came in, under an id of its sender's choice")
+    jobs.append(await here.job(contents[-1], file_id=CHOSEN, publish=False))
     before = everything(here.data / "whispercore.db")
     record, archive = await made(here)
     assert record.sha256 == hashlib.sha256(archive.read_bytes()).hexdigest()
-    assert (record.size_bytes, record.files, record.damaged) == (archive.stat().st_size, 3, 0)
+    assert (record.size_bytes, record.files, record.damaged) == (archive.stat().st_size, 4, 0)
     assert record.rows is not None
     assert record.rows == {name: len(rows) for name, rows in before.items()}
     restored = restore(archive, tmp_path / "new")

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from tests.postgres import Postgres
 from tests.s3_server import s3_server
-from tests.unit.backup.a_house import ADMIN, House, house, noise, restore
+from tests.unit.backup.a_house import ADMIN, CHOSEN, House, house, noise, restore
 from tests.unit.backup.test_restoring import changed
 from tests.unit.files.bytes_of_files import keys_of, stored
 from whispercore.backup import source
@@ -68,6 +68,8 @@ async def test_there_and_back_again(here: House, tmp_path: Path, empty: str) -> 
     """From PostgreSQL and a bucket to SQLite and a disk, and from there to others of the former."""
     contents = [b"", noise(200_000, 1), noise(5000, 2)]
     jobs = [await here.job(data) for data in contents]
+    contents.append(b"as it came in, under an id of its sender's choice")
+    jobs.append(await here.job(contents[-1], file_id=CHOSEN, publish=False))
     await (await claimed(here.jobs)).complete(transcript(2))
     first = await made(here)
     before = await rows(here.database)
@@ -84,7 +86,7 @@ async def test_there_and_back_again(here: House, tmp_path: Path, empty: str) -> 
 
     bucket = s3_server().bucket()
     manifest = (await restored(second, tmp_path / "new", InPostgres(empty), bucket)).manifest
-    assert manifest.rows["jobs"] == 3
+    assert manifest.rows["jobs"] == 4
     async with house(tmp_path / "new", url=empty, bucket=bucket) as new:
         assert await rows(new.database) == before
         for job, data in zip(jobs, contents, strict=True):

@@ -36,8 +36,16 @@ async def keys_of(blobs: Blobs, prefix: str = "") -> set[str]:
     return {blob.key async for blob in blobs.list(prefix)}
 
 
-async def kept(files: Files, database: Database, data: bytes, owner_id: str = "ada", *, publish: bool = True) -> Staged:
-    staged = await files.stage(in_chunks(data), name="talk.wav", content_type="audio/wav")
+async def kept(
+    files: Files,
+    database: Database,
+    data: bytes,
+    owner_id: str = "ada",
+    *,
+    file_id: str | None = None,
+    publish: bool = True,
+) -> Staged:
+    staged = await files.stage(in_chunks(data), name="talk.wav", content_type="audio/wav", file_id=file_id)
     async with database.write() as tx:
         await files.keep(tx, staged, owner_id)
     if publish:

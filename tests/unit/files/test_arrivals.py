@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from attrs import evolve
 
+from tests.unit.files.bytes_of_files import THREE_PARTS, kept, sample, stored
 from tests.waiting import until
+from whispercore.audio.joined import opened
 from whispercore.database.session import Database
 from whispercore.errors import Conflict
 from whispercore.events import LocalEvents
 from whispercore.files.arrivals import _RENEW_S, ALIVE, Arrival, Arrivals
+from whispercore.files.blobs import Blobs
 from whispercore.files.files import Files
+from whispercore.files.sweep import Swept
 from whispercore.ids import Uuid7Ids
 from whispercore.people.caller import Caller
 from whispercore.testing import FakeClock
@@ -77,6 +82,43 @@ async def test_a_size_that_nobody_knows_gives_no_progress(arrivals: Arrivals) ->
         found = await arrivals.find(ID, ANN)
         assert found is not None
         assert found.progress == 0.0
+
+
+async def test_of_two_receivers_of_one_id_each_has_its_own_place(  # noqa: PLR0917 (fixtures come as they are named)
+    arrivals: Arrivals,
+    elsewhere: Arrivals,
+    files: Files,
+    database: Database,
+    blobs: Blobs,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first stands still for so long that its row counts for nothing, and goes on when the second is done."""
+    first, second = sample(THREE_PARTS), sample(THREE_PARTS)[::-1]
+
+    async def stands_still(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(arrivals, "_tell", stands_still)
+    async with arrivals.arriving(ID, ANN, None), files.staging(name="first", file_id=ID) as stage:
+        await stage.write(memoryview(first)[:-1])
+        clock.advance(ALIVE.total_seconds())
+        async with elsewhere.arriving(ID, BOB, None):
+            await kept(files, database, second, BOB.user_id, file_id=ID)
+        await stage.write(memoryview(first)[-1:])
+        staged = await stage.finish()
+        assert await stored(files, staged) == first
+        async with files.local_copy(staged) as parts:
+            with opened(parts.paths, parts.seal) as file:
+                assert file.read() == first
+        with pytest.raises(Conflict, match="kept already"):
+            async with database.write() as tx:
+                await files.keep(tx, staged, ANN.user_id)
+        await files.discard(staged)
+    assert await blobs.folders("staging") == ()
+    assert await files.sweep(datetime.now(UTC)) == Swept()
+    assert (await files.get(ID)).owner_id == BOB.user_id
+    assert await stored(files, ID) == second
 
 
 async def test_an_id_is_for_one_file(arrivals: Arrivals, elsewhere: Arrivals, files: Files, database: Database) -> None:

@@ -17,6 +17,8 @@ from whispercore.files.deletions import note_erased, to_erase
 from whispercore.files.files import Files
 from whispercore.files.sweep import Swept
 
+CHOSEN = "0190c5a4-0000-7000-8000-000000000000"
+
 
 def hours(number: float) -> datetime:
     """So long after now, by the clock of the store."""
@@ -43,10 +45,13 @@ async def test_what_was_kept_is_published(files: Files, database: Database, blob
     data = sample(THREE_PARTS)
     whole = await kept(files, database, data, publish=False)
     half = await kept(files, database, data, publish=False)
+    chosen = await kept(files, database, data, file_id=CHOSEN, publish=False)
+    assert await stored(files, CHOSEN) == data
     await blobs.rename(f"staging/{half.id}/1", f"files/{half.id}/1")
-    assert await files.sweep(hours(1000)) == Swept(published=2)
+    assert await files.sweep(hours(1000)) == Swept(published=3)
     assert await blobs.folders("staging") == ()
-    assert await stored(files, whole.id) == await stored(files, half.id) == data
+    assert await stored(files, whole.id) == await stored(files, half.id) == await stored(files, CHOSEN) == data
+    assert await blobs.folders("files") == tuple(sorted((whole.id, half.id, chosen.id)))
     assert await files.sweep(hours(1000)) == Swept()
 
 
@@ -69,18 +74,18 @@ async def test_what_has_no_row_any_more_goes(files: Files, database: Database, b
     assert await blobs.folders("files") == (there.id,)
 
 
-@pytest.mark.parametrize("publish", [True, False])
+@pytest.mark.parametrize(("file_id", "publish"), [(None, True), (None, False), (CHOSEN, False)])
 async def test_what_is_deleted_goes_though_it_was_the_only_one(
-    files: Files, database: Database, blobs: Blobs, publish: bool
+    files: Files, database: Database, blobs: Blobs, file_id: str | None, publish: bool
 ) -> None:
     """Whoever deleted it is killed before it erases anything."""
-    gone = await kept(files, database, sample(THREE_PARTS), publish=publish)
+    gone = await kept(files, database, sample(THREE_PARTS), file_id=file_id, publish=publish)
     async with database.write() as tx:
         assert await files.delete(tx, gone.id)
     assert await keys_of(blobs)
     assert await files.sweep(hours(0)) == Swept(erased=1)
     assert await keys_of(blobs) == set()
-    assert await to_erase(database) == ()
+    assert await to_erase(database) == []
     assert await files.sweep(hours(0)) == Swept()
 
 
@@ -98,9 +103,17 @@ async def test_what_is_erased_is_not_looked_for_again(files: Files, database: Da
     gone = await kept(files, database, b"gone")
     async with database.write() as tx:
         await files.delete(tx, gone.id)
-    assert await to_erase(database) == (gone.id,)
+    assert await to_erase(database) == [(gone.id, gone.id)]
     await files.erase(gone.id)
-    assert await to_erase(database) == ()
+    assert await to_erase(database) == []
+
+
+async def test_what_was_not_published_is_erased_where_it_lies(files: Files, database: Database, blobs: Blobs) -> None:
+    gone = await kept(files, database, b"gone", file_id=CHOSEN, publish=False)
+    async with database.write() as tx:
+        await files.delete(tx, gone.id)
+    await files.erase(gone.id)
+    assert await keys_of(blobs) == set()
 
 
 async def test_a_full_store_beside_an_empty_database_is_left_alone(
