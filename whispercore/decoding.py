@@ -55,6 +55,12 @@ class _Sent:
     fingerprint: Fingerprint
     """Of that engine."""
 
+    def computed(self, decoded: Decoded) -> Fingerprint:
+        """Of what came of it: words may have got other times than they were to get."""
+        if self.fingerprint.word_times != "dtw" or decoded.word_times != "tokens":
+            return self.fingerprint
+        return evolve(self.fingerprint, word_times="tokens", alignment_failed=True)
+
 
 @define(eq=False)
 class Decoding:
@@ -188,9 +194,7 @@ class Decoding:
 
     @property
     def _word_times(self) -> WordTimes:
-        """Words that nobody asked for are no reason to align them, and those of a translation are in another order."""
-        asked = self._keeps_words() and not self.pipeline.options.translate
-        return self.pipeline.settings.word_times if asked else "tokens"
+        return self.pipeline.options.times_of_words(self.pipeline.settings.word_times)
 
     def _windows(self) -> Iterator[Window | None]:
         try:
@@ -306,7 +310,7 @@ class Decoding:
             start_s=window.start_s,
             end_s=window.end_s,
             segments=mapped(window, decoded.segments, keep_words=self._keeps_words()),
-            fingerprint=sent.fingerprint,
+            fingerprint=sent.computed(decoded),
         )
         segments = self._take(sent.number, finished, sent.length_s)
         if self.pipeline.checkpoints is not None:

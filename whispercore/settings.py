@@ -93,10 +93,11 @@ class Settings:
         ),
     )
     word_times: WordTimes = field(
-        default="tokens",
+        default="dtw",
         metadata=setting(
             "WHISPERCORE_WORD_TIMES",
-            "Times of words with whisper.cpp: dtw aligns them with the sound where the model can, tokens does not.",
+            "Times of words with whisper.cpp: dtw aligns them with the sound where the model and the memory allow it, "
+            "tokens does not, and takes less time and memory.",
             parsers.one_of(("dtw", "tokens")),
         ),
     )

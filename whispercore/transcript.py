@@ -117,6 +117,8 @@ class Fingerprint:
     """Whether short windows were allowed to be encoded in less than 30 s of context."""
     word_times: WordTimes | None = None
     """How words got their times; None where they were not asked for, or the engine does not tell."""
+    alignment_failed: bool = False
+    """Whether words were to be aligned with the sound, and could not be: there was no memory, or it went wrong."""
 
 
 @frozen(kw_only=True)
@@ -186,6 +188,12 @@ class Transcript:
     def engine(self) -> str:
         """Name of the engine that computed it, or the last part of it: ``whisper-cpp``, for instance."""
         return self.fingerprint.engine.partition(" ")[0]
+
+    @property
+    def is_as_asked(self) -> bool:
+        """Whether all was computed as it was to be: by the first model, and words aligned where that was wanted."""
+        computed = (self.fingerprint, *self.earlier_fingerprints)
+        return not self.fallback_from and not any(one.alignment_failed for one in computed)
 
     @property
     def no_speech(self) -> bool:

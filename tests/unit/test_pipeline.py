@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from attrs import define, evolve, field
 
+from tests.sounds import silence
 from tests.speech import in_languages, samples, truth, write_wav
 from whispercore.audio.decoder import Decoder
 from whispercore.audio.messages import Channels, Finished
@@ -600,6 +601,19 @@ def test_words_that_were_only_needed_for_speakers_are_not_kept(audio: Path) -> N
     assert [one.speaker for one in transcript.segments] == ["speaker_1", "speaker_2"]
     assert transcript.words == ()
     assert transcript.text == run(pipeline(audio / "clip02-en.wav")).text
+
+
+def test_words_that_nobody_asked_for_are_not_aligned(
+    audio: Path, engine: ScriptedEngine, scripted: EnginePool, tmp_path: Path
+) -> None:
+    speech = samples("clip02-en.wav")
+    path = write_wav(tmp_path / "twice.wav", np.concatenate((speech, silence(20), speech)))
+    _ = run(pipeline(path, pool=scripted, options=Options(), vad=Vad()))
+    voices = ScriptedDiarizer([Turn(0.0, 2.0, 0), Turn(2.0, 9.0, 1)])
+    _ = run(pipeline(path, pool=scripted, options=Options(), diarization=Diarization(by="voice"), diarizer=voices))
+    assert {(options.words, options.word_times) for _, options in engine.calls} == {(True, "tokens")}
+    _ = run(pipeline(audio / "clip02-en.wav", pool=scripted))
+    assert engine.calls[-1][1].word_times == "dtw"
 
 
 def test_a_run_with_speakers_goes_on(audio: Path, scripted: EnginePool) -> None:

@@ -120,7 +120,7 @@ class Options:
     words: bool = False
     """Times and probabilities for each word."""
     word_times: WordTimes = "tokens"
-    """How words get their times, where the engine has a choice; those of a translation are never aligned."""
+    """How words get their times, where the engine has a choice and the memory; see ``times_of_words``."""
     short_audio_context: bool = False
     """A short window may be encoded in less than 30 s of context, where the engine can; the text may differ."""
 
@@ -133,6 +133,13 @@ class Options:
             raise InvalidOption("code_switching", "it is of no use where the language is named")
         if self.prompt is not None and "\0" in self.prompt:
             raise InvalidOption("prompt", "it contains a null character")
+
+    def times_of_words(self, wanted: WordTimes) -> WordTimes:
+        """How words get their times, where this is wanted.
+
+        Words that nobody asked for are no reason to align them, and those of a translation are in another order.
+        """
+        return wanted if self.words and not self.translate else "tokens"
 
 
 @frozen(kw_only=True)
@@ -177,6 +184,8 @@ class Decoded:
     segments: tuple[Segment, ...]
     parameters: Mapping[str, Scalar] = field(factory=dict, repr=False)
     """What the computation was really called with, read back from it."""
+    word_times: WordTimes | None = None
+    """How the words really got their times; None where there are none, or the engine does not tell."""
 
 
 class Control:
@@ -311,6 +320,19 @@ class NeedsMemory(Protocol):
 
     def needed_bytes(self, model: Path, settings: Settings | None, /) -> int:
         """What a model will take, loaded and running: an estimate, until it was measured."""
+        ...
+
+
+@runtime_checkable
+class NeedsMemoryToAlign(Protocol):
+    """What makes engines that take more memory from the first window on whose words are aligned with the sound.
+
+    An entry point that has this method is given room before that window. Where there is none, the words of a window get
+    the times of tokens.
+    """
+
+    def alignment_bytes(self, model: Path, /) -> int:
+        """How much more that is: an estimate."""
         ...
 
 

@@ -26,6 +26,7 @@ from whispercore.engines.engine import (
     Engine,
     MakeEngine,
     NeedsMemory,
+    NeedsMemoryToAlign,
     Options,
     Window,
     decode_alone,
@@ -136,6 +137,7 @@ class EnginePool:
                 shared = Shared(
                     make(model.path, sha256=model.sha256, threads=threads),
                     let_in=lambda shared: self._let_in(shared, engine, found, settings),
+                    let_align=lambda shared: self._let_align(shared, found),
                     condemn=lambda: self._quarantine.add((model.path, model.sha256)),
                     model=model,
                 )
@@ -178,20 +180,53 @@ class EnginePool:
             Cancelled: Nobody wants it any more.
         """
         estimate_bytes = make.needed_bytes(shared.model.path, settings) if isinstance(make, NeedsMemory) else 0
-        need_bytes = self._room.need_bytes(engine, shared.model.sha256, estimate_bytes)
-        began_s = time.monotonic()
-        alone_until_s = began_s
+        self._set_aside(shared, self._room.need_bytes(engine, shared.model.sha256, estimate_bytes), wait_s=WAIT_S)
+
+    def _let_align(self, shared: Shared, make: MakeEngine) -> bool:
+        """Set aside what a model takes beside when it aligns words with the sound.
+
+        Models that nobody uses make way; for others words are not to wait.
+
+        Returns:
+            Whether there is room.
+
+        Raises:
+            Cancelled: The model is not wanted any more.
+        """
+        try:
+            need_bytes = make.alignment_bytes(shared.model.path) if isinstance(make, NeedsMemoryToAlign) else 0
+            self._set_aside(shared, need_bytes, wait_s=0.0)
+        except (OSError, NoRoom) as error:
+            _log.info("words get the times of tokens: %s", error)
+            return False
+        shared.taken.alignment_bytes = need_bytes
+        return True
+
+    def _set_aside(self, shared: Shared, need_bytes: int, *, wait_s: float) -> None:
+        """Set so much more aside for a model, as soon as there is room.
+
+        Args:
+            shared: Whose it will be.
+            need_bytes: How much.
+            wait_s: How long others that are in use are waited for.
+
+        Raises:
+            NoRoom: There is none although all have made way, or not in time.
+            Cancelled: Nobody wants it any more.
+        """
+        in_use_until_s = time.monotonic() + wait_s
+        settled_s = time.monotonic()
         while not shared.is_closed:
             with self._changed:
                 others = [one for one in self._shared.values() if one is not shared]
-                free_bytes = self._room.free_bytes(one.look() for one in others) if need_bytes else None
+                free_bytes = self._room.free_bytes(one.look() for one in (*others, shared)) if need_bytes else None
                 if free_bytes is None or need_bytes <= free_bytes:
-                    shared.taken.need_bytes = need_bytes
+                    shared.taken.need_bytes += need_bytes
                     return
                 unused = self._longest_unused(others)
                 if unused is None:
                     in_use = any(one.taken.need_bytes for one in others)
-                    if time.monotonic() >= (began_s + WAIT_S if in_use else alone_until_s):
+                    if time.monotonic() >= max(settled_s, in_use_until_s if in_use else settled_s):
                         raise NoRoom(shared.model.path.stem, need_bytes, free_bytes, self._room.most_bytes)
                     self._changed.wait(LOOK_S)
                     continue
@@ -199,7 +234,7 @@ class EnginePool:
                 self._forget(key, unused)
             _log.info("%s makes way for %s", unused.model.path.stem, shared.model.path.stem)
             unused.close()
-            alone_until_s = time.monotonic() + SETTLE_S
+            settled_s = time.monotonic() + SETTLE_S
         raise Cancelled
 
     def _longest_unused(self, others: list[Shared]) -> Shared | None:
@@ -269,7 +304,10 @@ class Lease:
         self, window: Window, options: Options, control: Control, lane: Lane = "batch", *, how: Decode = decode_alone
     ) -> Future[Decoded]:
         """Have a window decoded when it is its turn."""
-        return self._submit(lambda engine: how(engine, window, options, control), control, lane, window)
+        shared = self._shared
+        return self._submit(
+            lambda engine: how(engine, window, shared.afforded(options), control), control, lane, window
+        )
 
     def detect_language(self, window: Window, control: Control, lane: Lane = "batch") -> Future[DetectedLanguage]:
         """Have the language of a window detected when it is its turn."""

@@ -28,6 +28,8 @@ class Taken:
     """What was set aside for it; 0 before it is let in, and for one that is computed elsewhere."""
     resident_bytes: int = 0
     """What of that its process has had at most: the system counts it as used."""
+    alignment_bytes: int | None = None
+    """What of the need was set aside later, to align words with the sound; None before anybody asked."""
 
     def look(self, engine: Engine) -> None:
         """See how much its process has had."""
@@ -54,8 +56,8 @@ class Room:
         return self._measured.get((engine, sha256), estimate_bytes)
 
     def learn(self, engine: str, sha256: str, taken: Taken) -> None:
-        """Know the need of a model that has been at work."""
-        if taken.need_bytes and taken.resident_bytes:
+        """Know the need of a model that has been at work, unless it took more than it needs to be loaded."""
+        if taken.need_bytes and taken.resident_bytes and not taken.alignment_bytes:
             self._measured[engine, sha256] = taken.resident_bytes
 
     @property

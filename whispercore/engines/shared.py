@@ -15,9 +15,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from whispercore.engines.engine import Control, Engine, Window
+from whispercore.engines.engine import Control, Engine, Options, Window
 from whispercore.engines.gate import Gate
 from whispercore.engines.room import Taken
 from whispercore.errors import Cancelled, EngineCrashed, ModelDamaged, Preempted
@@ -79,12 +79,19 @@ class Shared:
     Args:
         engine: What computes.
         let_in: Called before it is loaded; returns when there is room for it.
+        let_align: Called before words are aligned with the sound; tells whether there is room for that.
         condemn: Called when loading it has killed it twice.
         model: What it computes with.
     """
 
     def __init__(
-        self, engine: Engine, *, let_in: Callable[[Shared], None], condemn: Callable[[], None], model: Model
+        self,
+        engine: Engine,
+        *,
+        let_in: Callable[[Shared], None],
+        let_align: Callable[[Shared], bool],
+        condemn: Callable[[], None],
+        model: Model,
     ) -> None:
         self.ready: Future[Engine] = Future()
         self.ready.set_running_or_notify_cancel()  # it is everybody's: one who waits for it cannot cancel it for others
@@ -100,6 +107,8 @@ class Shared:
         self.is_closed = False
         self._engine = engine
         self._let_in = let_in
+        self._let_align = let_align
+        self._aligning = threading.Lock()
         self._condemn = condemn
         self._lanes: dict[Lane, collections.OrderedDict[int, collections.deque[Work[object]]]] = {
             lane: collections.OrderedDict() for lane in LANES
@@ -112,6 +121,14 @@ class Shared:
         """What it has of the memory, as far as is known."""
         self.taken.look(self._engine)
         return self.taken
+
+    def afforded(self, options: Options) -> Options:
+        """These options, but for the alignment of words where there is no room for it. May wait for some seconds."""
+        if options.times_of_words(options.word_times) == "dtw":
+            with self._aligning:
+                if self.taken.alignment_bytes is None and not self._let_align(self):
+                    return evolve(options, word_times="tokens")
+        return options
 
     def add(self, caller: object, lane: Lane, work: Work[_T]) -> None:
         """Have something done for a caller when it is his turn."""

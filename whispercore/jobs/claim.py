@@ -217,7 +217,7 @@ class Claim:
             with suppress(SealBroken):  # that is no reason to fail for anybody else
                 async with self._ports.database.read() as tx:
                     transcript = await original(tx, found.job_id, self._ports.database.texts.seal(found.text_key))
-            if transcript is not None and not transcript.fallback_from:
+            if transcript is not None and transcript.is_as_asked:
                 return Reused(transcript=transcript, windows=found.windows)
             useless = found.job_id
 

@@ -16,6 +16,7 @@ from whispercore.engines.shared import LANES, Lane
 from whispercore.errors import InvalidOption
 from whispercore.hallucinations import Hallucinations
 from whispercore.speakers.diarization import DEFAULT, Diarization
+from whispercore.transcript import WordTimes
 
 if TYPE_CHECKING:
     from cattrs.preconf.orjson import OrjsonConverter
@@ -63,6 +64,8 @@ class TranscribeOptions:
     temperature_step: float = 0.2
     beam_size: int = 1
     words: bool = False
+    word_times: WordTimes | None = None
+    """How words get their times; None as the settings say."""
     channels: Channels = field(default="mix", validator=known_channels)
     diarize: bool = False
     """Tell who says what: each channel is a speaker where they are separate, else voices are told apart."""

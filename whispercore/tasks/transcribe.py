@@ -39,7 +39,7 @@ from whispercore.tasks.options import TranscribeOptions
 from whispercore.tasks.own_thread import in_own_thread
 from whispercore.tasks.readers_by_owner import ReadersByOwner
 from whispercore.tasks.shelf import Left, Shelf
-from whispercore.transcript import Fallback, Segment, Transcript
+from whispercore.transcript import Fallback, Segment, Transcript, WordTimes
 
 KIND = "transcribe"
 REPORT_S = 1.0
@@ -168,7 +168,7 @@ class Transcribe:
                 keep_damaged=options.keep_damaged,
                 vad=options.vad,
                 hallucinations=options.hallucinations,
-                settings=self._settings,
+                settings=evolve(self._settings, word_times=self._word_times(options)),
                 pool=self._pool,
                 readers=self._readers_of(job.owner_id, left),
                 lane=options.lane,
@@ -223,11 +223,23 @@ class Transcribe:
 
     def _key_of(self, file: Staged, models: Sequence[ModelFile], options: TranscribeOptions) -> str:
         """Checksum of all that a transcript depends on, but for builds and machines."""
-        plain = evolve(options, model="any", fallback=(), lane="batch", url=None, webhook_id=None, traceparent=None)
+        plain = evolve(
+            options,
+            model="any",
+            fallback=(),
+            word_times=None,
+            lane="batch",
+            url=None,
+            webhook_id=None,
+            traceparent=None,
+        )
         context = "short" if self._settings.short_audio_context else "full"
-        how = f"{CUTTER_VERSION} {context} {self._settings.word_times}"
+        how = f"{CUTTER_VERSION} {context} {options.decoding.times_of_words(self._word_times(options))}"
         computed = (one for model in models for one in (model.engine, model.sha256))
         return hashlib.sha256("\n".join((file.sha256, *computed, how, plain.dump())).encode()).hexdigest()
+
+    def _word_times(self, options: TranscribeOptions) -> WordTimes:
+        return options.word_times if options.word_times is not None else self._settings.word_times
 
     def _known(self, names: Sequence[str]) -> tuple[ModelFile, ...]:
         """The models of these names; none as long as one of them has to be fetched, and is not known yet."""

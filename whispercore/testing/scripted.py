@@ -109,7 +109,11 @@ class ScriptedEngine:
         if isinstance(said, BaseException):
             raise said
         control.progress(1.0)
-        return Decoded(segments=_segments(said, window, words=options.words), parameters={"language": options.language})
+        return Decoded(
+            segments=_segments(said, window, words=options.words),
+            parameters={"language": options.language},
+            word_times=options.word_times if options.words else None,
+        )
 
     def _work(self, control: Control) -> None:
         until = time.monotonic() + self._seconds

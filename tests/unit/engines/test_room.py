@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 import whispercore
 from tests.speech import AUDIO, truth
 from whispercore.contract.status import status_of
 from whispercore.engines.engine import Control, Engine, Options, Window
-from whispercore.engines.pool import EnginePool
+from whispercore.engines.pool import EnginePool, Lease
 from whispercore.engines.room import Room, Taken
 from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import Cancelled, NoRoom
@@ -25,9 +25,10 @@ from whispercore.models.catalogue import MICRO
 from whispercore.models.store import ModelStore
 from whispercore.settings import Settings
 from whispercore.testing import ScriptedEngine
-from whispercore.transcript import WordTimes
+from whispercore.transcript import Transcript, WordTimes
 
 ENGLISH = Options(language="en")
+ALIGNED = Options(language="en", words=True, word_times="dtw")
 MB = 1_000_000
 
 
@@ -210,14 +211,86 @@ def test_the_need_of_a_real_model_is_estimated_then_measured() -> None:
     assert estimate / 3 < measured < 3 * estimate
 
 
-@pytest.mark.parametrize(("name", "times", "copies"), [("small", "dtw", 2), ("small", "tokens", 1), ("mine", "dtw", 1)])
-def test_alignment_of_words_needs_the_weights_twice(name: str, times: WordTimes, copies: int, tmp_path: Path) -> None:
-    sizes = []
-    for size in (0, 8000):
-        model = tmp_path / f"{name}.bin"
-        model.write_bytes(bytes(size))
-        sizes.append(WhisperCpp.needed_bytes(model, Settings(word_times=times)))
-    assert sizes[1] - sizes[0] == copies * 8000 + 1000
+@pytest.mark.parametrize(("name", "copies"), [("small", 1), ("small-q5_1", 1), ("mine", 0)])
+def test_alignment_of_words_needs_the_weights_once_more(name: str, copies: int, tmp_path: Path) -> None:
+    model = tmp_path / f"{name}.bin"
+    model.write_bytes(bytes(8000))
+    assert WhisperCpp.alignment_bytes(model) == copies * 8000
+    folder = tmp_path / name
+    folder.mkdir()
+    assert WhisperCpp.alignment_bytes(folder) == 0
+
+
+class Aligners(Engines):
+    """The same, which take 60 MB more to align words."""
+
+    def alignment_bytes(self, _model: Path) -> int:
+        return 60 * MB
+
+
+def times_in(lease: Lease, options: Options = ALIGNED) -> WordTimes | None:
+    """How the words of a window get their times."""
+    window = Window(index=0, start_s=0.0, samples=bytes(64_000))
+    return lease.decode(window, options, Control()).result(60).word_times
+
+
+def test_for_the_alignment_of_words_those_that_nobody_uses_make_way() -> None:
+    engines = Aligners()
+    with pool_of(engines, Room(250 * MB)) as pool:
+        used_once(pool, "other")
+        with pool.lease(File("one")) as one:
+            for options in (ENGLISH, evolve(ALIGNED, word_times="tokens"), evolve(ALIGNED, translate=True)):
+                _ = times_in(one, options)
+            assert engines.loaded == {"one", "other"}, "nothing was to be aligned"
+            assert times_in(one) == "dtw"
+            assert engines.loaded == {"one"}
+            with pool.lease(File("other")) as other:
+                assert not other.ready().done(), "what was set aside is not given twice"
+            assert times_in(one) == "dtw", "it has the room for as long as it is loaded"
+
+
+def test_words_do_not_wait_for_others_and_get_the_times_of_tokens() -> None:
+    with pool_of(Aligners(), Room(250 * MB)) as pool, pool.lease(File("one")) as one:
+        with pool.lease(File("other")) as other:
+            other.ready().result(60)
+            assert times_in(one) == "tokens"
+        assert times_in(one) == "dtw"
+
+
+def test_who_cannot_align_or_is_gone_takes_no_room_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = Aligners()
+    with pool_of(engines, Room(100 * MB)) as pool, pool.lease(File("one")) as one:
+
+        def gone(_model: Path) -> int:
+            raise FileNotFoundError(2, "No such file", "one.bin")
+
+        monkeypatch.setattr(engines, "alignment_bytes", gone)
+        assert times_in(one) == "tokens"
+        monkeypatch.setattr(engines, "alignment_bytes", lambda _model: 0)
+        assert times_in(one) == "dtw"
+
+
+def test_without_room_a_transcript_has_words_by_tokens_and_says_so() -> None:
+    sound = AUDIO / "clip01-en.wav"
+    settings = Settings()
+    model = ModelStore(settings).get(MICRO.name)
+    room = Room(WhisperCpp.needed_bytes(model.path, settings))
+
+    def heard() -> Transcript:
+        # Each begins with a new child, so that what it had at most is not that of the one before.
+        with EnginePool(find=lambda _: WhisperCpp, room=room) as pool:
+            return whispercore.stream(sound, model=MICRO.name, words=True, pool=pool, settings=settings).run()
+
+    narrow = heard()
+    assert (narrow.fingerprint.word_times, narrow.fingerprint.alignment_failed) == ("tokens", True)
+    assert narrow.earlier_fingerprints == ()
+    assert not narrow.is_as_asked
+    room.limit_bytes = None
+    wide = heard()
+    assert (wide.fingerprint.word_times, wide.fingerprint.alignment_failed) == ("dtw", False)
+    assert wide.is_as_asked
+    assert wide.text == narrow.text
+    assert wide.words != narrow.words
 
 
 def test_the_memory_of_this_machine_and_process() -> None:
@@ -244,6 +317,14 @@ def test_a_control_group_has_less(
     )
     monkeypatch.setattr("whispercore.machine.group_memory", group_kb)
     assert memory_bytes() == (expected[0] * 1024, expected[1] * 1024)
+
+
+def test_what_words_took_is_no_need_of_a_model() -> None:
+    room = Room()
+    room.learn("whisper-cpp", "abc", Taken(160, 150, alignment_bytes=60))
+    assert room.need_bytes("whisper-cpp", "abc", 7) == 7
+    room.learn("whisper-cpp", "abc", Taken(100, 90, alignment_bytes=0))
+    assert room.need_bytes("whisper-cpp", "abc", 7) == 90
 
 
 def test_what_nobody_needs_is_not_learned() -> None:

@@ -13,6 +13,7 @@ from tests.installation import EVE, Installation, installation
 from whispercore.audio.vad import Vad
 from whispercore.engines.engine import Window
 from whispercore.engines.pool import EnginePool
+from whispercore.engines.room import Room
 from whispercore.errors import EngineAway, EngineFailed
 from whispercore.hallucinations import Hallucinations
 from whispercore.jobs.job import Job, State
@@ -144,6 +145,53 @@ async def test_other_times_of_words_are_other_work(
             found.append(await here.jobs.transcript(job))
     assert [options.word_times for _, options in engine.calls] == ["tokens", "dtw"]
     assert [one.fingerprint.word_times for one in found if one is not None] == ["tokens", "dtw", "dtw"]
+
+
+class Aligner(ScriptedEngine):
+    """One that takes more memory to align words."""
+
+    def alignment_bytes(self, _model: Path) -> int:
+        return 100
+
+
+async def test_a_job_may_say_how_words_get_their_times(here: Installation, audio: Path) -> None:
+    engine = ScriptedEngine()
+    found = []
+    with scripted(engine) as pool:
+        async with here.working(pool, reuse=True):
+            for times in (None, "tokens", "dtw"):
+                options = TranscribeOptions(model="micro", words=True, word_times=times)
+                job = await here.over(await here.submit(audio / "clip01-en.wav", options))
+                found.append(await here.jobs.transcript(job))
+    assert [options.word_times for _, options in engine.calls] == ["dtw", "tokens"]
+    assert [one.fingerprint.word_times for one in found if one is not None] == ["dtw", "tokens", "dtw"]
+
+
+async def test_words_that_had_no_room_to_be_aligned_are_not_given_again(here: Installation, audio: Path) -> None:
+    engine, room = Aligner(), Room(50)
+    asked = TranscribeOptions(model="micro", words=True)
+    found = []
+    with EnginePool(find=lambda _name: engine, room=room) as pool:
+        async with here.working(pool, reuse=True):
+            for limit_bytes in (50, 150, 50):
+                room.limit_bytes = limit_bytes
+                job = await here.over(await here.submit(audio / "clip01-en.wav", asked))
+                found.append(await here.jobs.transcript(job))
+    assert [options.word_times for _, options in engine.calls] == ["tokens", "dtw"]
+    prints = [one.fingerprint for one in found if one is not None]
+    assert [(one.word_times, one.alignment_failed) for one in prints] == [("tokens", True), *[("dtw", False)] * 2]
+
+
+async def test_times_of_words_are_nothing_to_who_asks_for_none(
+    here: Installation, audio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ScriptedEngine()
+    with scripted(engine) as pool:
+        for times in ("tokens", "dtw"):
+            monkeypatch.setenv("WHISPERCORE_WORD_TIMES", times)
+            async with here.working(pool, reuse=True):
+                _ = await here.over(await here.submit(audio / "clip01-en.wav"))
+    assert len(engine.calls) == 1
 
 
 async def test_another_model_is_other_work(

@@ -43,7 +43,7 @@ from whispercore.engines.whispercpp.messages import (
     LoadFailed,
     Progress,
 )
-from whispercore.engines.whispercpp.need import needed_bytes
+from whispercore.engines.whispercpp.need import alignment_bytes, needed_bytes
 from whispercore.engines.whispercpp.running import Running, death
 from whispercore.engines.whispercpp.short_context import audio_ctx, is_sure, may_be_short
 from whispercore.engines.whispercpp.words import shifted
@@ -99,6 +99,7 @@ class WhisperCpp:
 
     name, service, slots = "whisper-cpp", SERVICE, SLOTS
     needed_bytes = staticmethod(needed_bytes)
+    alignment_bytes = staticmethod(alignment_bytes)
 
     def __init__(
         self,
@@ -221,22 +222,25 @@ class WhisperCpp:
                 return decoded
         about = {"window.start_s": window.start_s, "window.duration_s": window.duration_s}
         with tracing.span("decode a window", attributes=about):
-            heard = self._heard(request, window, control)
+            heard, word_times = self._heard(request, window, control)
             in_child: dict[str, tracing.Attribute] = {"process.pid": self.pid or 0, "engine": self.name}
             tracing.record("compute in the engine's child", heard.began_ns, heard.ended_ns, in_child)
         return Decoded(
             segments=tuple(shifted(item, window.start_s, window.channel) for item in heard.segments),
             parameters=heard.parameters,
+            word_times=word_times if request.words else None,
         )
 
-    def _heard(self, request: Decode, window: Window, control: Control) -> Heard:
+    def _heard(self, request: Decode, window: Window, control: Control) -> tuple[Heard, WordTimes]:
+        """What is heard, and how its words got their times."""
         try:
-            return self._call(request, window, control, Heard)
+            return self._call(request, window, control, Heard), request.word_times
         except (EngineCrashed, EngineFailed) as error:
-            if request.word_times == "tokens" or (isinstance(error, EngineCrashed) and error.was_killed):
+            has_choice = request.word_times == "dtw" and "tokens" in self._known().word_times
+            if not has_choice or (isinstance(error, EngineCrashed) and error.was_killed):
                 raise
             _log.warning("words of a window at %.2f s get the times of tokens: %s", window.start_s, error)
-        return self._call(evolve(request, word_times="tokens"), window, control, Heard)
+        return self._call(evolve(request, word_times="tokens"), window, control, Heard), "tokens"
 
     def _call(self, request: Detect | Decode, window: Window, control: Control, kind: type[_Answer]) -> _Answer:
         control.check()
@@ -306,8 +310,7 @@ class WhisperCpp:
             raise InvalidOption("translate", "this model knows English only")
 
     def _word_times(self, options: Options) -> WordTimes:
-        wanted = options.words and options.word_times == "dtw" and not options.translate
-        return "dtw" if wanted and len(self._known().word_times) > 1 else "tokens"
+        return self.capabilities.times_of_words(options.times_of_words(options.word_times)) or "tokens"
 
     # ------------------------------------------------------------ the child
 

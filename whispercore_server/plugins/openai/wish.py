@@ -82,6 +82,7 @@ class Wish:
                 condition_on_previous_text=request.condition_on_previous_text,
             ),
             words=self.words or self.logprobs,
+            word_times=None if self.words else "tokens",  # probabilities have no use for alignment
             diarize=self.response_format == "diarized_json",
         )
         vad = _vad(request) if isinstance(request, CreateTranscription) else None
