@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from whispercore_server.cli.remote import ApiKey
+from whispercore_server.cli.speech_options import CutLoops, Hallucinations, Language, Languages, Model, Translate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,34 +24,12 @@ def listen(
     microphone: Annotated[
         bool, typer.Option("--microphone", help="Listen to the microphone; else to standard input.")
     ] = False,
-    model: Annotated[
-        str | None, typer.Option("-m", "--model", metavar="MODEL", help="A model's name.", show_default="the default")
-    ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option("-l", "--language", metavar="LANGUAGE", help="What is spoken.", show_default="detected"),
-    ] = None,
-    languages: Annotated[
-        str | None,
-        typer.Option(
-            "--languages",
-            metavar="LANGUAGES",
-            help="The only ones that are detected, with commas between.",
-            show_default="all",
-        ),
-    ] = None,
-    translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
-    hallucinations: Annotated[
-        Literal["keep", "flag", "drop"],
-        typer.Option(
-            "--hallucinations",
-            metavar="POLICY",
-            help="Text that seems made up: keep it, flag it in what --json tells, or drop it.",
-        ),
-    ] = "flag",
-    cut_loops: Annotated[
-        bool, typer.Option("--cut-loops", help="Cut phrases that are repeated again and again to the first.")
-    ] = False,
+    model: Model = None,
+    language: Language = None,
+    languages: Languages = None,
+    translate: Translate = False,
+    hallucinations: Hallucinations = "flag",
+    cut_loops: CutLoops = False,
     rate: Annotated[
         int,
         typer.Option("--rate", metavar="HZ", min=8000, max=192_000, help="Samples per second of bare ones."),

@@ -10,6 +10,7 @@ import typer
 
 from whispercore_server.cli.format_options import OptionTexts
 from whispercore_server.cli.remote import ApiKey
+from whispercore_server.cli.speech_options import CutLoops, Hallucinations, Language, Languages, Model, Translate
 from whispercore_server.command import start_children
 
 if TYPE_CHECKING:
@@ -53,29 +54,12 @@ def transcribe(
         bool, typer.Option("--words", help="Find the time of each word, for formats that have them.")
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress bars and no warnings.")] = False,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "-l",
-            "--language",
-            metavar="LANGUAGE",
-            help="What is spoken: a code or an English name.",
-            show_default="detected",
-        ),
-    ] = None,
-    languages: Annotated[
-        str | None,
-        typer.Option(
-            "--languages",
-            metavar="LANGUAGES",
-            help="The only ones that are detected, with commas between.",
-            show_default="all",
-        ),
-    ] = None,
+    language: Language = None,
+    languages: Languages = None,
     code_switching: Annotated[
         bool, typer.Option("--code-switching", help="Detect the language again and again: several are spoken.")
     ] = False,
-    translate: Annotated[bool, typer.Option("--translate", help="Write English, whatever is spoken.")] = False,
+    translate: Translate = False,
     prompt: Annotated[
         str | None,
         typer.Option("--prompt", metavar="TEXT", help="Names and words to expect, as the text before."),
@@ -136,17 +120,8 @@ def transcribe(
             "--vad-min-silence", metavar="SECONDS", min=0.1, max=60, help="Pauses up to this length stay as they are."
         ),
     ] = 1.0,
-    hallucinations: Annotated[
-        Literal["keep", "flag", "drop"],
-        typer.Option(
-            "--hallucinations",
-            metavar="POLICY",
-            help="Text that seems made up: keep it, flag it in formats that tell the quality, or drop it.",
-        ),
-    ] = "flag",
-    cut_loops: Annotated[
-        bool, typer.Option("--cut-loops", help="Cut phrases that are repeated again and again to the first.")
-    ] = False,
+    hallucinations: Hallucinations = "flag",
+    cut_loops: CutLoops = False,
     condition_on_previous_text: Annotated[
         bool,
         typer.Option(
@@ -154,16 +129,7 @@ def transcribe(
             help="Prompt each window with what was said in the one before; one is decoded at a time.",
         ),
     ] = False,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help="A name of `whispercore models list`, or a path.",
-            show_default="$WHISPERCORE_MODEL, else small",
-        ),
-    ] = None,
+    model: Model = None,
     fallback: Annotated[
         list[str] | None,
         typer.Option(
