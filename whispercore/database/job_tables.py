@@ -10,8 +10,6 @@ from sqlalchemy import Column, Float, ForeignKey, Index, Integer, Table, Text, t
 from whispercore.database.schema import schema
 from whispercore.database.types import Moment
 
-_PRIORITY = Column("priority", Integer, nullable=False, default=0)
-
 jobs = Table(
     "jobs",
     schema,
@@ -21,8 +19,9 @@ jobs = Table(
     Column("state", Text, nullable=False),
     Column("stage", Text),
     Column("progress", Float, nullable=False, default=0.0, doc="0 to 1."),
-    _PRIORITY,
-    Column("fair_tag", Float, nullable=False, doc="Place in its priority: when its owner's turn comes."),
+    Column("priority", Integer, nullable=False, default=0),
+    Column("fair_tag", Float, nullable=False, doc="Where it begins in the line of its owner's jobs."),
+    Column("place", Float, nullable=False, server_default="0", doc="In the queue of all: the tag, less a head start."),
     Column("cost", Float, nullable=False, default=1.0),
     Column("file_id", Text, ForeignKey("files.id", ondelete="SET NULL"), index=True),
     Column("filename", Text),
@@ -71,8 +70,7 @@ jobs = Table(
     # In the order of the queue, so that the first that fits is the one whose turn it is.
     Index(
         "ix_jobs_queue",
-        _PRIORITY.desc(),
-        "fair_tag",
+        "place",
         "id",
         "kind",
         "next_attempt_at",
@@ -81,7 +79,6 @@ jobs = Table(
     ),
     Index(
         "ix_jobs_turns",
-        "priority",
         "owner_id",
         "fair_tag",
         sqlite_where=text("state IN ('queued', 'processing')"),

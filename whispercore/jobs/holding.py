@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import batches, jobs
 from whispercore.jobs.dispatch import Dispatch
-from whispercore.jobs.fairness import IN_TURN, NO_TURN, next_tag
+from whispercore.jobs.fairness import IN_TURN, NO_TURN, next_turn
 from whispercore.jobs.rows import PROCESSING, QUEUED
 
 HELD: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -26,8 +26,8 @@ async def hold(tx: AsyncConnection, job_ids: Sequence[str]) -> None:
         job_ids: Which.
     """
     # No stage: those that have waited for another job's result would be woken when it ends.
-    values = {"next_attempt_at": HELD, "fair_tag": NO_TURN, "stage": None}
-    await tx.execute(update(jobs).where(jobs.c.id.in_(job_ids), QUEUED).values(values))
+    values = {"next_attempt_at": HELD, "stage": None}
+    await tx.execute(update(jobs).where(jobs.c.id.in_(job_ids), QUEUED).values(**values, **NO_TURN))
 
 
 async def paces(tx: AsyncConnection, batch_id: str) -> bool:
@@ -60,11 +60,11 @@ async def let_go(tx: AsyncConnection, dispatch: Dispatch, batch_id: str) -> None
     if count >= most:
         return
     held = (
-        select(jobs.c.id, jobs.c.kind, jobs.c.owner_id, jobs.c.priority)
+        select(jobs.c.id, jobs.c.kind, jobs.c.owner_id, jobs.c.priority, jobs.c.cost)
         .where(of_it, QUEUED, ~IN_TURN)
         .order_by(jobs.c.id)
     )
     for job in (await tx.execute(held.limit(most - count))).all():
-        tag = await next_tag(tx, job.owner_id, job.priority)
-        await tx.execute(update(jobs).where(jobs.c.id == job.id).values(next_attempt_at=None, fair_tag=tag))
+        turn = await next_turn(tx, job.owner_id, job.priority, job.cost)
+        await tx.execute(update(jobs).where(jobs.c.id == job.id).values(next_attempt_at=None, **turn))
         await dispatch.announce(tx, job.kind, None)

@@ -54,7 +54,9 @@ class Job:
     progress: float
     """0 to 1, never falling while it is worked on."""
     priority: int
-    """Higher goes first."""
+    """Higher goes first among its owner's, and has a head start among all."""
+    cost: float
+    """How much of its owner's share it takes: seconds of sound, or a guess."""
     file_id: str | None
     filename: str | None
     options: str
@@ -133,7 +135,7 @@ class NewJob:
     payload_version: int = 1
     priority: int = 0
     cost: float = field(default=1.0, validator=validators.gt(0))
-    """How much of its owner's share it takes, beside his other jobs of this priority."""
+    """How much of its owner's share it takes: seconds of sound, or a guess."""
     file_id: str | None = None
     filename: str | None = None
     model: str | None = None

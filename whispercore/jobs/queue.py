@@ -17,7 +17,7 @@ from whispercore.database import outbox
 from whispercore.database.tables import jobs, workers
 from whispercore.database.types import Moment
 from whispercore.jobs.claim import Claim
-from whispercore.jobs.fairness import IN_TURN
+from whispercore.jobs.fairness import IN_TURN, ORDER
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.ports import JobPorts
 from whispercore.jobs.rows import COLUMNS, PROCESSING, QUEUED, job_of
@@ -65,7 +65,7 @@ class Queue:
         loaded_models: Collection[str] = (),
         has_switched: bool = False,
     ) -> Claim | None:
-        """Take the job whose turn it is: by priority, then by fairness.
+        """Take the job whose turn it is.
 
         A job whose model is loaded goes before others of its priority, but not before those that have waited for a
         minute; before those too while it is not a minute since the worker has loaded it for one of them.
@@ -294,12 +294,11 @@ def _whose_turn(
         jobs.c.kind.in_(kinds),
         or_(jobs.c.next_attempt_at.is_(None), jobs.c.next_attempt_at <= now),
     )
-    order = (jobs.c.priority.desc(), jobs.c.fair_tag, jobs.c.id)
-    turns = select(jobs.c.id).where(*due).order_by(*order).limit(1).with_for_update(skip_locked=True)
+    turns = select(jobs.c.id).where(*due).order_by(*ORDER).limit(1).with_for_update(skip_locked=True)
     if not loaded_models:
         return turns.scalar_subquery()
     cheap = or_(jobs.c.model.is_(None), jobs.c.model.in_(loaded_models))
     if not has_switched:
         cheap |= jobs.c.created_at <= now - timedelta(seconds=PATIENCE_S)
-    highest = select(jobs.c.priority).where(*due).order_by(*order).limit(1).scalar_subquery()
-    return func.coalesce(turns.where(cheap, jobs.c.priority == highest).scalar_subquery(), turns.scalar_subquery())
+    first = select(jobs.c.priority).where(*due).order_by(*ORDER).limit(1).scalar_subquery()
+    return func.coalesce(turns.where(cheap, jobs.c.priority == first).scalar_subquery(), turns.scalar_subquery())

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.tables import jobs, speeds, workers
 from whispercore.database.upsert import upsert
-from whispercore.jobs.fairness import IN_TURN
 from whispercore.jobs.job import Job, State
 from whispercore.jobs.rows import PROCESSING, QUEUED
 
@@ -90,15 +89,7 @@ async def _ahead(
 ) -> tuple[int, float, int | None]:
     """How many jobs are before it in the queue, the seconds of work in them and in those that run, and who does it."""
     own = jobs.alias()
-    earlier = and_(
-        QUEUED,
-        or_(
-            and_(jobs.c.priority > own.c.priority, IN_TURN),
-            and_(
-                jobs.c.priority == own.c.priority, tuple_(jobs.c.fair_tag, jobs.c.id) < tuple_(own.c.fair_tag, own.c.id)
-            ),
-        ),
-    )
+    earlier = and_(QUEUED, tuple_(jobs.c.place, jobs.c.id) < tuple_(own.c.place, own.c.id))
     # Of a length that nobody knows yet, the best guess is that of this one.
     sound_s = func.coalesce(jobs.c.audio_duration_s - jobs.c.done_s, job.audio_duration_s or 0.0)
     work_s = sound_s * func.coalesce(speeds.c.factor, factor)

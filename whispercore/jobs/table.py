@@ -21,7 +21,7 @@ from whispercore.events import Events, LocalEvents
 from whispercore.formats.line import encodable
 from whispercore.ids import Ids, Uuid7Ids
 from whispercore.jobs.dispatch import Dispatch
-from whispercore.jobs.fairness import NO_TURN, next_tag
+from whispercore.jobs.fairness import NO_TURN, next_turn
 from whispercore.jobs.holding import HELD, hold, let_go, paces
 from whispercore.jobs.job import Job, JobFilter, JobSummary, NewJob, State
 from whispercore.jobs.listing import conditions, query, sliced, summaries
@@ -103,15 +103,11 @@ class Jobs:
         values["options"] = self.database.texts.seal(text_key).close(new.options)
         if new.filename is not None:
             values["filename"] = encodable(new.filename)
+        is_held = new.next_attempt_at == HELD
+        turn = NO_TURN if is_held else await next_turn(tx, new.owner_id, new.priority, new.cost)
         made = (
             insert(jobs)
-            .values(
-                id=self._ports.ids.new(),
-                state=State.QUEUED,
-                fair_tag=NO_TURN if new.next_attempt_at == HELD else await next_tag(tx, new.owner_id, new.priority),
-                created_at=now,
-                **values,
-            )
+            .values(id=self._ports.ids.new(), state=State.QUEUED, created_at=now, **turn, **values)
             .returning(*COLUMNS)
         )
         job = job_of((await tx.execute(made)).one(), self.database.texts)
@@ -268,12 +264,12 @@ class Jobs:
             if not (job.state.is_over and job.state.may_become(State.QUEUED)):
                 raise Conflict(f"the job is {job.state}; only one that failed or was cancelled can be tried again")
             is_paced = job.batch_id is not None and await paces(tx, job.batch_id)
+            # The batch comes before the turn, as wherever a batch lets its jobs go.
+            turn = NO_TURN if is_paced else await next_turn(tx, job.owner_id, job.priority, job.cost)
             job = await self._change(
                 tx,
                 job,
                 state=State.QUEUED,
-                # The batch comes before the turn, as wherever a batch lets its jobs go.
-                fair_tag=NO_TURN if is_paced else await next_tag(tx, job.owner_id, job.priority),
                 next_attempt_at=None,
                 stage=None,
                 progress=0.0,
@@ -284,6 +280,7 @@ class Jobs:
                 error=None,
                 completed_at=None,
                 cancelled_at=None,
+                **turn,
             )
             if job.batch_id is not None and is_paced:
                 await hold(tx, (job.id,))

@@ -48,7 +48,7 @@ class Answers:
             staged: The recording, as it came in.
             options: How it is to be transcribed; it goes before others in the engine's queue.
             caller: Whose job it is.
-            priority: Higher goes first.
+            priority: As in ``Job``.
 
         Raises:
             WhispercoreError: As ``Submissions.submit`` says.

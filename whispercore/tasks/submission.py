@@ -157,7 +157,7 @@ class Submissions:
             staged: What came in.
             options: How it is to be transcribed.
             caller: Whose job it will be.
-            priority: Higher goes first.
+            priority: As in ``Job``.
             idempotency_key: The caller's name for the request, if it has one.
             kind: Of the job; what does it has to do ``transcribe`` too.
             secures: Whether it does not survive a power cut yet, but has to; that is seen to beside the look.
@@ -212,7 +212,7 @@ class Submissions:
             recording: What came in, to be ``published`` later, or the address to fetch it from.
             options: How it is to be transcribed.
             caller: Whose job it is.
-            priority: Higher goes first.
+            priority: As in ``Job``.
             batch_id: Of the batch.
 
         Raises:
@@ -282,7 +282,7 @@ class Submissions:
             staged: What came in with a request.
             options: How it is to be transcribed.
             caller: Whose job it will be.
-            priority: Higher goes first.
+            priority: As in ``Job``.
             idempotency_key: The caller's name for the request, if it has one.
             kind: As for ``accept``.
             lasts: False where the recording goes with its request, which does not survive a power cut either.

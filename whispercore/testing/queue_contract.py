@@ -47,6 +47,19 @@ class QueueContract:
         low, high, middle = [await enqueued(jobs, priority=priority) for priority in (-1, 5, 0)]
         assert [high.id, middle.id, low.id] == [(await claimed(jobs)).job.id for _ in range(3)]
 
+    async def test_priority_orders_a_users_own_and_is_a_head_start_before_others(self, jobs: Jobs) -> None:
+        """What somebody marks as urgent delays another's normal job by ten minutes of sound, however much it is."""
+        normal = [(await enqueued(jobs, cost=60)).id for _ in range(3)]
+        urgent = [(await enqueued(jobs, cost=60, priority=2)).id for _ in range(15)]
+        low, later = (await enqueued(jobs, cost=60, priority=-1)).id, (await enqueued(jobs, cost=60)).id
+        late = await enqueued(jobs, owner_id="bob", cost=60)
+        first = await enqueued(jobs, owner_id="cat", cost=60, priority=2)
+        assert (await jobs.standing(first)).position == 2
+        assert (await jobs.standing(late)).position == 13
+        order = [(await claimed(jobs)).job.id for _ in range(22)]
+        assert [job_id for job_id in order if job_id not in (late.id, first.id)] == [*urgent, *normal, later, low]
+        assert (order.index(first.id), order.index(late.id)) == (1, 12)
+
     async def test_users_take_turns(self, jobs: Jobs) -> None:
         """Also those that come later."""
         for _ in range(20):

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from tests.postgres import Postgres
 from whispercore.backup.snapshot import Snapshot
 from whispercore.database.migrating import OURS, Migrations
 from whispercore.database.search_tables import is_compared
@@ -25,7 +26,7 @@ from whispercore.errors import FileDamaged, SchemaTooNew
 from whispercore.files.files import Files
 from whispercore.files.obstore_blobs import ObstoreBlobs
 from whispercore.jobs.table import Jobs
-from whispercore.testing.making_jobs import ANN, claimed
+from whispercore.testing.making_jobs import ADMIN, ANN, KIND, claimed
 
 
 def differences(connection: Connection) -> list[object]:
@@ -81,6 +82,48 @@ async def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Pat
         claim = await claimed(jobs)
         assert (claim.job.id, claim.job.losses) == ("j", 0)
     assert [name for name in modes(tmp_path) if "before" in name] == ["jobs.db.before-whispercore-0001"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_jobs_that_wait_keep_their_order_in_one_queue_for_all_priorities(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
+    if kind == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.url(server.new())
+    async with Database(url) as database:
+        async with database.write() as tx:
+            await tx.run_sync(lambda connection: command.upgrade(OURS.config(connection), "0023"))
+            for job_id, owner, state, priority, tag in (
+                ("running", "ann", "processing", 2, 70_000.0),
+                ("second", "ann", "queued", 0, 10.0),
+                ("first", "ann", "queued", 2, 70_000.0),
+                ("others", "bob", "queued", 0, 5_000.0),
+                ("held", "bob", "queued", 2, 1e300),
+            ):
+                await tx.execute(
+                    text(
+                        "INSERT INTO jobs (id, owner_id, kind, state, progress, priority, fair_tag, cost, options,"
+                        " payload_version, windows_done, done_s, attempt, failures, losses, max_retries, created_at,"
+                        " next_attempt_at) VALUES (:id, :owner, 'transcribe', :state, 0, :priority, :tag, 60, '{}', 1,"
+                        " 0, 0, 1, 0, 0, 3, 1, :later)"
+                    ),
+                    {
+                        "id": job_id,
+                        "owner": owner,
+                        "state": state,
+                        "priority": priority,
+                        "tag": tag,
+                        "later": 253370764800000000 if job_id == "held" else None,
+                    },
+                )
+        await database.upgrade()
+        jobs = Jobs(database)
+        standing = [(await jobs.standing(await jobs.owned(one, ADMIN))).position for one in ("first", "others", "held")]
+        assert standing == [1, 2, 4]
+        assert [(await claimed(jobs)).job.id for _ in range(3)] == ["first", "others", "second"]
+        assert await jobs.queue.claim("w", (KIND,)) is None
 
 
 async def test_parts_of_an_older_version_are_still_compared(tmp_path: Path) -> None:

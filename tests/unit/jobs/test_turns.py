@@ -15,7 +15,9 @@ from sqlalchemy.dialects import sqlite
 from tests.databases import opened
 from tests.sqlite import sqlite_at
 from whispercore.database.session import Database
+from whispercore.database.tables import jobs as rows
 from whispercore.jobs.claim import Claim
+from whispercore.jobs.fairness import HEAD_START_S
 from whispercore.jobs.job import NewJob
 from whispercore.jobs.queue import _whose_turn
 from whispercore.jobs.table import Jobs
@@ -60,6 +62,80 @@ async def take_turns(steps: list[str], url: str) -> None:
                 if not (waiting[pair[0]] and waiting[pair[1]]):
                     del ahead[pair]
         assert await jobs.queue.claim("w", (KIND,)) is None
+
+
+PRIORITIES = (-1, 0, 1, 2)
+WITH_PRIORITY = st.lists(
+    st.one_of(
+        st.sampled_from(("claim", "complete")), st.tuples(st.sampled_from(("ann", "bob")), st.sampled_from(PRIORITIES))
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=15)
+@given(steps=WITH_PRIORITY)
+def test_priority_orders_a_users_own_and_is_a_bounded_head_start(steps: list[str | tuple[str, int]]) -> None:
+    with TemporaryDirectory() as folder:
+        asyncio.run(keep_to_priorities(steps, sqlite_at(Path(folder) / "whispercore.db")))
+
+
+async def keep_to_priorities(steps: list[str | tuple[str, int]], url: str) -> None:
+    """A job that is its user's only one lets another user have no more work begun than the head starts allow.
+
+    Those are what the job whose turn it was had before this one, and what one that came later has before the last.
+    """
+    cost = HEAD_START_S
+    async with Database(url, clock=FakeClock()) as database:
+        jobs = Jobs(database)
+        waiting: dict[str, Counter[int]] = {"ann": Counter(), "bob": Counter()}
+        in_work: Counter[str] = Counter()
+        running: list[Claim] = []
+        only: dict[str, tuple[int, int]] = {}
+        """Of those who have a single job: its priority, and how many of the other's were begun since."""
+        for step in [*steps, *["claim"] * len(steps)]:
+            if step == "complete":
+                if running:
+                    claim = running.pop(0)
+                    await claim.complete()
+                    in_work[claim.job.owner_id] -= 1
+            elif step != "claim":
+                assert not isinstance(step, str)
+                owner, priority = step
+                await enqueued(jobs, owner_id=owner, priority=priority, cost=cost)
+                only.pop(owner, None)
+                if not waiting[owner].total() and not in_work[owner]:
+                    only[owner] = (priority, 0)
+                waiting[owner][priority] += 1
+            elif sum(one.total() for one in waiting.values()):
+                claim = await claimed(jobs)
+                running.append(claim)
+                owner, priority = claim.job.owner_id, claim.job.priority
+                assert priority == max(one for one in PRIORITIES if waiting[owner][one])
+                waiting[owner][priority] -= 1
+                in_work[owner] += 1
+                only.pop(owner, None)
+                for other, (its, begun) in list(only.items()):
+                    only[other] = (its, begun + 1)
+                    most = PRIORITIES[-1] - its + PRIORITIES[-1] - PRIORITIES[0]
+                    assert begun + 1 <= most + 1
+
+
+async def test_what_makes_way_is_not_moved_each_time() -> None:
+    """A thousand jobs, and then urgent ones of the same user."""
+    async with opened("sqlite+aiosqlite://", FakeClock()) as database:
+        jobs = Jobs(database)
+        normal = [await enqueued(jobs, cost=60.0) for _ in range(30)]
+        tags = select(rows.c.fair_tag).where(rows.c.id == normal[0].id)
+        seen = set()
+        for number in range(64):
+            await enqueued(jobs, cost=60.0, priority=2)
+            async with database.read() as tx:
+                seen.add((await tx.execute(tags)).scalar_one())
+            if number == 0:
+                assert seen == {60.0}, "one costs them no more than itself"
+        assert len(seen) == 7
+        assert max(seen) <= 2 * 64 * 60.0
 
 
 async def test_one_users_thousand_jobs_do_not_starve_another() -> None:

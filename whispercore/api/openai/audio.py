@@ -55,7 +55,10 @@ class AudioRequest:
     )
     priority: Priority | None = field(
         default=None,
-        metadata=told("Jobs of a higher priority go first; ``high`` for those who wait, else ``normal``."),
+        metadata=told(
+            "Of your own jobs those of a higher priority go first; before others' each step is a head start. ``high`` "
+            "for those who wait, else ``normal``."
+        ),
     )
     prefer: str | None = field(
         default=None,

@@ -90,7 +90,10 @@ class JobOptions:
         metadata=told("Prompt each window with what was said in the one before; they are decoded one after the other."),
     )
     priority: Priority = field(
-        default="normal", metadata=told("Jobs of a higher priority go first, whoever's they are.")
+        default="normal",
+        metadata=told(
+            "Of your own jobs those of a higher priority go first; before others' each step is a head start."
+        ),
     )
     webhook_id: str | None = field(
         default=None, validator=length(1, 100), metadata=told("One of your webhooks, to be told when the job is over.")
