@@ -162,9 +162,15 @@ def test_uploads_that_are_not_begun(newcomer: Visitor, headers: dict[str, str], 
 def test_bytes_with_a_checksum_count_only_if_it_is_right(newcomer: Visitor) -> None:
     data = bytes(9 << 20)
     where = begun(newcomer, len(data))
-    wrong = base64.b64encode(hashlib.sha1(b"other", usedforsecurity=False).digest()).decode()
+    other = hashlib.sha1(b"other", usedforsecurity=False)
+    wrong = base64.b64encode(other.digest()).decode()
     refused = patch(newcomer, where, 0, data, **{"Upload-Checksum": f"sha1 {wrong}"})
     assert (refused.status_code, refused.reason) == (460, "Checksum Mismatch")
+    told = refused.json()
+    assert (told["error_code"], told["expected"]) == ("WRONG_CHECKSUM", other.hexdigest())
+    assert told["found"] in told["detail"]
+    assert told["timestamp"].endswith("Z")
+    assert told["request_id"] == refused.headers["X-Request-ID"]
     assert offset(newcomer, where) == 0
     for unknown in ("crc32 AAAA", "sha1", "sha1 !"):
         assert patch(newcomer, where, 0, data, **{"Upload-Checksum": unknown}).status_code in (400, 460)

@@ -10,19 +10,23 @@ from typing import Final
 from aiohttp import web
 from attrs import define, evolve, field
 
+from whispercore.api.transcriber.dialect import TRANSCRIBER
 from whispercore.api.transcriber.tus import VERSION, Tus
+from whispercore.contract.dialect import Meta
 from whispercore.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     NotPermitted,
     TooLarge,
+    WrongChecksum,
     WrongContentType,
 )
 from whispercore.files.names import clean_content_type, clean_name
 from whispercore.people.caller import Caller
 from whispercore.uploads.session import SAID, SAID_SEALED, NewUpload, Session, State
 from whispercore.uploads.sessions import check_active
+from whispercore_server.frame import REQUEST_ID
 from whispercore_server.octets import body_of
 from whispercore_server.ordering import options_of
 from whispercore_server.plugin import serves
@@ -33,7 +37,6 @@ from whispercore_server.plugins.transcriber.tus_headers import (
     CONCAT,
     METADATA,
     Checksum,
-    ChecksumWrong,
     Concat,
     Metadata,
     described,
@@ -130,8 +133,8 @@ class TusHandlers:
                     size_bytes=http.content_length,
                     verify=checksum.verify if checksum is not None else None,
                 )
-            except ChecksumWrong:
-                return _checksum_wrong()
+            except WrongChecksum as error:
+                return self._checksum_wrong(http, error)
         session = await self._owed.finished(session, caller)
         return web.Response(status=HTTPStatus.NO_CONTENT, headers=told(session))
 
@@ -157,6 +160,12 @@ class TusHandlers:
             raise MethodNotAllowed(http.method, tuple(sorted(methods)))
         answer: web.StreamResponse = await methods[method](http, caller)
         return answer
+
+    def _checksum_wrong(self, http: web.Request, error: WrongChecksum) -> web.Response:
+        """In the format of all errors, with the status that only this protocol has."""
+        meta = Meta(request_id=http[REQUEST_ID], at=self.ports.clock.now())
+        body = TRANSCRIBER.render(error, _CHECKSUM_WRONG, meta)
+        return web.json_response(body, status=_CHECKSUM_WRONG, reason="Checksum Mismatch")
 
     async def _check_options(self, metadata: Metadata, caller: Caller) -> None:
         """Refuse what could only fail when all bytes are here."""
@@ -197,11 +206,6 @@ def _other_version(http: web.Request) -> web.Response | None:
     if http.headers.get("Tus-Resumable") == VERSION:
         return None
     return web.Response(status=HTTPStatus.PRECONDITION_FAILED, headers={"Tus-Version": VERSION})
-
-
-def _checksum_wrong() -> web.Response:
-    body = {"detail": "the bytes have another checksum than Upload-Checksum says", "error_code": "WRONG_CHECKSUM"}
-    return web.json_response(body, status=_CHECKSUM_WRONG, reason="Checksum Mismatch")
 
 
 async def _watched(http: web.Request, checksum: Checksum | None) -> AsyncGenerator[bytes, None]:

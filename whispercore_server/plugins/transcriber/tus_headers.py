@@ -17,7 +17,7 @@ from attrs import frozen
 
 from whispercore.api.transcriber.job_options import JobOptions
 from whispercore.contract.wire import STRICT, Text, problems
-from whispercore.errors import InvalidRequest, Problem
+from whispercore.errors import InvalidRequest, Problem, WrongChecksum
 from whispercore.uploads.session import Session
 
 if TYPE_CHECKING:
@@ -124,14 +124,11 @@ class Checksum:
         """Compare, once all have come.
 
         Raises:
-            ChecksumWrong: They are others.
+            WrongChecksum: They are others.
         """
-        if self._hash.digest() != self.expected:
-            raise ChecksumWrong
-
-
-class ChecksumWrong(Exception):
-    """The bytes of a request are not those that were sent."""
+        found = self._hash.digest()
+        if found != self.expected:
+            raise WrongChecksum(what="the bytes", expected=self.expected.hex(), found=found.hex())
 
 
 @frozen(kw_only=True)
