@@ -94,7 +94,7 @@ async def test_jobs_that_wait_keep_their_order_in_one_queue_for_all_priorities(
         url = server.url(server.new())
     async with Database(url) as database:
         async with database.write() as tx:
-            await tx.run_sync(lambda connection: command.upgrade(OURS.config(connection), "0023"))
+            await tx.run_sync(lambda connection: command.upgrade(OURS.config(connection), "0024"))
             for job_id, owner, state, priority, tag in (
                 ("running", "ann", "processing", 2, 70_000.0),
                 ("second", "ann", "queued", 0, 10.0),
