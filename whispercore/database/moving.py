@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database.migrating import OURS, migrate
 from whispercore.database.session import Database
+from whispercore.database.statement_limit import unlimited
 from whispercore.database.tables import schema, search_documents, search_letters, search_owners
 from whispercore.errors import DatabaseNotEmpty, RowsDiffer
 
@@ -51,8 +52,9 @@ async def move(source: Database, target: Database) -> list[Moved]:
         RowsDiffer: What the new one has is not what it was given; nothing was kept.
         SchemaTooNew: A newer version has made the new one.
     """
-    async with source.read() as old:
-        return await put(old, target)
+    with unlimited():
+        async with source.read() as old:
+            return await put(old, target)
 
 
 async def put(old: AsyncConnection, target: Database) -> list[Moved]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from whispercore.database.limited_connection import LimitedConnection
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import StorageFull, Unavailable
 
@@ -38,6 +39,8 @@ _USUAL: Final[Mapping[str, str | int]] = MappingProxyType(
 """What holds for connections where the address says nothing else."""
 WAIT_S: Final = 15
 """How long one waits for a row that another transaction has, and for a connection when all are in use."""
+QUIET_S: Final = 30.0
+"""After which a connection that only listens, or only holds a lock, is looked at."""
 _IDLE_S: Final = 300
 """How long a transaction may do nothing: then whoever began it is gone, and others want its rows."""
 _LOGGED_AS: Final = "whispercore"
@@ -72,7 +75,7 @@ def engine(url: URL, *, at_least: int, at_most: int) -> AsyncEngine:
     # Values are left out of what is logged, and of errors: among them are hashes of passwords, and keys.
     made = create_async_engine(
         url,
-        connect_args=options(url, "whispercore"),
+        connect_args={**options(url, "whispercore"), "async_creator_fn": LimitedConnection.connect},
         hide_parameters=True,
         logging_name=_LOGGED_AS,
         pool_size=at_least,
@@ -140,7 +143,7 @@ async def listening(url: URL, *channels: str, name: str) -> AsyncIterator[psycop
     opened: list[psycopg.AsyncConnection] = []
 
     async def connect() -> None:
-        connecting = psycopg.AsyncConnection.connect(address, autocommit=True, **options(url, name))  # type: ignore[arg-type]
+        connecting = LimitedConnection.connect(address, autocommit=True, **options(url, name))  # type: ignore[arg-type]
         opened.append(await connecting)
 
     try:

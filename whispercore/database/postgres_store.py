@@ -21,6 +21,7 @@ from whispercore.database.alone import number_of
 from whispercore.database.postgres import engine, listening, refusals
 from whispercore.database.shared_clock import SharedClock
 from whispercore.database.sharing import shared
+from whispercore.database.statement_limit import unlimited
 from whispercore.database.store import Rows, StillMine
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import DatabaseUnreachable, Unavailable
@@ -180,7 +181,7 @@ class PostgresStore:
 
     async def compact(self) -> None:
         """Write its tables anew, and what it remembers of what is in them."""
-        with refusals():
+        with refusals(), unlimited():
             async with self._lone.connect() as connection:
                 try:
                     await connection.execute(text("SET lock_timeout = 0"))

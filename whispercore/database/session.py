@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from whispercore.clock import Clock, SystemClock
 from whispercore.database.migrating import OURS, Migrations, check, current_revision, migrate
+from whispercore.database.statement_limit import unlimited
 from whispercore.database.store import StillMine, Store
 from whispercore.encryption.texts import TextKeys
 from whispercore.errors import InvalidOption
@@ -106,8 +107,9 @@ class Database:
         Raises:
             SchemaTooNew: A newer version of whispercore, or of a plugin, has written this database.
         """
-        async with self.write() as tx:
-            await tx.run_sync(migrate, (OURS, *more), self.path)
+        with unlimited():
+            async with self.write() as tx:
+                await tx.run_sync(migrate, (OURS, *more), self.path)
 
     async def revision(self) -> str | None:
         """The version of our tables; None when there are none yet."""

@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import URL
 
 from whispercore.database.alone import number_of
-from whispercore.database.postgres import WAIT_S, listening, refusals
+from whispercore.database.postgres import QUIET_S, WAIT_S, listening, refusals
 from whispercore.errors import Conflict
 
 _AGAIN_S: Final = 1.0
@@ -59,5 +59,7 @@ async def _have(url: URL, what: str, has_it: asyncio.Future[None]) -> None:
         await connection.execute("SELECT pg_advisory_lock_shared(%s)", (number_of(what),))
         if not has_it.done():
             has_it.set_result(None)
-        async for _ in connection.notifies():  # there are none: it is waited for until the connection is lost
-            pass
+        while True:  # until the connection is lost
+            async for _ in connection.notifies(timeout=QUIET_S):
+                pass
+            await connection.execute("SELECT 1")

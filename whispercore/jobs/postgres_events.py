@@ -17,7 +17,7 @@ from typing import Final
 import psycopg
 from sqlalchemy import ARRAY, Text, cast, func, literal, select
 
-from whispercore.database.postgres import listening
+from whispercore.database.postgres import QUIET_S, listening
 from whispercore.database.session import Database
 from whispercore.errors import WhispercoreError
 from whispercore.events import LocalEvents, Subscription
@@ -25,8 +25,6 @@ from whispercore.events import LocalEvents, Subscription
 CHANNEL: Final = "whispercore_moved"
 _AGAIN_S: Final = 1.0
 """Until a connection that was lost is made anew."""
-_QUIET_S: Final = 30.0
-"""After which a connection that only listens is looked at."""
 _log = logging.getLogger(__name__)
 
 
@@ -107,7 +105,7 @@ class PostgresEvents:
             self._own.clear()  # those are not coming any more
             self._listening.set()
             while True:
-                async for one in connection.notifies(timeout=_QUIET_S):
+                async for one in connection.notifies(timeout=QUIET_S):
                     self._heard_of(one.payload)
                 await connection.execute("SELECT 1")
 

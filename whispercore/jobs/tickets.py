@@ -25,7 +25,8 @@ from psycopg_pool import PoolClosed
 from sqlalchemy import URL
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
 
-from whispercore.database.postgres import listening, options
+from whispercore.database.limited_connection import LimitedConnection
+from whispercore.database.postgres import QUIET_S, listening, options
 
 TICKET: Final = "whispercore.ticket"
 """The name of the task."""
@@ -36,8 +37,6 @@ _NAME: Final = "whispercore tickets"
 _CONNECTIONS: Final = 4
 _PATIENCE_S: Final = 5.0
 """How long it waits for a connection before it looks whether to wait on."""
-_QUIET_S: Final = 30.0
-"""After which a connection that only listens is looked at."""
 _LAST_WORDS_S: Final = 2.0
 """What a worker that ends says is said within this, or others see to it."""
 _SOMETHING: Final = json.dumps({"type": "job_inserted", "job_id": 0})
@@ -95,6 +94,7 @@ class TicketConnector(PsycopgConnector):
             max_size=_CONNECTIONS,
             timeout=_PATIENCE_S,
             kwargs=options(url, _NAME),
+            connection_class=LimitedConnection,
         )
 
     @_patiently
@@ -137,7 +137,7 @@ class TicketConnector(PsycopgConnector):
         async with listening(self._url, *channels, name=_NAME) as connection:
             await self._tell(on_notification, "", _SOMETHING)
             while True:
-                async for one in connection.notifies(timeout=_QUIET_S):
+                async for one in connection.notifies(timeout=QUIET_S):
                     await self._tell(on_notification, one.channel, one.payload)
                 await connection.execute("SELECT 1")
 

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from socket import IPPROTO_TCP, TCP_KEEPIDLE, TCP_USER_TIMEOUT, socket
 
 import psutil
 import pytest
+from psycopg import OperationalError
 from sqlalchemy import Connection, func, insert, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,8 +32,10 @@ from whispercore.clock import SystemClock
 from whispercore.database.alone import alone
 from whispercore.database.postgres import listening
 from whispercore.database.session import Database
+from whispercore.database.statement_limit import unlimited
 from whispercore.database.tables import files, jobs, signing_keys
 from whispercore.errors import DatabaseUnreachable, InvalidOption, SchemaTooNew, SchemaTooOld, Unavailable
+from whispercore.jobs.tickets import tickets_app
 from whispercore.testing import FakeClock
 from whispercore.testing.clock import START
 
@@ -285,6 +289,52 @@ async def test_a_server_that_is_silent_is_given_up(postgres: Postgres, postgres_
         async with listening(make_url(f"{url}?tcp_user_timeout=5000"), name="tests") as connection:
             with socket(fileno=os.dup(connection.fileno())) as line:
                 assert line.getsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT) == 5000
+
+
+@contextlib.contextmanager
+def stopped(process_id: int) -> Iterator[None]:
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGCONT)
+
+
+async def test_a_statement_that_is_not_answered_is_given_up(
+    postgres: Postgres, postgres_template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a server that is paused, whose machine goes on to acknowledge what it is sent."""
+    monkeypatch.setattr("whispercore.database.statement_limit.LONGEST_S", 0.5)
+    name = postgres.new(postgres_template)
+    ask = select(func.pg_backend_pid())
+    async with Database(postgres.url(name), connections=(1, 1)) as database, asyncio.timeout(60):
+        writes = database.write()
+        with contextlib.ExitStack() as stack:
+            with pytest.raises(Unavailable, match="cannot be reached"):
+                async with writes as tx:
+                    stack.enter_context(stopped((await tx.execute(ask)).scalar_one()))
+                    await put(tx, "a")
+            first = (await database.rows(ask))[0][0]
+        with stopped(first):
+            assert (await database.rows(ask))[0][0] != first, "it was looked at before it was used"
+        assert await keys(database) == set()
+        with unlimited():
+            await database.rows(select(func.pg_sleep(1)))
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await database.rows(select(func.pg_sleep(30)))
+
+        app = tickets_app(make_url(postgres.url(name)))
+        async with app.open_async():
+            which = "SELECT pg_backend_pid() AS pid"
+            first = (await app.connector.execute_query_one_async(which))["pid"]
+            with stopped(first):
+                assert (await app.connector.execute_query_one_async(which))["pid"] != first
+
+        async with listening(make_url(postgres.url(name)), "moved", name="tests") as connection:
+            with stopped(connection.info.backend_pid), pytest.raises(OperationalError):
+                await connection.execute("SELECT 1")
+    postgres.drop(name)
 
 
 def test_a_server_ends_with_whoever_started_it() -> None:
