@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import whispercore
+from whispercore.engines.capabilities import Capabilities
 from whispercore.engines.engine import (
     SAMPLE_RATE,
-    Capabilities,
     Control,
     Decoded,
     DetectedLanguage,

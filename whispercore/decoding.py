@@ -121,18 +121,21 @@ class Decoding:
 
         Raises:
             EngineFailed: The windows are too long for it.
+            InvalidOption: It cannot do what is asked for.
         """
-        can = engine.capabilities
+        can, model = engine.capabilities, self.succession.model
+        conditions = self.pipeline.hallucinations.condition_on_previous_text
+        can.check(self.pipeline.options, f"{model.engine} with this model", conditions=conditions)
         if can.max_window_s is not None and can.max_window_s < self.window_s:
             raise EngineFailed(f"it takes windows of {can.max_window_s:g} s, and these may have {self.window_s:g} s")
         self.engine = engine
-        self.pipeline.model_file = self.succession.model
+        self.pipeline.model_file = model
         self.fingerprint = evolve(
             engine.fingerprint,
             cutter=CUTTER_VERSION,
             window_s=self.window_s,
             vad=self.decoder.detector,
-            short_audio_context=self.pipeline.settings.short_audio_context,
+            short_audio_context=self.pipeline.settings.short_audio_context and can.short_audio_context,
             word_times=can.times_of_words(self._word_times) if self._keeps_words() else None,
         )
         # With checkpoints, no window is begun before another one is safe: what a kill costs is bounded by the slots.
@@ -302,6 +305,8 @@ class Decoding:
 
     def _keep(self, sent: _Sent, decoded: Decoded) -> list[Segment]:
         window = sent.window
+        if self.pipeline.options.words:
+            self.succession.check_words(decoded)
         position = len(self.segments)
         self.pipeline.decoded += 1
         finished = FinishedWindow(

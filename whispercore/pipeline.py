@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from concurrent import futures
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -30,6 +30,7 @@ from whispercore.engines.engine import Control, Options
 from whispercore.engines.pool import EnginePool, Lease, default_pool
 from whispercore.engines.shared import Lane
 from whispercore.engines.succession import Succession
+from whispercore.errors import EngineMissing
 from whispercore.hallucinations import Hallucinations
 from whispercore.models.store import ModelFile, ModelStore
 from whispercore.progress import Progress, Stage
@@ -103,9 +104,13 @@ class Pipeline:
             path, name = stack.enter_context(on_disk(self.audio))
             past = self.checkpoints.past() if self.checkpoints is not None else Past()
             models = yield from self._fetched()
+            pool = self.pool if self.pool is not None else default_pool(self.settings)
+            for model in models:
+                with suppress(EngineMissing):  # another may go on
+                    pool.check(self.options, model.engine)
             succession = Succession(
                 models=models,
-                leased=lambda model: stack.enter_context(self._lease(model)),
+                leased=lambda model: stack.enter_context(self._lease(pool, model)),
                 on_pass=self.checkpoints.fell_back if self.checkpoints is not None else lambda _: None,
                 passed=past.fallback_from[: len(models) - 1],
             )
@@ -125,8 +130,7 @@ class Pipeline:
 
     # ------------------------------------------------------------ waiting and telling
 
-    def _lease(self, model: ModelFile) -> Lease:
-        pool = self.pool if self.pool is not None else default_pool(self.settings)
+    def _lease(self, pool: EnginePool, model: ModelFile) -> Lease:
         threads = self.threads if self.threads is not None else chosen_threads(model, self.settings)
         return pool.lease(model, engine=model.engine, threads=threads, settings=self.settings)
 

@@ -25,7 +25,7 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         InvalidRequest: The caller has no such webhook.
         UnknownModel: No model has this name; paths are none.
         ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
-        InvalidOption: A value is out of range, or nothing here can tell voices apart.
+        InvalidOption: A value is out of range, the model's engine cannot do it, or nothing here can tell voices apart.
     """
     if asked.webhook_id is not None:
         try:
@@ -57,7 +57,7 @@ async def options_of(ports: Ports, asked: JobOptions, caller: Caller, *, url: st
         url=url,
         webhook_id=asked.webhook_id,
     )
-    await ports.submissions.check_speakers(options.diarization)
+    await ports.submissions.check(options)
     return options
 
 

@@ -25,7 +25,7 @@ from whispercore.encryption.sent_keys import SentKeys
 from whispercore.encryption.sharing import FileSharing
 from whispercore.encryption.texts import TextKeys
 from whispercore.engines.engine import MakeEngine
-from whispercore.engines.pool import EnginePool, engine_names, find_engine
+from whispercore.engines.pool import EnginePool, find_engine
 from whispercore.events import Events, LocalEvents
 from whispercore.files.arrivals import Arrivals
 from whispercore.files.files import Files
@@ -196,7 +196,7 @@ class Ports:
             files=files,
             jobs=jobs,
             models=models,
-            engines=frozenset(engines or ()) | engine_names(),
+            find_engine=_finder(engines or {}),
             library=settings.library,
             probe=probe,
             shelf=shelf,

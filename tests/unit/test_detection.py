@@ -11,7 +11,8 @@ from attrs import define, field
 import whispercore
 from tests.speech import in_languages, truth, word_errors
 from whispercore.detection import EachWindow, Language, combined, detectable, likeliest, likely_languages
-from whispercore.engines.engine import Capabilities, Control, DetectedLanguage, Options, Window
+from whispercore.engines.capabilities import Capabilities
+from whispercore.engines.engine import Control, DetectedLanguage, Options, Window
 from whispercore.errors import InvalidOption
 from whispercore.spoken import LikelyLanguage
 from whispercore.testing import ScriptedEngine

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from attrs import evolve
 
-from whispercore.engines.engine import Capabilities, Control, Decoded, DetectedLanguage, Engine, Options, Window
+from whispercore.engines.capabilities import Capabilities
+from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Engine, Options, Window
 from whispercore.transcript import Fingerprint
 
 _VARIABLES = ("CUDA_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES")

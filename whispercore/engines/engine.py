@@ -10,14 +10,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from whispercore.errors import Cancelled, InvalidOption
 from whispercore.languages import CODES, LANGUAGES
 from whispercore.settings import Settings
 from whispercore.transcript import Fingerprint, Segment, WordTimes
+
+if TYPE_CHECKING:
+    from whispercore.engines.capabilities import Capabilities
 
 SAMPLE_RATE = 16_000
 """Samples per second of every window: what Whisper was trained on."""
@@ -143,31 +146,6 @@ class Options:
 
 
 @frozen(kw_only=True)
-class Capabilities:
-    """What an engine can do."""
-
-    max_window_s: float | None = field(validator=validators.optional(validators.gt(0)))
-    """Longest window; None when it takes a whole recording."""
-    batch: int = 1
-    """Windows that one call decodes at once."""
-    slots: int = 1
-    """Calls that may run at the same time."""
-    words: bool = False
-    word_times: tuple[WordTimes, ...] = ()
-    """How words can get their times; empty where the engine does not tell."""
-    translate: bool = False
-    detects_language: bool = False
-    languages: frozenset[str] = frozenset(LANGUAGES)
-    device: str = "cpu"
-
-    def times_of_words(self, wanted: WordTimes) -> WordTimes | None:
-        """How words get their times where this is wanted; None where the engine does not tell."""
-        if wanted in self.word_times:
-            return wanted
-        return self.word_times[0] if self.word_times else None
-
-
-@frozen(kw_only=True)
 class DetectedLanguage:
     """The language of a window, and how sure the engine is."""
 
@@ -183,7 +161,7 @@ class Decoded:
 
     segments: tuple[Segment, ...]
     parameters: Mapping[str, Scalar] = field(factory=dict, repr=False)
-    """What the computation was really called with, read back from it."""
+    """What the computation was really called with, read back from it; what ``Options`` has is called as there."""
     word_times: WordTimes | None = None
     """How the words really got their times; None where there are none, or the engine does not tell."""
 
@@ -311,6 +289,20 @@ class InAProcess(Protocol):
     @property
     def pid(self) -> int | None:
         """Of the child; None when there is none."""
+        ...
+
+
+@runtime_checkable
+class DeclaresCapabilities(Protocol):
+    """What makes engines that tell what they can do before any model is loaded.
+
+    Where an entry point has this attribute, requests for more are refused when they come in; where it has none, they
+    fail once the model is loaded.
+    """
+
+    @property
+    def declared_capabilities(self) -> Capabilities:
+        """What it can do with the model that can most."""
         ...
 
 

@@ -17,9 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from whispercore.engines.capabilities import Capabilities
 from whispercore.engines.engine import (
     Configurable,
     Control,
+    DeclaresCapabilities,
     Decode,
     Decoded,
     DetectedLanguage,
@@ -60,6 +62,37 @@ def find_engine(name: str) -> MakeEngine:
         raise EngineMissing(name, tuple(sorted(found)))
     make: MakeEngine = found[name].load()
     return make
+
+
+def declared(engine: str, find: Callable[[str], MakeEngine] = find_engine) -> Capabilities | None:
+    """What an engine can do with the model that can most; None where it does not tell.
+
+    Args:
+        engine: Its name.
+        find: Turns the name into what makes it.
+
+    Raises:
+        EngineMissing: No engine has this name.
+    """
+    make = find(engine)
+    return make.declared_capabilities if isinstance(make, DeclaresCapabilities) else None
+
+
+def check_declared(options: Options, engine: str, find: Callable[[str], MakeEngine] = find_engine) -> None:
+    """Refuse what an engine could do with no model, before one is loaded.
+
+    Args:
+        options: What is asked for.
+        engine: Its name.
+        find: Turns the name into what makes it.
+
+    Raises:
+        InvalidOption: It cannot do this.
+        EngineMissing: No engine has this name.
+    """
+    can = declared(engine, find)
+    if can is not None:
+        can.check(options, engine)
 
 
 class EnginePool:
@@ -148,6 +181,14 @@ class EnginePool:
                 shared.timer.cancel()
                 shared.timer = None
         return Lease(shared, lambda: self._release(key, shared))
+
+    def check(self, options: Options, engine: str) -> None:
+        """``check_declared`` of this pool's engines."""
+        check_declared(options, engine, self._find)
+
+    def declared(self, engine: str) -> Capabilities | None:
+        """``declared`` of this pool's engines."""
+        return declared(engine, self._find)
 
     @property
     def loaded(self) -> int:

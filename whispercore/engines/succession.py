@@ -8,9 +8,9 @@ from concurrent.futures import Future
 
 from attrs import define, field
 
-from whispercore.engines.engine import Engine
+from whispercore.engines.engine import Decoded, Engine
 from whispercore.engines.pool import Lease
-from whispercore.errors import EngineError, ModelDamaged, WhispercoreError
+from whispercore.errors import EngineError, InvalidOption, ModelDamaged, WhispercoreError
 from whispercore.models.store import ModelFile
 from whispercore.transcript import Fallback, Segment
 
@@ -34,6 +34,8 @@ class Succession:
     passed: tuple[Fallback, ...] = ()
     """What was passed over so far, by earlier runs too."""
     lease: Lease = field(init=False)
+    _gives_words: bool = field(default=False, init=False)
+    """Whether the one whose turn it is has given any."""
 
     @property
     def model(self) -> ModelFile:
@@ -77,10 +79,21 @@ class Succession:
         self._pass(error)
         self.begin()
 
+    def check_words(self, decoded: Decoded) -> None:
+        """Whether words come that were asked for: what a server gives is known only once it was asked.
+
+        Raises:
+            InvalidOption: There is text, and there was no word yet.
+        """
+        self._gives_words |= any(one.words for one in decoded.segments)
+        if not self._gives_words and any(one.text for one in decoded.segments):
+            raise InvalidOption("words", f"the engine {self.model.engine} gives none with this model")
+
     def _pass(self, error: WhispercoreError) -> None:
         gone = self.model
         if len(self.passed) + 1 >= len(self.models):
             raise error
+        self._gives_words = False
         self.passed = (*self.passed, Fallback(model=gone.name, engine=gone.engine, reason=str(error)))
         self.on_pass(self.passed)
         _log.warning("%s cannot be used, %s goes on: %s", self.passed[-1].full_name, self.model.name, error)

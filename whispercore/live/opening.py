@@ -140,6 +140,7 @@ async def start(
         threads: Where ``activity`` is asked; those of the event loop if not given.
 
     Raises:
+        InvalidOption: The engine cannot do what is asked for.
         ModelError: The model cannot be had.
         EngineError: The engine cannot be had.
     """
@@ -156,13 +157,14 @@ async def start(
     try:
         await undisturbed(lease())  # broken off in between, it would leave one that nobody closes
         loaded = await asyncio.wrap_future(leases[0].ready())
+        loaded.capabilities.check(options.decoding, f"{engine or file.engine} with the model {file.name}")
     except BaseException:
         for one in leases:
             one.close()
         raise
     can = loaded.capabilities
     longest_s = min(options.pauses.longest_s, file.window_s, can.max_window_s or options.pauses.longest_s)
-    decoding = evolve(options.decoding, short_audio_context=settings.short_audio_context)
+    decoding = evolve(options.decoding, short_audio_context=settings.short_audio_context and can.short_audio_context)
     options = evolve(options, decoding=decoding, pauses=evolve(options.pauses, longest_s=longest_s))
     return LiveSession(
         leases[0], loaded, model=file.name, sound=sound, activity=activity, threads=threads, options=options

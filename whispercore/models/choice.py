@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from whispercore.errors import UnknownModel
+from whispercore.models import folders
 from whispercore.models.listing import StoredModel
 from whispercore.settings import Settings
 
@@ -45,6 +46,19 @@ def parted(name: str) -> tuple[str | None, str]:
     """The engine before the colon, if there is one, and the model's own name."""
     match = _CHOSEN.fullmatch(name)
     return (match[1], match[2]) if match is not None else (None, name)
+
+
+def engine_of(name: str, folder: Path) -> str:
+    """The engine that would compute with a model; it is not looked into, and need not be here.
+
+    Args:
+        name: The name of a model, or ``ENGINE:NAME``.
+        folder: Where the models are.
+    """
+    engine, alone = parted(name)
+    if engine is not None:
+        return engine
+    return folders.ENGINE if folders.is_folder_model(folder / alone) else "whisper-cpp"
 
 
 def remote(engine: str, name: str, settings: Settings) -> RemoteModel | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import evolve, frozen
@@ -14,7 +14,9 @@ from whispercore import tracing
 from whispercore.audio.replay import Recording
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
-from whispercore.errors import InvalidOption, ModelNotAvailable, UnknownModel
+from whispercore.engines.engine import MakeEngine
+from whispercore.engines.pool import check_declared
+from whispercore.errors import EngineMissing, InvalidOption, ModelNotAvailable, UnknownModel
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
 from whispercore.files.names import clean_name
@@ -23,7 +25,7 @@ from whispercore.jobs.holding import HELD
 from whispercore.jobs.job import Job, NewJob
 from whispercore.jobs.queue_limit import QueueLimit
 from whispercore.jobs.table import Jobs
-from whispercore.models.choice import parted
+from whispercore.models.choice import engine_of, parted
 from whispercore.models.store import ModelStore
 from whispercore.outgoing.fetching import Fetcher, name_of
 from whispercore.people.caller import Caller
@@ -63,7 +65,7 @@ class Submissions:
         files: Where the recordings came in.
         jobs: Where the jobs go.
         models: What may be asked for.
-        engines: The engines that may be asked for, by name.
+        find_engine: Turns the name of an engine into what makes it.
         library: Where the models are.
         probe: Looks at the recordings.
         shelf: Where what was read of a recording is left for its job.
@@ -81,7 +83,7 @@ class Submissions:
         files: Files,
         jobs: Jobs,
         models: ModelStore,
-        engines: Collection[str],
+        find_engine: Callable[[str], MakeEngine],
         library: Settings,
         probe: Probe,
         shelf: Shelf,
@@ -100,7 +102,7 @@ class Submissions:
         self._audit = audit
         self._fetcher = fetcher
         self._admit = admit
-        self._engines = engines
+        self._find_engine = find_engine
         self._library = library
         self._fetch_models = fetch_models
         self.queue_limit = queue_limit
@@ -117,23 +119,30 @@ class Submissions:
             ModelNotAvailable: It is known, but not on this machine, and may not be fetched.
         """
         wanted = name if name is not None else self._library.default_model
-        engine, _ = parted(wanted)
-        if engine is not None and engine not in self._engines:
-            raise UnknownModel(wanted)
-        if not await asyncio.to_thread(self._models.is_here, wanted) and not self._fetch_models:
+        if not await asyncio.to_thread(self._is_here, wanted) and not self._fetch_models:
             here = await asyncio.to_thread(self._models.list)
             raise ModelNotAvailable(wanted, tuple(one.name for one in here if one.downloaded))
         return wanted
 
-    async def check_speakers(self, wanted: Diarization | None) -> None:
-        """Refuse what nobody here could do.
+    def _is_here(self, name: str) -> bool:
+        engine, _ = parted(name)
+        try:
+            return (engine is None or callable(self._find_engine(engine))) and self._models.is_here(name)
+        except EngineMissing as error:
+            raise UnknownModel(name) from error
 
-        Args:
-            wanted: How speakers are to be told apart; None where nobody asks.
+    async def check(self, options: TranscribeOptions) -> None:
+        """Refuse a job that nobody here could do.
 
         Raises:
-            InvalidOption: Nothing here tells voices apart, or its models are not here and may not be fetched.
+            InvalidOption: The engine of one cannot do what is asked for, or nothing here tells voices apart.
         """
+        for model in (options.model, *options.fallback):
+            engine = await asyncio.to_thread(engine_of, model, self._library.models_dir)
+            await asyncio.to_thread(check_declared, options.decoding, engine, self._find_engine)
+        await self._check_speakers(options.diarization)
+
+    async def _check_speakers(self, wanted: Diarization | None) -> None:
         if wanted is None or wanted.by != "voice":
             return
         missing = await asyncio.to_thread(lambda: find_diarizer(wanted.diarizer)(self._library).missing)
@@ -181,6 +190,7 @@ class Submissions:
             sound = (await asyncio.gather(look, self._files.secured(staged)))[0] if secures else await look
         if recording is not None and recording.is_whole:
             self._shelf.put(Left(staged, recording))
+        digest = digest_of((staged.sha256, staged.name), options, priority) if idempotency_key is not None else None
         new = evolve(
             self._new(options, caller, priority),
             kind=kind,
@@ -189,9 +199,7 @@ class Submissions:
             filename=staged.name,
             audio_duration_s=sound.declared_s,
             idempotency_key=idempotency_key,
-            request_sha256=digest_of((staged.sha256, staged.name), options, priority)
-            if idempotency_key is not None
-            else None,
+            request_sha256=digest,
         )
         return Accepted(staged=staged, new=new)
 

@@ -8,8 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from whispercore.engines.engine import SAMPLE_RATE, Control, Decoded, Engine, Options, Window
-from whispercore.errors import Cancelled
+from whispercore.engines.engine import (
+    SAMPLE_RATE,
+    Control,
+    DeclaresCapabilities,
+    Decoded,
+    Engine,
+    Options,
+    Window,
+)
+from whispercore.errors import Cancelled, InvalidOption
+from whispercore.languages import LANGUAGES
 
 
 class EngineContract:
@@ -33,6 +42,16 @@ class EngineContract:
         assert can.languages
         assert engine.fingerprint.engine
         assert engine.fingerprint.threads >= 1
+
+    def test_it_can_at_most_what_it_declares(self, engine: Engine) -> None:
+        """Where it declares anything before a model is loaded; requests for more were refused by then."""
+        can = engine.capabilities
+        if isinstance(engine, DeclaresCapabilities):
+            declared = engine.declared_capabilities
+            assert set(can.options) <= set(declared.options)
+            assert declared.words_of_translations or not can.words_of_translations
+            assert declared.detects_language or not can.detects_language
+            assert can.languages <= declared.languages
 
     def test_loading_twice_is_loading_once(self, engine: Engine) -> None:
         """The second call changes nothing."""
@@ -64,6 +83,79 @@ class EngineContract:
             (having,) = engine.decode([window], Options(language="en", words=True), Control())
             spoken = " ".join(word.text for segment in having.segments for word in segment.words)
             assert spoken == " ".join(segment.text for segment in having.segments)
+
+    def test_translations_lie_in_their_window(self, engine: Engine, speech: bytes) -> None:
+        """Where it translates; with words, where they go together."""
+        can = engine.capabilities
+        if not can.translate:
+            with pytest.raises(InvalidOption, match="translate"):
+                can.check(Options(language="en", translate=True), "this one")
+            return
+        window = Window(index=0, start_s=5.0, samples=speech)
+        asked = Options(language="en", translate=True, words=can.words_of_translations)
+        (decoded,) = engine.decode([window], asked, Control())
+        assert decoded.segments
+        for segment in decoded.segments:
+            assert 5.0 <= segment.start_s <= segment.end_s <= window.end_s + 1e-6
+            assert bool(segment.words) == can.words_of_translations
+
+    def test_a_prompt_is_taken_whatever_its_length(self, engine: Engine, speech: bytes) -> None:
+        """Where it takes any; the text may differ, and what is too long is cut."""
+        can = engine.capabilities
+        options = Options(language="en", prompt="A word, and another one; " * 100)
+        if can.prompt:
+            assert len(engine.decode([Window(index=0, start_s=0.0, samples=speech)], options, Control())) == 1
+        else:
+            with pytest.raises(InvalidOption, match="prompt"):
+                can.check(options, "this one")
+
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("temperature", Options(language="en", temperature=0.8)),
+            ("temperature_step", Options(language="en", temperature_step=0.0)),
+            ("beam_size", Options(language="en", beam_size=3)),
+        ],
+        ids=lambda one: one if isinstance(one, str) else "",
+    )
+    def test_a_way_to_decode_is_followed_and_told_or_refused(
+        self, engine: Engine, speech: bytes, name: str, options: Options
+    ) -> None:
+        """``parameters`` tells what the computation was called with."""
+        can = engine.capabilities
+        if name in can.options:
+            window = Window(index=0, start_s=0.0, samples=speech)
+            (decoded,) = engine.decode([window], options, Control())
+            assert decoded.segments
+            told = decoded.parameters[name]
+            assert told is not None
+            assert float(told) == pytest.approx(getattr(options, name))
+        else:
+            with pytest.raises(InvalidOption, match=name):
+                can.check(options, "this one")
+
+    def test_a_batch_is_heard_in_order(self, engine: Engine, speech: bytes) -> None:
+        """As many windows as one call takes; each as it would be alone, but for the last bits of its figures."""
+        windows = [
+            Window(index=number, start_s=30.0 * number, samples=bytes(4 * SAMPLE_RATE) if number % 2 else speech)
+            for number in range(min(3, engine.capabilities.batch))
+        ]
+        together = engine.decode(windows, Options(language="en"), Control())
+        alone = [engine.decode([one], Options(language="en"), Control())[0] for one in windows]
+        assert [_texts(one) for one in together] == [_texts(one) for one in alone]
+        for window, one in zip(windows, together, strict=True):
+            assert all(window.start_s <= segment.start_s <= window.end_s + 1e-6 for segment in one.segments)
+
+    def test_languages_are_those_of_whisper(self, engine: Engine, speech: bytes) -> None:
+        """Each that it knows may be named; another is refused."""
+        can = engine.capabilities
+        assert can.languages <= frozenset(LANGUAGES)
+        code = min(can.languages, key=lambda code: (code not in ("de", "en"), code))
+        window = Window(index=0, start_s=0.0, samples=speech)
+        assert len(engine.decode([window], Options(language=code), Control())) == 1
+        for code in sorted(frozenset(LANGUAGES) - can.languages)[:1]:
+            with pytest.raises(InvalidOption, match="language"):
+                can.check(Options(language=code), "this one")
 
     def test_the_same_window_gives_the_same_text(self, engine: Engine, speech: bytes) -> None:
         """Also side by side, and after others."""
@@ -137,6 +229,10 @@ class EngineContract:
         again = engine.decode([window], Options(language="en"), Control())
         assert first[0].segments == again[0].segments
         engine.unload()
+
+
+def _texts(decoded: Decoded) -> list[str]:
+    return [segment.text for segment in decoded.segments]
 
 
 def _noise(seconds: float) -> bytes:

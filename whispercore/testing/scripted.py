@@ -6,9 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Final
+
+from attrs import evolve
 
 from whispercore.audio import MAX_WINDOW_S
-from whispercore.engines.engine import Capabilities, Control, Decoded, DetectedLanguage, Options, Window
+from whispercore.engines.capabilities import Capabilities
+from whispercore.engines.engine import Control, Decoded, DetectedLanguage, Options, Window
 from whispercore.errors import EngineCrashed
 from whispercore.quality import judged
 from whispercore.transcript import Fingerprint, Segment, Word
@@ -22,6 +26,22 @@ def window_number(window: Window) -> str:
     return f"window {window.index} at {window.start_s:.2f}"
 
 
+EVERYTHING: Final = Capabilities(
+    max_window_s=MAX_WINDOW_S,
+    words=True,
+    words_of_translations=True,
+    word_times=("tokens", "dtw"),
+    translate=True,
+    prompt=True,
+    temperature=True,
+    temperature_step=True,
+    beam_size=True,
+    short_audio_context=True,
+    detects_language=True,
+)
+"""What an engine can do at most."""
+
+
 class ScriptedEngine:
     """Follows a script. Errors of the script are raised once each, ``EngineCrashed`` among them.
 
@@ -31,6 +51,7 @@ class ScriptedEngine:
         seconds: How long a window takes; cancellation is seen within 5 ms.
         language: What is detected.
         crashes: Windows (by index) whose first attempt kills the engine.
+        can: What it declares; everything if not given.
     """
 
     def __init__(
@@ -41,7 +62,9 @@ class ScriptedEngine:
         seconds: float = 0.0,
         language: str = "en",
         crashes: Iterable[int] = (),
+        can: Capabilities = EVERYTHING,
     ) -> None:
+        self.declared_capabilities = can
         self._script = script
         self._slots = slots
         self._seconds = seconds
@@ -61,14 +84,7 @@ class ScriptedEngine:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
-        return Capabilities(
-            max_window_s=MAX_WINDOW_S,
-            slots=self._slots,
-            words=True,
-            word_times=("tokens", "dtw"),
-            translate=True,
-            detects_language=True,
-        )
+        return evolve(self.declared_capabilities, slots=self._slots)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -111,7 +127,12 @@ class ScriptedEngine:
         control.progress(1.0)
         return Decoded(
             segments=_segments(said, window, words=options.words),
-            parameters={"language": options.language},
+            parameters={
+                "language": options.language,
+                "temperature": options.temperature,
+                "temperature_step": options.temperature_step,
+                "beam_size": options.beam_size,
+            },
             word_times=options.word_times if options.words else None,
         )
 

@@ -28,6 +28,7 @@ from tests.waiting import until
 from whispercore.api.openai.transcription import VerboseTranscription
 from whispercore.audio.readers import Reader, Readers
 from whispercore.contract.wire import loads, patiently
+from whispercore.engines.capabilities import Capabilities
 from whispercore.errors import EngineFailed, InvalidRequest, NotFound
 from whispercore.files.files import Files
 from whispercore.files.manifest import Staged
@@ -454,6 +455,29 @@ async def test_what_cannot_be_is_refused_as_openai_would(
     assert (error.status_code, error.code, error.param) == told
     assert error.type == "invalid_request_error"
     assert kept(newcomer) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"prompt": "Zoë"}, "prompt"),
+        ({"temperature": 0.5}, "temperature"),
+        ({"response_format": "verbose_json", "timestamp_granularities": ["word"]}, "timestamp_granularities[]"),
+        ({"include": ["logprobs"]}, "include[]"),
+        ({"language": openai.NOT_GIVEN, "extra_body": {"code_switching": True}}, "code_switching"),
+        ({"language": openai.NOT_GIVEN, "languages": ["en", "de"]}, "languages[]"),
+    ],
+)
+@one_kind
+async def test_what_the_engine_cannot_do_is_refused_as_openai_would(
+    kind: str, scripted: Callable[[ScriptedEngine], Live], clip: Path, options: dict[str, Any], field: str
+) -> None:
+    server = scripted(ScriptedEngine(can=Capabilities(max_window_s=30.0)))
+    async with openai_client(kind, server.url, server.admin_key) as speech:
+        with pytest.raises(openai.BadRequestError, match="the engine whisper-cpp") as caught:
+            await speech.call(create(clip, **options))
+    error = caught.value
+    assert (error.code, error.param, error.type) == ("validation_error", field, "invalid_request_error")
 
 
 @pytest.mark.parametrize("sound", [b"x" * 5000, b""], ids=["no recording", "empty"])

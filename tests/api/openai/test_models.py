@@ -18,6 +18,8 @@ async def test_models_are_those_of_this_server(speech: OpenAi) -> None:
     micro = await speech.call(lambda c: c.models.retrieve("micro"))
     assert micro in found
     assert (micro.owned_by, micro.created > 0) == ("whispercore", True)
+    assert micro.engine == "whisper-cpp"
+    assert micro.options == ["words", "translate", "prompt", "temperature", "temperature_step", "beam_size"]
 
 
 async def test_an_unknown_model_is_404(speech: OpenAi) -> None:

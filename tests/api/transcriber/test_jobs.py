@@ -40,6 +40,7 @@ from whispercore.people.caller import Caller
 from whispercore.people.scopes import ROLES
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.testing import ScriptedEngine
+from whispercore.testing.scripted import EVERYTHING
 from whispercore.transcript import Fallback
 
 
@@ -472,6 +473,24 @@ async def test_voice_activity_that_cannot_work(client: Both, audio: Path) -> Non
     with pytest.raises(WhispercoreError) as error:
         await client.call(lambda c: c.jobs.create(file=audio / "clip01-en.wav", vad_pad_s=2.0, vad_min_silence_s=1.0))
     assert "vad_pad_s" in str(error.value)
+
+
+async def test_what_the_engine_cannot_do_is_refused_with_its_name(make_server: MakeServer, audio: Path) -> None:
+    deaf = ScriptedEngine(can=evolve(EVERYTHING, beam_size=False))
+    server = make_server(plugins=(*APIS[:-1], evolve(APIS[-1], engines={**APIS[-1].engines, "deaf": deaf})))
+    async with both("async", server.url, api_key=server.admin_key) as client:
+        clip = audio / "clip01-en.wav"
+        for model, fallback in (("deaf:micro", []), ("micro", ["deaf:micro"])):
+            create = partial(_created, file=clip, model=model, fallback=fallback, beam_size=4)
+            with pytest.raises(InvalidRequest) as refused:
+                await client.call(create)
+            (problem,) = refused.value.problems
+            assert (problem.field, problem.reason) == ("beam_size", "the engine deaf cannot do it")
+        assert not (await client.call(lambda c: c.jobs.list())).jobs
+
+
+def _created(client: Any, **options: Any) -> Any:
+    return client.jobs.create(**options)
 
 
 async def test_another_model_goes_on_where_that_is_allowed(make_server: MakeServer, audio: Path) -> None:

@@ -10,7 +10,16 @@ from whispercore.errors import EngineCrashed
 from whispercore_server.cli import app
 from whispercore_server.cli.doctor import machine, trial
 from whispercore_server.cli.doctor.advice import advise
-from whispercore_server.cli.doctor.findings import CTranslate2, Engine, Machine, Package, Problem, Report, Tools
+from whispercore_server.cli.doctor.findings import (
+    CTranslate2,
+    DeclaredEngine,
+    Engine,
+    Machine,
+    Package,
+    Problem,
+    Report,
+    Tools,
+)
 
 ENGINE = Engine(
     library="whisper-cpp 1.8.5",
@@ -39,6 +48,7 @@ REPORT = Report(
         cgroup_memory_bytes=None,
     ),
     engine=ENGINE,
+    engines=(DeclaredEngine(name="parrot", options=("prompt",)),),
     ctranslate2=CTranslate2(version="4.8.5", cards=1, compute_types=("float16",)),
     decoder=None,
     nvidia=(),
@@ -60,6 +70,9 @@ def test_everything_is_looked_at() -> None:
     report = json.loads(result.stdout)
     assert report["ok"] is True
     assert report["problems"] == []
+    engines = {one["name"]: one["options"] for one in report["engines"]}
+    assert engines["openai"] == ["words", "translate", "prompt", "temperature"]
+    assert engines["whisper-cpp"] == [*engines["openai"], "temperature_step", "beam_size"]
     assert {one["name"] for one in report["packages"]} == {"whispercore", "pywhispercpp", "av", "numpy"}
     assert {
         "server",

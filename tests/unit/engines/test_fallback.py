@@ -13,7 +13,8 @@ from tests.speech import AUDIO, samples, write_wav
 from tests.speech_server import once, refusal, speech_server
 from tests.unit.test_pipeline import Notes, run
 from tests.unit.test_pipeline import pipeline as of_micro
-from whispercore.engines.engine import Capabilities, MakeEngine, Window
+from whispercore.engines.capabilities import Capabilities
+from whispercore.engines.engine import MakeEngine, Window
 from whispercore.engines.openai.engine import OpenAI
 from whispercore.engines.pool import EnginePool, find_engine
 from whispercore.errors import Cancelled, EngineAway, EngineFailed, EngineMissing, InvalidOption, UnknownModel

@@ -8,12 +8,13 @@ from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from attrs import evolve
 
 import whispercore
 from tests.speech import AUDIO, samples, truth, word_errors
-from whispercore.engines.engine import Control, Options, Window
+from whispercore.engines.engine import SAMPLE_RATE, Control, Options, Window
 from whispercore.engines.fasterwhisper.batches import Batches
 from whispercore.engines.fasterwhisper.engine import FasterWhisper
 from whispercore.engines.pool import EnginePool
@@ -50,6 +51,24 @@ def test_windows_that_wait_share_a_batch(ct2_micro: Path) -> None:
     errors = [word_errors(str(truth()[name]["text"]), heard) for name, heard in zip(names, together, strict=True)]
     assert max(errors) <= 0.2
     assert [text(number) for number in range(4)] == together
+    engine.unload()
+
+
+def test_temperatures_change_what_is_heard_in_noise(ct2_micro: Path) -> None:
+    engine = FasterWhisper(ct2_micro, sha256="0" * 64, threads=1, isolation="none")
+    noise = np.random.default_rng(1).uniform(-1, 1, 4 * SAMPLE_RATE).astype(np.float32).tobytes()
+
+    def heard(temperature: float, step: float) -> tuple[str, float]:
+        options = Options(language="en", temperature=temperature, temperature_step=step)
+        (decoded,) = engine.decode([Window(index=0, start_s=0.0, samples=noise)], options, Control())
+        (segment,) = decoded.segments
+        assert segment.confidence is not None
+        return segment.text, segment.confidence
+
+    once = heard(0.0, 0.0)
+    assert heard(0.0, 0.0) == once
+    assert any(heard(1.0, 0.0)[0] != once[0] for _ in range(20))
+    assert heard(0.0, 0.2)[1] >= once[1]
     engine.unload()
 
 

@@ -43,8 +43,8 @@ RECEIVED: list[tuple[Options, dict[str, Scalar]]] = [
     (Options(), {"language": ""}),
     (Options(language="de", translate=True), {"translate": True}),
     (Options(language="en", prompt="Zoë, Łukasz"), {"initial_prompt": "Zoë, Łukasz", "carry_initial_prompt": True}),
-    (Options(language="en", temperature=0.4), {"temperature": 0.4, "temperature_inc": 0.2}),
-    (Options(language="en", temperature_step=0), {"temperature": 0.0, "temperature_inc": 0.0}),
+    (Options(language="en", temperature=0.4), {"temperature": 0.4, "temperature_step": 0.2}),
+    (Options(language="en", temperature_step=0), {"temperature": 0.0, "temperature_step": 0.0}),
     (Options(language="en", beam_size=5), {"strategy": 1, "beam_size": 5}),
     (Options(language="en", words=True), {"token_timestamps": True}),
     (

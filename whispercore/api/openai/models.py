@@ -38,6 +38,11 @@ class Model:
     """When its file came to this server, in seconds since 1970."""
     owned_by: str
     """``whispercore`` for what is part of it, ``openai`` for what was published, else ``you``."""
+    engine: str = ""
+    """That computes with it, for instance ``whisper-cpp``."""
+    options: list[str] | None = None
+    """Of ``words``, ``translate``, ``prompt``, ``temperature``, ``temperature_step`` and ``beam_size`` those that its
+    engine follows; others are refused. null where the engine does not tell before it has loaded a model."""
 
 
 @frozen(kw_only=True)

@@ -41,6 +41,7 @@ class _Asked:
     language: str | None
     translate: bool
     prompt: str | None
+    temperatures: tuple[float, ...]
     beam_size: int
     words: bool
 
@@ -59,7 +60,9 @@ class Model:
 
     def __init__(self, path: str, threads: int, batch: int) -> None:
         import ctranslate2  # noqa: PLC0415 - an extra
-        from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415 - as above
+        from faster_whisper import WhisperModel  # noqa: PLC0415 - as above
+
+        from whispercore.engines.fasterwhisper.attempts import Attempts  # noqa: PLC0415 - as above
 
         cards = ctranslate2.get_cuda_device_count()
         self._device = "cuda" if cards else "cpu"
@@ -67,7 +70,7 @@ class Model:
         self._model = WhisperModel(
             path, device=self._device, device_index=index, cpu_threads=threads, local_files_only=True
         )
-        self._pipeline = BatchedInferencePipeline(self._model)
+        self._pipeline = Attempts(self._model)
         self._batch = batch
         self._decoded = Batches[Samples, tuple[Segment, ...]](self._compute, batch)
         self._version = ctranslate2.__version__
@@ -97,6 +100,11 @@ class Model:
         """How words get their times."""
         return ("dtw",)
 
+    @property
+    def tries_again(self) -> bool:
+        """Whether a window that is decoded badly is decoded again, at higher temperatures."""
+        return True
+
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
         """The probability of each language.
 
@@ -119,12 +127,22 @@ class Model:
         if abort.is_set:
             raise Aborted
         on_progress(0.0)
-        asked = _Asked(request.language, request.translate, request.prompt, request.beam_size, request.words)
+        temperatures = _temperatures(request.temperature, request.temperature_step)
+        asked = _Asked(
+            request.language, request.translate, request.prompt, temperatures, request.beam_size, request.words
+        )
         found = self._decoded(asked, _sound(samples))
         if abort.is_set:
             raise Aborted
         on_progress(1.0)
-        return found, {"language": asked.language, "beam_size": asked.beam_size, "batch_size": self._batch}
+        return found, {
+            "language": asked.language,
+            "translate": asked.translate,
+            "temperature": request.temperature,
+            "temperature_step": request.temperature_step,
+            "beam_size": asked.beam_size,
+            "batch_size": self._batch,
+        }
 
     def _compute(self, key: Hashable, windows: Sequence[Samples]) -> list[tuple[Segment, ...]]:
         assert isinstance(key, _Asked)
@@ -134,13 +152,13 @@ class Model:
             sound[number * _WINDOW :][: window.size] = window
             begin_s = number * MAX_WINDOW_S
             clips.append({"start": begin_s, "end": begin_s + window.size / SAMPLE_RATE})
+        self._pipeline.temperatures = key.temperatures
         said, _ = self._pipeline.transcribe(
             sound,
             language=key.language,
             task="translate" if key.translate else "transcribe",
             beam_size=key.beam_size,
             initial_prompt=key.prompt,
-            temperature=0.0,
             word_timestamps=key.words,
             without_timestamps=False,
             max_new_tokens=_MOST_TOKENS,
@@ -167,6 +185,13 @@ def _open(load: Load) -> tuple[child.Computation, int]:
     if not Path(load.path).is_dir():
         raise RuntimeError("models of CTranslate2 are folders, and this is none")
     return Model(load.path, load.threads, load.slots), load.slots
+
+
+def _temperatures(first: float, step: float) -> tuple[float, ...]:
+    """Of each attempt, as whisper.cpp counts them."""
+    if not step:
+        return (first,)
+    return tuple(round(first + number * step, 6) for number in range(int((1 - first) / step + 1e-6) + 1))
 
 
 def _segment(said: Said, offset_s: float, before: Sequence[Segment], limit_s: float) -> Segment | None:

@@ -10,7 +10,8 @@ from attrs import evolve
 
 from whispercore.children.supervisor import Isolation
 from whispercore.engines.devices import OnDevices
-from whispercore.engines.engine import Capabilities, MakeEngine
+from whispercore.engines.engine import MakeEngine
+from whispercore.engines.whispercpp.declared import DECLARED
 from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import InvalidOption
 from whispercore.settings import Settings
@@ -20,8 +21,7 @@ from whispercore.transcript import Fingerprint
 class FasterWhisper(WhisperCpp):
     """A model of CTranslate2, in a folder, on the graphics cards where CUDA finds any, else on the processor.
 
-    Windows that wait together are decoded in one batch. There is one attempt for each: ``temperature`` and
-    ``temperature_step`` are not used.
+    Windows that wait together are decoded in one batch; those that were decoded badly are then tried again, one by one.
 
     Args:
         model: The folder.
@@ -37,6 +37,7 @@ class FasterWhisper(WhisperCpp):
     name = "faster-whisper"
     service = "whispercore.engines.fasterwhisper.child"
     slots = 8
+    declared_capabilities = evolve(DECLARED, batch=slots, word_times=("dtw",), short_audio_context=False)
 
     def __init__(
         self,
@@ -55,11 +56,6 @@ class FasterWhisper(WhisperCpp):
     def configured(cls, settings: Settings) -> MakeEngine:
         """One child, or one for each graphics card that the settings name. Its slots are its batch."""
         return partial(OnDevices, cls, settings.devices) if settings.devices else cls
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the loaded model can do."""
-        return evolve(super().capabilities, batch=self.slots)
 
     @property
     def fingerprint(self) -> Fingerprint:

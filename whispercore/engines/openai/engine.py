@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
+from attrs import evolve
 
+from whispercore.engines.capabilities import Capabilities
 from whispercore.engines.engine import (
     SAMPLE_RATE,
-    Capabilities,
     Control,
     Decoded,
     DetectedLanguage,
@@ -41,8 +41,8 @@ _LEAST_SAMPLES: Final = SAMPLE_RATE // 5
 class OpenAI:
     """A model of an OpenAI-compatible server.
 
-    What such servers do not take is left to them: ``beam_size`` and ``temperature_step``. A temperature of 0 lets
-    OpenAI's own server raise it by itself.
+    What such servers have no field for is not declared, so that it is refused: ``beam_size``, ``temperature_step``, and
+    words of translations. A temperature of 0 lets OpenAI's own server raise it by itself.
 
     Args:
         model: The model's name, as a path: it lies on no disk.
@@ -54,6 +54,17 @@ class OpenAI:
     Raises:
         InvalidOption: There is no server in the settings, or the network is off.
     """
+
+    declared_capabilities = Capabilities(
+        max_window_s=WINDOW_S,
+        slots=CALLS,
+        words=True,
+        translate=True,
+        prompt=True,
+        temperature=True,
+        detects_language=True,
+        device="remote",
+    )
 
     def __init__(
         self,
@@ -77,10 +88,8 @@ class OpenAI:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What such servers can do."""
-        return Capabilities(
-            max_window_s=WINDOW_S, slots=CALLS, words=True, translate=True, detects_language=True, device="remote"
-        )
+        """What such servers can do; a model that gives text alone has no words, which is known once it was asked."""
+        return evolve(self.declared_capabilities, words=not self._plain)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -165,6 +174,8 @@ def _server(settings: Settings, patience: Patience | None) -> SpeechServer:
 
 def _wav(samples: bytes) -> bytes:
     """The sound as a WAV file of 16 bits, which every server reads; at least 0.2 s, which each takes."""
+    import numpy as np  # noqa: PLC0415 - programs that only look at what this engine can do start without it
+
     sound = np.frombuffer(samples.ljust(_LEAST_SAMPLES * 4, b"\0"), np.float32)
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:

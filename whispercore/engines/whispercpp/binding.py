@@ -67,6 +67,11 @@ class Binding:
         """How words can get their times."""
         return ("tokens",)
 
+    @property
+    def tries_again(self) -> bool:
+        """Whether a window that is decoded badly is decoded again, at higher temperatures."""
+        return False
+
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
         """The probability of each language.
 
@@ -110,7 +115,7 @@ class Binding:
         limit_s = len(samples) / 4 / SAMPLE_RATE
         found = tuple(self._segments(limit_s, words=request.words))
         values = {name: value for name, value in self._model.get_params().items() if _plain(value)}
-        return found, values
+        return found, {**values, "beam_size": request.beam_size}
 
     def _segments(self, limit_s: float, *, words: bool) -> list[Segment]:
         c, context = _pywhispercpp, self._context

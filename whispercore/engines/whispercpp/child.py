@@ -49,6 +49,8 @@ class Computation(Protocol):
     def multilingual(self) -> bool: ...
     @property
     def word_times(self) -> tuple[WordTimes, ...]: ...
+    @property
+    def tries_again(self) -> bool: ...
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]: ...
     def decode(
         self, samples: bytes, request: Decode, abort: AbortFlag, on_progress: Callable[[float], None]
@@ -76,7 +78,17 @@ def serve_with(channel: Channel, open_model: Callable[[Load], tuple[Computation,
     except (LibraryError, RuntimeError, MemoryError) as error:
         channel.send(LoadFailed(str(error) or type(error).__name__))
         return
-    channel.send(Loaded(model.version, model.system, model.device, model.multilingual, slots, model.word_times))
+    channel.send(
+        Loaded(
+            model.version,
+            model.system,
+            model.device,
+            model.multilingual,
+            slots,
+            model.word_times,
+            model.tries_again,
+        )
+    )
     flags: dict[int, AbortFlag] = {}
     executor = ThreadPoolExecutor(slots, "slot")
     try:

@@ -16,12 +16,11 @@ from typing import TypeVar
 from attrs import evolve
 
 from whispercore import tracing
-from whispercore.audio import MAX_WINDOW_S
 from whispercore.children import supervisor
 from whispercore.children.supervisor import Child, Exit, Isolation
+from whispercore.engines.capabilities import Capabilities
 from whispercore.engines.devices import OnDevices, visible
 from whispercore.engines.engine import (
-    Capabilities,
     Control,
     Decoded,
     DetectedLanguage,
@@ -29,6 +28,7 @@ from whispercore.engines.engine import (
     Options,
     Window,
 )
+from whispercore.engines.whispercpp.declared import DECLARED
 from whispercore.engines.whispercpp.messages import (
     CODEC,
     Abort,
@@ -98,6 +98,7 @@ class WhisperCpp:
     """
 
     name, service, slots = "whisper-cpp", SERVICE, SLOTS
+    declared_capabilities = DECLARED
     needed_bytes = staticmethod(needed_bytes)
     alignment_bytes = staticmethod(alignment_bytes)
 
@@ -139,12 +140,12 @@ class WhisperCpp:
     def capabilities(self) -> Capabilities:
         """What the loaded model can do."""
         loaded = self._known()
-        return Capabilities(
-            max_window_s=MAX_WINDOW_S,
+        return evolve(
+            self.declared_capabilities,
             slots=loaded.slots,
-            words=True,
             word_times=loaded.word_times,
             translate=loaded.multilingual,
+            temperature_step=loaded.tries_again,
             detects_language=loaded.multilingual,
             languages=frozenset(LANGUAGES) if loaded.multilingual else frozenset({"en"}),
             device=loaded.device.kind,
@@ -194,10 +195,11 @@ class WhisperCpp:
 
     def decode(self, windows: Sequence[Window], options: Options, control: Control) -> list[Decoded]:
         """Segments for each window."""
-        self._check(options)
+        can = self.capabilities
+        can.check(options, f"{self.name} with this model")
         with self._slot() as slot:
             request = Decode.asked(slot, options, self._word_times(options))
-            short = options.short_audio_context
+            short = options.short_audio_context and can.short_audio_context
             return [self._decode(request, window, control, short=short) for window in windows]
 
     def unload(self) -> None:
@@ -301,13 +303,6 @@ class WhisperCpp:
             yield slot
         finally:
             self._slots.put(slot)
-
-    def _check(self, options: Options) -> None:
-        loaded = self._known()
-        if not loaded.multilingual and options.language not in (None, "en"):
-            raise InvalidOption("language", f"this model knows English only, not {options.language!r}")
-        if not loaded.multilingual and options.translate:
-            raise InvalidOption("translate", "this model knows English only")
 
     def _word_times(self, options: Options) -> WordTimes:
         return self.capabilities.times_of_words(options.times_of_words(options.word_times)) or "tokens"

@@ -49,6 +49,8 @@ class Loaded:
     """How many calls may run at once: fewer than asked when weights cannot be shared."""
     word_times: tuple[WordTimes, ...]
     """How words can get their times."""
+    tries_again: bool
+    """Whether a window that is decoded badly is decoded again, at higher temperatures."""
 
 
 @frozen

@@ -134,6 +134,11 @@ class States:
         """How words can get their times."""
         return ("tokens", "dtw") if self._heads is not None else ("tokens",)
 
+    @property
+    def tries_again(self) -> bool:
+        """Whether a window that is decoded badly is decoded again, at higher temperatures."""
+        return True
+
     def detect_language(self, samples: bytes, abort: AbortFlag) -> dict[str, float]:
         """The probability of each language.
 
@@ -314,7 +319,7 @@ def _audio(samples: bytes, least: int = _LEAST_SAMPLES) -> tuple[C.Array[C.c_cha
 
 def _read_back(*structures: ContextParams | FullParams) -> dict[str, Scalar]:
     return {
-        name: _scalar(getattr(params, name))
+        _OPTIONS.get(name, name): _scalar(getattr(params, name))
         for params in structures
         for name, kind, *_ in params._fields_
         if kind in _PLAIN
@@ -327,4 +332,6 @@ def _scalar(value: bytes | float | None) -> Scalar:
     return round(value, 6) if isinstance(value, float) else value
 
 
+_OPTIONS = {"temperature_inc": "temperature_step"}
+"""What is called otherwise in C."""
 _PLAIN = (C.c_int, C.c_bool, C.c_float, C.c_char_p)

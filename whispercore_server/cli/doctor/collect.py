@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Final, Literal, TypeVar
 
+from whispercore.engines.pool import declared, engine_names
 from whispercore.errors import WhispercoreError
 from whispercore.models.store import ModelStore
 from whispercore.setting import Value, load
 from whispercore.settings import TABLE, Settings
 from whispercore_server.cli.doctor import machine, trial
-from whispercore_server.cli.doctor.findings import Extra, Model, Package, Problem, Report, Setting
+from whispercore_server.cli.doctor.findings import DeclaredEngine, Extra, Model, Package, Problem, Report, Setting
 
 _PACKAGES: Final = ("whispercore", "pywhispercpp", "av", "numpy")
 _HIDDEN_EXTRAS: Final = frozenset({"all", "dev", "docs"})
@@ -44,6 +46,7 @@ def collect() -> Report:
         extras=_extras(),
         machine=machine.look(),
         engine=engine,
+        engines=tuple(_engines()),
         ctranslate2=ctranslate2,
         decoder=decoder,
         nvidia=machine.nvidia_cards() if engine is None or engine.device == "cpu" else None,
@@ -53,6 +56,13 @@ def collect() -> Report:
         models=models,
         problems=tuple(problems),
     )
+
+
+def _engines() -> Iterator[DeclaredEngine]:
+    for name in sorted(engine_names()):
+        with suppress(ImportError):
+            can = declared(name)
+            yield DeclaredEngine(name=name, options=can.options if can is not None else None)
 
 
 def _models(settings: Settings) -> tuple[Model, ...]:

@@ -74,6 +74,15 @@ class Engine:
 
 
 @frozen(kw_only=True)
+class DeclaredEngine:
+    """An engine that a distribution on this machine offers."""
+
+    name: str
+    options: tuple[str, ...] | None
+    """Those that it follows, of those that not every engine can; None where it tells only with a model."""
+
+
+@frozen(kw_only=True)
 class CTranslate2:
     """The library of the engine faster-whisper, as it was asked in a child process."""
 
@@ -139,6 +148,7 @@ class Report:
     extras: tuple[Extra, ...]
     machine: Machine
     engine: Engine | None
+    engines: tuple[DeclaredEngine, ...]
     ctranslate2: CTranslate2 | None
     """None where the extra is not installed."""
     decoder: Decoder | None

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from whispercore_server.cli.doctor.advice import Advice
-from whispercore_server.cli.doctor.findings import Engine, Extra, Report
+from whispercore_server.cli.doctor.findings import DeclaredEngine, Engine, Extra, Report
 from whispercore_server.cli.terminal import printable
 
 Row = tuple[str, str]
@@ -58,6 +58,7 @@ def _sections(report: Report) -> Iterator[tuple[str, list[Row]]]:
     yield "Optional parts", [(one.name, _extra(one)) for one in report.extras]
     yield "Machine", _machine(report)
     yield "Engine", _engine(report.engine)
+    yield "Options that engines follow", [(one.name, _options(one)) for one in report.engines]
     yield "CTranslate2", _ctranslate2(report)
     yield "Decoder", _decoder(report)
     yield "Models", _models(report)
@@ -111,6 +112,10 @@ def _engine(engine: Engine | None) -> list[Row]:
         ("features", ", ".join(engine.features)),
         ("trial", f"loaded in {engine.load_s:.2f} s, 1 s of silence decoded in {engine.decode_s:.2f} s (model micro)"),
     ]
+
+
+def _options(engine: DeclaredEngine) -> str:
+    return "told only with a model" if engine.options is None else ", ".join(engine.options) or "none"
 
 
 def _device(engine: Engine) -> str:

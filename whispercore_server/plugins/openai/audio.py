@@ -90,7 +90,7 @@ class AudioHandlers:
     async def _made(self, request: CreateTranscription | CreateTranslation, caller: Caller) -> Content:
         wish = Wish.of(request)
         options = wish.options(request, await model_of(request.model, self.ports))
-        await self._check_speakers(options)
+        await self._check(options, wish)
         is_awaited = waits(request)
         priority = PRIORITIES[request.priority or ("high" if is_awaited else "normal")]
         staged, submissions = staged_of(request.file), self.ports.submissions
@@ -110,11 +110,11 @@ class AudioHandlers:
             after=partial(self._left, job, caller, is_kept=request.store),
         )
 
-    async def _check_speakers(self, options: TranscribeOptions) -> None:
+    async def _check(self, options: TranscribeOptions, wish: Wish) -> None:
         try:
-            await self.ports.submissions.check_speakers(options.diarization)
+            await self.ports.submissions.check(options)
         except InvalidOption as error:
-            raise InvalidRequest.one("response_format", error.reason) from error
+            raise InvalidRequest.one(wish.field(error.option), error.reason) from error
 
     async def _answered(
         self, job: Job, wish: Wish, options: TranscribeOptions, caller: Caller

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from attrs import define
 
 from whispercore.api.openai.models import DEFAULT_MODEL, ListModels, Model, ModelList, ModelRef, Models
-from whispercore.errors import NotFound, UnknownModel
+from whispercore.engines.capabilities import Capabilities
+from whispercore.errors import EngineMissing, NotFound, UnknownModel
+from whispercore.models.choice import engine_of
 from whispercore.models.listing import StoredModel
 from whispercore.people.caller import Caller
 from whispercore_server.plugin import serves
@@ -39,12 +42,29 @@ class ModelsHandlers:
         raise NotFound("model", request.model)
 
     def _models(self) -> Iterator[Model]:
+        folder = self.ports.settings.library.models_dir
         here = {one.name: one for one in self.ports.models.list() if one.downloaded}
         default = here.get(self.ports.settings.library.default_model)
         if default is not None:
             here.setdefault(DEFAULT_MODEL, default)
         for name, one in here.items():
-            yield Model(id=name, created=_came_at(one), owned_by=_OWNERS.get(one.state, "you"))
+            engine = engine_of(one.name, folder)
+            yield Model(
+                id=name,
+                created=_came_at(one),
+                owned_by=_OWNERS.get(one.state, "you"),
+                engine=engine,
+                options=_followed(self._declared(engine)),
+            )
+
+    def _declared(self, engine: str) -> Capabilities | None:
+        with suppress(EngineMissing):
+            return self.ports.engines.declared(engine)
+        return None
+
+
+def _followed(can: Capabilities | None) -> list[str] | None:
+    return list(can.options) if can is not None else None
 
 
 async def model_of(name: str | None, ports: Ports) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from attrs import evolve, frozen
@@ -19,7 +20,7 @@ from whispercore.api.openai.realtime_session import (
     TurnDetection,
 )
 from whispercore.contract.fields import Unset
-from whispercore.errors import InvalidRequest
+from whispercore.errors import InvalidOption, InvalidRequest
 from whispercore.live.g711 import G711
 from whispercore.live.sound import Pcm16, Sound
 from whispercore.live.utterances import Pauses
@@ -28,6 +29,9 @@ from whispercore_server.live_sessions import NewSession
 from whispercore_server.plugins.openai.models import model_of
 from whispercore_server.ports import Ports
 
+_TRANSCRIPTION: Final = "session.audio.input.transcription"
+_FIELDS: Final = MappingProxyType({"words": "session.include"})
+"""Where options are asked for that are not in the transcription."""
 _PAUSE_S: Final = {"low": 1.6, "medium": 0.8, "high": 0.4, "auto": 0.8}
 """By which an utterance ends, for who asks how eager to be."""
 
@@ -129,10 +133,10 @@ async def _options(asked: TranscriptionConfig, ports: Ports, *, words: bool) -> 
     languages = asked.languages or []
     if asked.language is not None and set(languages) - {asked.language}:
         raise InvalidRequest.one(
-            "session.audio.input.transcription.languages",
+            f"{_TRANSCRIPTION}.languages",
             "others than the language can be given only where that is detected",
         )
-    return TranscribeOptions(
+    options = TranscribeOptions(
         model=await model_of(asked.model, ports),
         language=asked.language,
         languages=() if asked.language is not None else tuple(languages),
@@ -140,3 +144,8 @@ async def _options(asked: TranscriptionConfig, ports: Ports, *, words: bool) -> 
         words=words,
         lane="interactive",
     )
+    try:
+        await ports.submissions.check(options)
+    except InvalidOption as error:
+        raise InvalidRequest.one(_FIELDS.get(error.option, f"{_TRANSCRIPTION}.{error.option}"), error.reason) from error
+    return options

@@ -58,6 +58,19 @@ class Wish:
         """The wish of somebody who asks for what a job that was kept has brought forth."""
         return cls(response_format=response_format, words=options.words)
 
+    def field(self, option: str) -> str:
+        """The field of the request by which an option of ours was asked for."""
+        match option:
+            case "words":
+                return "include[]" if self.logprobs else "timestamp_granularities[]"
+            case "languages":
+                return "languages[]"
+            case "diarize":
+                return "response_format"
+            case "translate":
+                return "model"
+        return option
+
     def options(self, request: CreateTranscription | CreateTranslation, model: str) -> TranscribeOptions:
         """How the recording is to be transcribed for it.
 

@@ -67,6 +67,7 @@ class LiveHandlers:
             hallucinations=Hallucinations(policy=request.hallucinations, cut_loops=request.cut_loops),
             lane="interactive",
         )
+        await self.ports.submissions.check(options)
         new = NewSession(
             options=options,
             sound=sound_of(request.encoding, request.sample_rate),
