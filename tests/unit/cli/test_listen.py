@@ -84,6 +84,9 @@ def test_with_a_server(run: Run, tmp_path: Path) -> None:
         heard = [json.loads(line) for line in run(*other, "--json", input=german).stdout.splitlines()]
         unjudged = finals(run(*asked, "--json", "--hallucinations", "keep", input=CLIP).stdout)
     assert [one["quality"]["verdict"] for one in unjudged] == [None]
+    told = [one["type"] for one in heard if one["type"] not in ("partial_text", "language_detected")]
+    assert told == ["speech_started", "speech_ended", "final_segment", "utterance_ended", "ended"]
+    assert [one["why"] for one in heard if one["type"] == "speech_ended"] == ["asked"]
     assert [one["language"] in ("es", "fr") for one in heard if one["type"] == "language_detected"] == [True]
 
 

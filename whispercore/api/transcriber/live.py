@@ -166,11 +166,14 @@ class Partial(FromLive):
 
 @frozen(kw_only=True)
 class SpeechEnded(FromLive):
-    """The speaker has paused. The text follows."""
+    """An utterance has ended. The text follows."""
 
     seq: int
     utterance: int
     end: float
+    why: Literal["pause", "length", "asked", "forgotten"] = "pause"
+    """``length``: it goes on in the next one, for it is long and there was no pause; ``asked``: by ``flush``, or as
+    no more sound comes; ``forgotten``: by ``clear``."""
 
 
 @frozen(kw_only=True)

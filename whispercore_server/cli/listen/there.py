@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 from whispercore.api.transcriber import live as api
 from whispercore.api.transcriber.jobs import SpokenSegment
 from whispercore.errors import WhispercoreError
-from whispercore.live.events import FinalSegment, LanguageDetected, LiveEvent, PartialText, UtteranceEnded
+from whispercore.live.events import (
+    Ended,
+    FinalSegment,
+    LanguageDetected,
+    LiveEvent,
+    PartialText,
+    SpeechEnded,
+    SpeechStarted,
+    UtteranceEnded,
+)
 from whispercore.transcript import Segment, Word
 from whispercore_client import AsyncClient
 from whispercore_server.cli.listen.sources import Source
@@ -17,7 +26,7 @@ from whispercore_server.cli.listen.speech import Speech
 
 
 async def events_there(source: Source, url: str, api_key: str | None, speech: Speech) -> AsyncIterator[LiveEvent]:
-    """What a server hears; of its messages those that are shown.
+    """What a server hears, as this machine would tell it.
 
     Raises:
         WhispercoreError: The server refuses, or cannot be reached.
@@ -49,26 +58,38 @@ async def events_there(source: Source, url: str, api_key: str | None, speech: Sp
         sending = asyncio.create_task(send())
         try:
             async for message in socket:
-                match message:
-                    case api.Partial(utterance=utterance, start=start, end=end, text=text, stable=stable):
-                        yield PartialText(utterance=utterance, start_s=start, end_s=end, text=text, stable=stable)
-                    case api.Final(utterance=utterance, position=position, segment=heard):
-                        yield FinalSegment(utterance=utterance, position=position, segment=_segment(heard))
-                    case api.UtteranceEnded() as ended:
-                        yield UtteranceEnded(
-                            utterance=ended.utterance,
-                            start_s=ended.start,
-                            end_s=ended.end,
-                            text=ended.text,
-                            dropped=tuple(ended.dropped),
-                        )
-                    case api.LanguageDetected(language=language, probability=probability, likely=likely):
-                        yield LanguageDetected(language=language, probability=probability, likely=tuple(likely))
+                for event in _told(message):
+                    yield event
         finally:
             sending.cancel()
             await asyncio.wait((sending,))
         if not sending.cancelled() and (error := sending.exception()) is not None:
             raise error
+
+
+def _told(message: api.FromLive) -> Iterator[LiveEvent]:
+    """What happened, by a message; nothing where it is about the connection."""
+    match message:
+        case api.LanguageDetected(language=language, probability=probability, likely=likely):
+            yield LanguageDetected(language=language, probability=probability, likely=tuple(likely))
+        case api.SpeechStarted(utterance=utterance, start=start):
+            yield SpeechStarted(utterance=utterance, start_s=start)
+        case api.Partial(utterance=utterance, start=start, end=end, text=text, stable=stable):
+            yield PartialText(utterance=utterance, start_s=start, end_s=end, text=text, stable=stable)
+        case api.SpeechEnded(utterance=utterance, end=end, why=why):
+            yield SpeechEnded(utterance=utterance, end_s=end, why=why)
+        case api.Final(utterance=utterance, position=position, segment=heard):
+            yield FinalSegment(utterance=utterance, position=position, segment=_segment(heard))
+        case api.UtteranceEnded() as ended:
+            yield UtteranceEnded(
+                utterance=ended.utterance,
+                start_s=ended.start,
+                end_s=ended.end,
+                text=ended.text,
+                dropped=tuple(ended.dropped),
+            )
+        case api.LiveEnded(duration_s=duration_s, language=language):
+            yield Ended(duration_s=duration_s, language=language)
 
 
 def _segment(heard: SpokenSegment) -> Segment:

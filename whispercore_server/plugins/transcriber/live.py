@@ -122,8 +122,8 @@ def _message(one: Numbered) -> FromLive:
             return api.SpeechStarted(seq=one.number, utterance=utterance, start=start_s)
         case events.PartialText(utterance=utterance, start_s=start_s, end_s=end_s, text=text, stable=stable):
             return api.Partial(seq=one.number, utterance=utterance, start=start_s, end=end_s, text=text, stable=stable)
-        case events.SpeechEnded(utterance=utterance, end_s=end_s):
-            return api.SpeechEnded(seq=one.number, utterance=utterance, end=end_s)
+        case events.SpeechEnded(utterance=utterance, end_s=end_s, why=why):
+            return api.SpeechEnded(seq=one.number, utterance=utterance, end=end_s, why=why)
         case events.FinalSegment(utterance=utterance, position=position, segment=segment):
             return api.Final(seq=one.number, utterance=utterance, position=position, segment=views.segment(segment))
         case events.UtteranceEnded() as ended:
