@@ -8,8 +8,11 @@ import wave
 from collections.abc import AsyncIterator
 from statistics import median
 
+from benchmarks import live_client
 from benchmarks.place import Place
+from benchmarks.processes import Side
 from benchmarks.results import Figure, Result
+from benchmarks.servers import ADMIN_KEY, our_server
 from benchmarks.texts import unlike
 from whispercore import transcribe
 from whispercore.engines.pool import EnginePool
@@ -29,6 +32,10 @@ def run(place: Place) -> Result:
         asyncio.run(_listen(sound[: _RATE * 2], pool, paced=False))  # the model is loaded
         delays, _ = asyncio.run(_listen(sound[: length_s * _RATE * 2], pool, paced=True))
         _, heard = asyncio.run(_listen(sound, pool, paced=False))
+    with our_server(place.folder / "live") as server, Side() as client:
+        _ = client.call(live_client.listen, server.url, ADMIN_KEY, sound[: _RATE * 2], paced=False)
+        there = client.call(live_client.listen, server.url, ADMIN_KEY, sound[: length_s * _RATE * 2], paced=True)
+        all_there = client.call(live_client.listen, server.url, ADMIN_KEY, sound, paced=False)
     batch = transcribe(recording, model="micro").text
     return Result(
         name="live",
@@ -36,14 +43,28 @@ def run(place: Place) -> Result:
         how=(
             f"{length_s} s of speech in real time, in pieces of {_PIECE_S:g} s, on micro: from the last loud frame of "
             f"each of {len(delays)} utterances until its final text is there. Then {len(sound) / 2 / _RATE:.0f} s as "
-            f"fast as it goes: words that differ from the transcript of the recording."
+            "fast as it goes: words that differ from the transcript of the recording. The same then over the WebSocket "
+            "of `whispercore serve`, with our client in a process of its own."
         ),
         figures=(
             Figure(what="until the text is final, longest", value=max(delays), unit="s", bar=1.5),
             Figure(what="median", value=median(delays), unit="s"),
             Figure(what="words unlike the recording's transcript", value=unlike(batch, heard), unit="%", bar=3.0),
+            Figure(
+                what="over the WebSocket, until the text is final, longest",
+                value=max(there.delays_s),
+                unit="s",
+                bar=1.5,
+            ),
+            Figure(what="over the WebSocket, median", value=median(there.delays_s), unit="s"),
+            Figure(
+                what="over the WebSocket, words unlike the recording's transcript",
+                value=unlike(batch, all_there.text),
+                unit="%",
+                bar=3.0,
+            ),
         ),
-        samples={"delays_s": delays},
+        samples={"delays_s": delays, "websocket_delays_s": there.delays_s},
     )
 
 
