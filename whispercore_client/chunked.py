@@ -96,13 +96,15 @@ async def uploading(
         parallel: How many are sent at once.
 
     Raises:
-        InvalidOption: ``parallel`` is not positive, or the upload is of a recording of another size.
+        InvalidOption: ``parallel`` is not positive, the recording is empty, or the upload is of one of another size.
         UploadExpired: It was given up.
         Conflict: It is over, or a chunk was sent before with other bytes.
         TimedOut: Somebody else has been finalizing it for ten minutes.
     """
     if parallel < 1:
         raise InvalidOption("parallel", f"{parallel} is not positive")
+    if not source.size_bytes:
+        raise InvalidOption("file", "it is empty")
     sending = await _begun(http, source, session_id, chunk_bytes)
     yield sending.sent(is_first=True)
     waiting, active = iter(range(sending.total)), set[asyncio.Task[None]]()

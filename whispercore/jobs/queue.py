@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import evolve
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.database import outbox
@@ -81,6 +81,9 @@ class Queue:
             His hold on the job, or None when there is nothing for him to do.
         """
         now = self._ports.database.now()
+        begins = literal(now, Moment)
+        # Who made it may have looked at the time later than we did, or by another clock.
+        not_before = case((jobs.c.created_at > begins, jobs.c.created_at), else_=begins)
         taken = (
             update(jobs)
             .where(jobs.c.id == _whose_turn(kinds, loaded_models, now, has_switched=has_switched), QUEUED)
@@ -89,7 +92,7 @@ class Queue:
                 attempt=jobs.c.attempt + 1,
                 lease_owner=worker,
                 lease_until=now + timedelta(seconds=lease_s),
-                started_at=func.coalesce(jobs.c.started_at, literal(now, Moment)),
+                started_at=func.coalesce(jobs.c.started_at, not_before),
                 next_attempt_at=None,
                 progressed_at=now,
             )

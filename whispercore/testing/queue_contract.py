@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
+from whispercore.database.tables import jobs as jobs_table
 from whispercore.errors import ClaimLost
 from whispercore.jobs.job import State
 from whispercore.jobs.present import present_workers
@@ -95,6 +98,15 @@ class QueueContract:
         assert made.state is State.QUEUED
 
     # ------------------------------------------------------------ leases
+
+    async def test_no_job_begins_before_it_was_made(self, jobs: Jobs, clock: FakeClock) -> None:
+        """Though who made it looked at the time later than who takes it."""
+        made_at = clock.now() + timedelta(seconds=1)
+        await enqueued(jobs)
+        async with jobs.database.write() as tx:
+            await tx.execute(update(jobs_table).values(created_at=made_at))
+        job = (await claimed(jobs)).job
+        assert (job.created_at, job.started_at) == (made_at, made_at)
 
     async def test_a_lapsed_lease_is_taken_over_and_nothing_of_the_old_one_is_written(
         self, jobs: Jobs, clock: FakeClock

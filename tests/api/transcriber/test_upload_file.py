@@ -57,6 +57,11 @@ async def test_a_recording_is_sent(client: Both, path: Path, content: bytes, giv
     assert (await client.call(lambda c: c.wait(job.job_id))).status == "completed"
 
 
+async def test_what_is_empty_is_not_sent(client: Both) -> None:
+    with pytest.raises(InvalidOption, match="file: it is empty"):
+        await client.call(lambda c: c.upload_file(b""))
+
+
 async def test_another_client_goes_on(kind: str, client: Both, path: Path, newcomer: Visitor) -> None:
     """It knows nothing but the id, and sends what is missing."""
 
