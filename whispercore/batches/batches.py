@@ -23,6 +23,7 @@ from whispercore.ids import Ids
 from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.holding import hold, let_go
 from whispercore.jobs.job import State
+from whispercore.jobs.queue_limit import QueueLimit
 from whispercore.people.caller import Caller
 
 _OWN = tuple(batches.c[one.name] for one in fields(Batch) if one.name != "counts")
@@ -106,20 +107,21 @@ class Batches:
         adopted = await tx.execute(update(jobs).where(*these).values(batch_id=batch_id).returning(jobs.c.id))
         await hold(tx, adopted.scalars().all())
 
-    async def fill(self, tx: AsyncConnection, batch_id: str, items: Sequence[NewItem]) -> None:
+    async def fill(self, tx: AsyncConnection, batch_id: str, items: Sequence[NewItem], room: int | None = None) -> None:
         """Put its files into a new batch, and let its first jobs go.
 
         Args:
             tx: The transaction that makes it.
             batch_id: Its id.
             items: Its files, in order.
+            room: How many jobs the queue takes; None for any number.
         """
         rows = [
             {"batch_id": batch_id, "position": number, **asdict(item), "filename": encodable(item.filename)}
             for number, item in enumerate(items)
         ]
         await tx.execute(insert(batch_items), rows)
-        await let_go(tx, self._dispatch, batch_id)
+        await let_go(tx, self._dispatch, batch_id, room)
 
     async def owned(self, batch_id: str, caller: Caller) -> Batch:
         """A batch of the caller's; an administrator's are all.
@@ -163,12 +165,18 @@ class Batches:
         rows = await self._database.rows(query)
         return tuple(_item_of(row, self._database.texts) for row in rows)
 
-    async def start(self, batch_id: str, caller: Caller) -> None:
+    async def start(self, batch_id: str, caller: Caller, limit: QueueLimit) -> None:
         """Begin with a batch that was made to wait.
+
+        Args:
+            batch_id: Which.
+            caller: Who asks.
+            limit: Of the queue. Where it has room for some of the first jobs only, the others follow when one ends.
 
         Raises:
             NotFound: There is none, or it is somebody else's.
             Conflict: It was started before, or cancelled.
+            Unavailable: The queue is full.
         """
         async with self._database.write() as tx:
             row = await self._owned(tx, batch_id, caller)
@@ -176,7 +184,7 @@ class Batches:
                 raise Conflict("the batch was started before, or cancelled")
             started = update(batches).where(batches.c.id == batch_id).values(started_at=self._database.now())
             await tx.execute(started)
-            await let_go(tx, self._dispatch, batch_id)
+            await let_go(tx, self._dispatch, batch_id, await limit.check_in(tx))
             await self._note(tx, caller, batch_id, "batch_started", "start a batch")
 
     async def stop(self, batch_id: str, caller: Caller) -> tuple[str, ...]:

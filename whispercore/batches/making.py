@@ -147,6 +147,7 @@ class BatchMaker:
             if known is not None:
                 return known
             needed_bytes = sum(one.size_bytes for one in recordings.files) + _size(unpacked)
+            room = await self._submissions.queue_limit.check_in(tx) if new.starts else None
             await take_turns(tx, caller.user_id)
             await self._quota.check_in(tx, caller.user_id, needed_bytes)
             batch_id = await self._batches.begin(tx, new, caller)
@@ -171,7 +172,7 @@ class BatchMaker:
             for url in recordings.urls:
                 await add(url, "an address")
             await self._batches.adopt(tx, batch_id, [one.job_id for one in finished if one.job_id is not None])
-            await self._batches.fill(tx, batch_id, [*items, *finished])
+            await self._batches.fill(tx, batch_id, [*items, *finished], room)
         return Made(batch_id=batch_id)
 
     async def _known(self, connection: AsyncConnection, new: NewBatch) -> Made | None:

@@ -41,13 +41,14 @@ async def paces(tx: AsyncConnection, batch_id: str) -> bool:
     return (await tx.execute(there)).scalar() is not None
 
 
-async def let_go(tx: AsyncConnection, dispatch: Dispatch, batch_id: str) -> None:
+async def let_go(tx: AsyncConnection, dispatch: Dispatch, batch_id: str, room: int | None = None) -> None:
     """Put as many of a batch's held jobs into the queue as may be in work beside those that are there.
 
     Args:
         tx: A transaction that writes.
         dispatch: Who is woken for them.
         batch_id: Of a batch; one that was not started, or was cancelled, keeps all that it holds.
+        room: How many the queue takes; None for any number. The others follow when one of them ends.
     """
     active = or_(batches.c.started_at.is_(None), batches.c.cancelled_at.is_not(None))
     query = select(batches.c.max_parallel).where(batches.c.id == batch_id, ~active).with_for_update()
@@ -57,14 +58,15 @@ async def let_go(tx: AsyncConnection, dispatch: Dispatch, batch_id: str) -> None
     of_it = jobs.c.batch_id == batch_id
     moving = or_(PROCESSING, QUEUED & IN_TURN)
     count = (await tx.execute(select(func.count()).select_from(jobs).where(of_it, moving))).scalar_one()
-    if count >= most:
+    number = most - count if room is None else min(most - count, room)
+    if number <= 0:
         return
     held = (
         select(jobs.c.id, jobs.c.kind, jobs.c.owner_id, jobs.c.priority, jobs.c.cost)
         .where(of_it, QUEUED, ~IN_TURN)
         .order_by(jobs.c.id)
     )
-    for job in (await tx.execute(held.limit(most - count))).all():
+    for job in (await tx.execute(held.limit(number))).all():
         turn = await next_turn(tx, job.owner_id, job.priority, job.cost)
         await tx.execute(update(jobs).where(jobs.c.id == job.id).values(next_attempt_at=None, **turn))
         await dispatch.announce(tx, job.kind, None)

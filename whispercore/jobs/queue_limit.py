@@ -17,8 +17,9 @@ _BUSY_S: Final = 30
 class QueueLimit:
     """Refuses what would have to wait too long.
 
-    Jobs that are held back do not count until they are let go, and those that are let go or tried again are not
-    refused: by so many the queue may be over its limit.
+    Jobs that are held back do not count until they are let go. What has been begun is not refused: where a job of a
+    batch ends, the next one follows, also when one of a batch is tried again; and a job that its worker gives back, or
+    that is tried again by itself, has been in the queue. By so many the queue may be over its limit.
 
     Args:
         queue: Where they wait.
@@ -37,18 +38,22 @@ class QueueLimit:
         """
         self._check(await self._queue.waiting())
 
-    async def check_in(self, tx: AsyncConnection) -> None:
+    async def check_in(self, tx: AsyncConnection) -> int:
         """Refuse what is about to be queued. Until the transaction ends nobody else is let in.
 
         Args:
             tx: The transaction that will queue it.
 
+        Returns:
+            How many there is room for, which is at least one.
+
         Raises:
             Unavailable: The queue is full.
         """
         await alone(tx, "queue")
-        self._check(await self._queue.waiting_in(tx))
+        return self._check(await self._queue.waiting_in(tx))
 
-    def _check(self, waiting: int) -> None:
+    def _check(self, waiting: int) -> int:
         if waiting >= self._max_waiting:
             raise Unavailable("the queue is full", retry_after=_BUSY_S)
+        return self._max_waiting - waiting

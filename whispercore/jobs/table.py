@@ -37,6 +37,8 @@ from whispercore.transcript import Segment, Transcript
 
 DeleteFile = Callable[[AsyncConnection, str], Awaitable[object]]
 """Removes the rows of a file, in a transaction of the caller."""
+Admit = Callable[[AsyncConnection], Awaitable[object]]
+"""Lets a job into the queue, in a transaction of the caller, or raises."""
 
 
 class Jobs:
@@ -249,8 +251,13 @@ class Jobs:
         self.events.publish(job.id)
         return job
 
-    async def retry(self, job_id: str, caller: Caller) -> Job:
+    async def retry(self, job_id: str, caller: Caller, *, admit: Admit | None = None) -> Job:
         """Do a job again that failed or was cancelled. It goes on from the windows that it has finished.
+
+        Args:
+            job_id: Which.
+            caller: Who asks.
+            admit: Raises where there is no room in the queue. A job that waits for its batch is not asked about.
 
         Returns:
             The job, as it is now.
@@ -264,6 +271,8 @@ class Jobs:
             if not (job.state.is_over and job.state.may_become(State.QUEUED)):
                 raise Conflict(f"the job is {job.state}; only one that failed or was cancelled can be tried again")
             is_paced = job.batch_id is not None and await paces(tx, job.batch_id)
+            if admit is not None and not is_paced:
+                await admit(tx)
             # The batch comes before the turn, as wherever a batch lets its jobs go.
             turn = NO_TURN if is_paced else await next_turn(tx, job.owner_id, job.priority, job.cost)
             job = await self._change(

@@ -121,6 +121,34 @@ def test_who_is_tried_again_waits_for_the_batch_too(make_server: MakeServer, aud
     assert in_turn(server, 1) == [second], "there is no batch to wait for any more"
 
 
+def test_a_full_queue_begins_no_batch_and_tries_nothing_again(make_server: MakeServer, audio: Path) -> None:
+    server = make_server(worker=False, max_queue=3, reuse_results=False)
+    ann, bob = registered(server), registered(server)
+    clip = audio / "clip01-en.wav"
+    form = {"model": "micro", "auto_start": "false", "max_parallel_jobs": "3"}
+    files = [("files[]", clip.read_bytes())] * 3
+    one, other = [ann.post("/api/v1/batch/upload", data=form, files=files).json() for _ in range(2)]
+    again, failed = ann.job(clip), bob.job(clip)
+    for who, job_id in ((ann, again), (bob, failed)):
+        assert who.post(f"/api/jobs/{job_id}/cancel").status_code == 200
+    bobs = [bob.job(clip) for _ in range(2)]
+    assert ann.post(f"/api/v1/batch/{one['batch_id']}/start").status_code == 200, "there is room for one of it"
+    for path in (f"v1/batch/{other['batch_id']}/start", f"jobs/{again}/retry", f"v1/jobs/{again}/retry"):
+        refused = ann.post(f"/api/{path}")
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+    assert ann.get(f"/api/v1/batch/{other['batch_id']}").json()["status"] == "pending"
+    assert ann.get(f"/api/jobs/{again}").json()["status"] == "cancelled"
+    first = one["files"][0]["job_id"]
+    assert set(in_turn(server, 4)) == {*bobs, first, None}
+    assert bob.post(f"/api/jobs/{failed}/retry").status_code == 200
+    assert ann.post(f"/api/jobs/{again}/retry").status_code == 200
+    bobs = [bob.job(clip)]
+    assert ann.post(f"/api/jobs/{first}/cancel").status_code == 200
+    follow = {one["files"][number]["job_id"] for number in (1, 2)}
+    assert set(in_turn(server, 6)) == {failed, again, *bobs, *follow, None}, "what has begun goes on in a full queue"
+
+
 def test_what_is_held_is_in_nobodys_way(make_server: MakeServer, audio: Path) -> None:
     server = make_server(worker=False, max_queue=5)
     ann, bob = registered(server), registered(server)

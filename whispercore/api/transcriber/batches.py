@@ -216,7 +216,7 @@ class Batches(TranscriberGroup[T_co], Generic[T_co]):
         BatchRef,
         BatchMessage,
         scope="jobs:write",
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, Unavailable),
         doc="Begin with a batch that was made to wait.",
     )
     cancel = Endpoint(

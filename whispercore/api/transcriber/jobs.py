@@ -292,6 +292,6 @@ class Jobs(TranscriberGroup[T_co], Generic[T_co]):
         JobRef,
         JobState,
         scope="jobs:write",
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, Unavailable),
         doc="Queue a failed or cancelled job again; what it had finished is kept.",
     )

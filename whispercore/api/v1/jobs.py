@@ -11,7 +11,7 @@ from whispercore.api.v1.dialect import V1Group
 from whispercore.contract.endpoint import Endpoint, Listing
 from whispercore.contract.fields import between, told
 from whispercore.contract.group import T_co
-from whispercore.errors import Conflict, NotFound
+from whispercore.errors import Conflict, NotFound, Unavailable
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
@@ -180,6 +180,6 @@ class Jobs(V1Group[T_co], Generic[T_co]):
         JobRef,
         JobRetried,
         scope="jobs:write",
-        errors=(NotFound, Conflict),
+        errors=(NotFound, Conflict, Unavailable),
         doc="Queue a failed or cancelled job again; what it had finished is kept.",
     )

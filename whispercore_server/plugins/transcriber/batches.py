@@ -110,7 +110,7 @@ class BatchesHandlers:
     @serves(Batches.start)
     async def start(self, request: BatchRef, caller: Caller) -> BatchMessage:
         """Its first jobs join the queue."""
-        await self.ports.batches.start(request.batch_id, caller)
+        await self.ports.batches.start(request.batch_id, caller, self.ports.submissions.queue_limit)
         batch = await self.ports.batches.owned(request.batch_id, caller)
         return BatchMessage(batch_id=batch.id, status=batch.state, message="Batch started")
 

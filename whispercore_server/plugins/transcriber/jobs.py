@@ -115,5 +115,5 @@ class JobsHandlers:
     @serves(Jobs.retry)
     async def retry(self, request: JobRef, caller: Caller) -> JobState:
         """It goes on from what it had finished."""
-        job = await self.ports.jobs.retry(request.job_id, caller)
+        job = await self.ports.jobs.retry(request.job_id, caller, admit=self.ports.submissions.queue_limit.check_in)
         return JobState(job_id=job.id, status=views.status(job), message="Job queued again")

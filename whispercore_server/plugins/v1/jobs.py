@@ -53,5 +53,5 @@ class JobsHandlers:
     @serves(Jobs.retry)
     async def retry(self, request: JobRef, caller: Caller) -> JobRetried:
         """It goes on from what it had finished."""
-        job = await self.ports.jobs.retry(request.job_id, caller)
+        job = await self.ports.jobs.retry(request.job_id, caller, admit=self.ports.submissions.queue_limit.check_in)
         return JobRetried(id=job.id, job_id=job.id, status=views.STATUSES[job.state], retry_count=views.retries(job))
