@@ -215,7 +215,7 @@ class Decoding:
         if wanted is not None or not can.detects_language:
             return Language(wanted or next(iter(can.languages)), None), []
         if before is not None:
-            return Language(before.code, before.probability), []
+            return Language(before.code, before.probability, likely_languages(before)), []
         self.pipeline.enter("detecting")
         held: list[Window] = []
         best = yield from likeliest(windows, held, self._detected, allowed)

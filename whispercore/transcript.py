@@ -172,12 +172,8 @@ class Transcript:
     """Set when the recording could not be read to its end."""
     dropped: tuple[Dropped, ...] = ()
     """What was left out as made up, in order of time; empty unless the policy is ``drop``."""
-    likely_languages: tuple[LikelyLanguage, ...] = field(default=(), eq=False)
-    """What was heard when the language was detected: up to five, the likeliest first.
-
-    Empty where the language was given. Of a job only the likeliest is kept, as ``language``; so they do not count when
-    transcripts are compared.
-    """
+    likely_languages: tuple[LikelyLanguage, ...] = ()
+    """What was heard when the language was detected: up to five, the likeliest first; empty where it was given."""
 
     @property
     def text(self) -> str:

@@ -30,6 +30,7 @@ jobs = Table(
     Column("model", Text),
     Column("language", Text),
     Column("language_probability", Float, doc="Null until it was detected, and when it was given."),
+    Column("likely_languages", Text, doc="JSON list, the likeliest first; null as for the probability."),
     Column("fallback_from", Text, doc="JSON list of models that could not compute it; null when there are none."),
     Column("windows_done", Integer, nullable=False, default=0),
     Column("windows_total", Integer),
@@ -145,6 +146,7 @@ transcripts = Table(
     Column("fallback_from", Text, doc="JSON list of models that could not; null when there are none."),
     Column("damage", Text, doc="JSON."),
     Column("dropped", Text, doc="JSON list of what was left out as made up; null when nothing was."),
+    Column("likely_languages", Text, doc="JSON list, the likeliest first; null where the language was given."),
 )
 
 outbox = Table(

@@ -22,8 +22,7 @@ def write(transcript: Transcript, options: NoOptions | None = None) -> str:
     """All fields, and on top, for people, what is made of them.
 
     That is the whole text as ``text``, whether nobody speaks as ``no_speech``, and ``languages`` where they were told
-    apart. Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was, but for ``likely_languages``,
-    which are not written: no job keeps them, and a transcript is written as that of its job.
+    apart. Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was.
 
     Raises:
         ValueError: A number is not finite, which JSON cannot say.
@@ -32,7 +31,6 @@ def write(transcript: Transcript, options: NoOptions | None = None) -> str:
 
     del options
     fields = _converter().unstructure(transcript)
-    del fields["likely_languages"]
     on_top: dict[str, Any] = {"text": encodable(transcript.text), "no_speech": transcript.no_speech}
     if transcript.languages:
         on_top["languages"] = _converter().unstructure(transcript.languages)

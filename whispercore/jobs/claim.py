@@ -16,6 +16,7 @@ from whispercore.checkpoints import FinishedWindow, Past
 from whispercore.clock import Clock
 from whispercore.database.tables import jobs
 from whispercore.database.types import Moment
+from whispercore.detection import likely_languages
 from whispercore.engines.engine import DetectedLanguage
 from whispercore.errors import ClaimLost, SealBroken
 from whispercore.formats.line import encodable
@@ -33,6 +34,7 @@ from whispercore.jobs.results import (
 from whispercore.jobs.reuse import WAITING, Computed, Elsewhere, Reused, wake, whose
 from whispercore.jobs.rows import PROCESSING, from_json, to_json
 from whispercore.jobs.speed import measured
+from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Fallback, Segment, Transcript
 from whispercore.transcripts.rows import original
 
@@ -122,7 +124,9 @@ class Claim:
         if self.job.attempt == 1:
             return Past()
         async with self._ports.database.read() as tx:
-            decided = select(jobs.c.language, jobs.c.language_probability, jobs.c.fallback_from)
+            decided = select(
+                jobs.c.language, jobs.c.language_probability, jobs.c.likely_languages, jobs.c.fallback_from
+            )
             row = (await tx.execute(decided.where(jobs.c.id == self.job.id))).one_or_none()
             windows = await finished_windows(tx, self.job)
         if row is None:
@@ -130,7 +134,12 @@ class Claim:
         passed = from_json(row.fallback_from, tuple[Fallback, ...]) if row.fallback_from else ()
         language = None
         if row.language is not None and row.language_probability is not None:
-            language = DetectedLanguage(code=row.language, probability=row.language_probability)
+            likely = from_json(row.likely_languages, tuple[LikelyLanguage, ...]) if row.likely_languages else ()
+            language = DetectedLanguage(
+                code=row.language,
+                probability=row.language_probability,
+                probabilities={one.code: one.probability for one in likely},
+            )
         return Past(language=language, windows=windows, fallback_from=passed)
 
     @patient
@@ -140,7 +149,11 @@ class Claim:
         Raises:
             ClaimLost: The job is not this attempt's any more.
         """
-        await self._set_alone(language=language.code, language_probability=language.probability)
+        await self._set_alone(
+            language=language.code,
+            language_probability=language.probability,
+            likely_languages=to_json(likely_languages(language)),
+        )
 
     @patient
     async def fell_back(self, passed: tuple[Fallback, ...]) -> None:

@@ -23,6 +23,7 @@ from whispercore.jobs.rows import (
     window_of,
     window_row,
 )
+from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Damage, Dropped, Fallback, Fingerprint, Segment, Transcript
 
 _PREVIEW_CHARACTERS = 200
@@ -154,6 +155,7 @@ async def put_transcript(tx: AsyncConnection, job: Job, transcript: Transcript, 
             fallback_from=to_json(transcript.fallback_from) if transcript.fallback_from else None,
             damage=to_json(transcript.damage) if transcript.damage is not None else None,
             dropped=to_json(transcript.dropped) if transcript.dropped else None,
+            likely_languages=to_json(transcript.likely_languages) if transcript.likely_languages else None,
         )
     )
 
@@ -177,6 +179,7 @@ async def whole_transcript(tx: AsyncConnection, job_id: str, seal: TextSeal) -> 
         fallback_from=from_json(row.fallback_from, tuple[Fallback, ...]) if row.fallback_from else (),
         damage=from_json(row.damage, Damage) if row.damage else None,
         dropped=from_json(row.dropped, tuple[Dropped, ...]) if row.dropped else (),
+        likely_languages=from_json(row.likely_languages, tuple[LikelyLanguage, ...]) if row.likely_languages else (),
     )
 
 

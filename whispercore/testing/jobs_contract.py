@@ -52,7 +52,8 @@ class JobsContract(QueueContract):
         made = await enqueued(jobs)
         claim = await claimed(jobs)
         assert (await claim.past()).windows == ()
-        await claim.decided(DetectedLanguage(code="de", probability=0.75))
+        found = DetectedLanguage(code="de", probability=0.75, probabilities={"de": 0.75, "nl": 0.25})
+        await claim.decided(found)
         await claim.checkpoint(window(1), (), 0)
         await claim.checkpoint(window(0), (*window(0).segments, *window(1).segments), 0)
         assert (await jobs.owned(made.id, ANN)).windows_done == 2
@@ -60,7 +61,7 @@ class JobsContract(QueueContract):
         again = await claimed(jobs)
         past = await again.past()
         assert past.windows == (window(0), window(1))
-        assert past.language == DetectedLanguage(code="de", probability=0.75)
+        assert past.language == found
         assert await jobs.segments(made) == ((0, said(0)), (1, said(1)))
         assert await jobs.segments(made, after=0, limit=5) == ((1, said(1)),)
         with pytest.raises(ValueError, match="segment 3"):

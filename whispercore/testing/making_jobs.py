@@ -15,6 +15,7 @@ from whispercore.jobs.claim import Claim
 from whispercore.jobs.job import Job, NewJob
 from whispercore.jobs.table import Jobs
 from whispercore.people.caller import Caller
+from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Damage, Fingerprint, Segment, Transcript, Word
 
 ANN = Caller(user_id="ann", username="ann", scopes=frozenset())
@@ -73,6 +74,7 @@ def transcript(n_segments: int = 3) -> Transcript:
         duration_s=30.0 * n_segments,
         model="small",
         fingerprint=_FINGERPRINT,
+        likely_languages=(LikelyLanguage(code="en", probability=0.875), LikelyLanguage(code="nl", probability=0.125)),
         damage=Damage(kind="truncated_media", found="it ends", read_s=30.0 * n_segments),
     )
 

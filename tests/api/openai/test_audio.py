@@ -127,6 +127,8 @@ async def test_only_what_may_be_spoken_is_heard(speech: OpenAi, clip: Path, allo
     of_these = {"language": openai.NOT_GIVEN, "languages": allowed}
     found = await speech.call(create(clip, response_format="verbose_json", **of_these))
     assert found.language in ("german", "french")
+    likely = [one["code"] for one in found.likely_languages or ()]
+    assert sorted(likely) == (["de", "fr"] if len(allowed) > 1 else [])
 
 
 @one_kind

@@ -236,6 +236,8 @@ async def test_a_server_does_what_the_library_does(name: str, newcomer: Visitor,
         [word.text for word in one.words] for one in here.segments
     ]
     assert there.transcript.languages == list(here.languages)
+    assert there.transcript.likely_languages == list(here.likely_languages)
+    assert bool(here.likely_languages) == ("language" not in options)
     assert [(one.language, one.language_probability) for one in there.transcript.segments] == [
         (one.language, one.language_probability) for one in here.segments
     ]

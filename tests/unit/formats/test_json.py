@@ -49,10 +49,15 @@ def test_languages_are_on_top_and_not_read(silence: Transcript) -> None:
     assert "languages" not in json.loads(write(silence))
 
 
-def test_the_likeliest_languages_are_not_written(silence: Transcript) -> None:
-    """A job does not keep them either, and its transcript is written alike."""
+def test_the_likeliest_languages_come_back_and_may_be_missing(silence: Transcript) -> None:
+    """What was written before they were has none."""
     likely = (LikelyLanguage(code="de", probability=0.75), LikelyLanguage(code="nl", probability=0.125))
-    assert write(evolve(silence, likely_languages=likely)) == write(silence)
+    transcript = evolve(silence, likely_languages=likely)
+    document = json.loads(write(transcript))
+    assert document["likely_languages"] == [{"code": "de", "probability": 0.75}, {"code": "nl", "probability": 0.125}]
+    assert read(write(transcript)) == transcript
+    del document["likely_languages"]
+    assert read(json.dumps(document)) == silence
 
 
 def test_lone_surrogates_are_replaced_wherever_they_are(silence: Transcript) -> None:

@@ -12,7 +12,7 @@ from whispercore.contract.fields import told
 from whispercore.contract.group import T_co
 from whispercore.errors import Conflict, NotFound
 from whispercore.quality import Quality
-from whispercore.spoken import SpokenLanguage
+from whispercore.spoken import LikelyLanguage, SpokenLanguage
 from whispercore.transcript import Dropped, Fallback
 
 
@@ -91,6 +91,9 @@ class Transcription:
     """Models that were to transcribe it before, and could not; empty unless ``fallback`` allowed that."""
     dropped: list[Dropped] = field(factory=list)
     """Where text was left out that seems made up, in order of time; empty unless ``hallucinations`` is ``drop``."""
+    likely_languages: list[LikelyLanguage] = field(factory=list)
+    """What was heard when the language was detected: up to five, the likeliest first; empty where it was given, and for
+    recordings that were transcribed before these were kept."""
 
 
 class Transcriptions(FilesV1Group[T_co], Generic[T_co]):

@@ -6,6 +6,8 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from whispercore.spoken import LikelyLanguage
+
 
 @frozen(kw_only=True)
 class Usage:
@@ -78,6 +80,8 @@ class VerboseTranscription:
     task: Literal["transcribe", "translate"]
     language: str
     """Its English name."""
+    likely_languages: list[LikelyLanguage] | None = None
+    """What was heard when it was detected: up to five, the likeliest first; null where it was given."""
     duration: float
     """Seconds of the recording."""
     text: str

@@ -23,7 +23,7 @@ from whispercore.errors import (
     Unavailable,
 )
 from whispercore.quality import Quality
-from whispercore.spoken import SpokenLanguage
+from whispercore.spoken import LikelyLanguage, SpokenLanguage
 from whispercore.transcript import Dropped, Fallback
 
 Status = Literal["queued", "processing", "completed", "failed", "cancelled"]
@@ -168,6 +168,9 @@ class JobTranscript:
     """Models that were to transcribe it before, and could not; empty unless ``fallback`` allowed that."""
     dropped: list[Dropped] = field(factory=list)
     """Where text was left out that seems made up, in order of time; empty unless ``hallucinations`` is ``drop``."""
+    likely_languages: list[LikelyLanguage] = field(factory=list)
+    """What was heard when the language was detected: up to five, the likeliest first; empty where it was given, and for
+    recordings that were transcribed before these were kept."""
 
 
 @frozen(kw_only=True)

@@ -55,6 +55,7 @@ def _shown(job_id: str, transcript: Transcript) -> Transcription:
         engine=transcript.engine,
         fallback_from=list(transcript.fallback_from),
         dropped=list(transcript.dropped),
+        likely_languages=list(transcript.likely_languages),
     )
 
 

@@ -111,6 +111,7 @@ def _verbose(transcript: Transcript, wish: Wish, options: TranscribeOptions) -> 
     return VerboseTranscription(
         task="translate" if options.translate else "transcribe",
         language=LANGUAGES.get(transcript.language, transcript.language),
+        likely_languages=list(transcript.likely_languages) or None,
         duration=transcript.duration_s,
         text=transcript.text,
         words=words if wish.words else None,

@@ -136,6 +136,7 @@ def _transcript(transcript: Transcript) -> JobTranscript:
         engine=transcript.engine,
         fallback_from=list(transcript.fallback_from),
         dropped=list(transcript.dropped),
+        likely_languages=list(transcript.likely_languages),
     )
 
 
