@@ -45,6 +45,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
+@cache
 def engine_names() -> frozenset[str]:
     """The engines that distributions on this machine offer."""
     return frozenset(point.name for point in entry_points(group=GROUP))

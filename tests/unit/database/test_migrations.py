@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.postgres import Postgres
 from whispercore.backup.snapshot import Snapshot
-from whispercore.database.migrating import OURS, Migrations
+from whispercore.database.migrating import OURS, Migrations, known_revisions, newest_revision
 from whispercore.database.search_tables import is_compared
 from whispercore.database.session import Database
 from whispercore.database.tables import schema
@@ -37,6 +37,12 @@ def differences(connection: Connection) -> list[object]:
 
 def newest() -> str | None:
     return ScriptDirectory.from_config(OURS.config()).get_current_head()
+
+
+def test_versions_are_in_the_order_of_their_names() -> None:
+    scripts = ScriptDirectory.from_config(OURS.config()).walk_revisions()
+    assert known_revisions(OURS) == tuple(script.revision for script in scripts)[::-1]
+    assert newest_revision(OURS) == newest()
 
 
 def first_version(connection: Connection) -> None:
