@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AssOptions,
         CueOptions,
         DocumentOptions,
+        JsonOptions,
         LyricsOptions,
         PdfOptions,
         TableOptions,
@@ -292,9 +293,9 @@ class Transcript:
         """WebVTT subtitles (W3C)."""
         return self.to("vtt", options)
 
-    def to_json(self) -> str:
+    def to_json(self, options: JsonOptions | None = None) -> str:
         """All fields, as JSON; ``whispercore.formats.json.read`` is the way back."""
-        return self.to("json")
+        return self.to("json", options)
 
     def to_verbose_json(self) -> str:
         """JSON with the names that OpenAI's ``verbose_json`` has."""

@@ -15,6 +15,7 @@ from whispercore.formats.options import (
     AssOptions,
     CueOptions,
     DocumentOptions,
+    JsonOptions,
     LyricsOptions,
     NoOptions,
     PdfOptions,
@@ -30,6 +31,7 @@ __all__ = [
     "CueOptions",
     "DocumentOptions",
     "Format",
+    "JsonOptions",
     "LyricsOptions",
     "NoOptions",
     "Option",
@@ -74,6 +76,7 @@ _ALL = (
         mime_type="application/json",
         extension=".json",
         supports_timestamps=True,
+        options_class=JsonOptions,
         writer=json.write,
     ),
     Format(

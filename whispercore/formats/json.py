@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from whispercore.errors import InvalidOption
 from whispercore.formats.line import encodable
-from whispercore.formats.options import NoOptions
+from whispercore.formats.options import JsonOptions
+from whispercore.sentences import Paragraph
 from whispercore.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -18,24 +19,37 @@ if TYPE_CHECKING:
 _SHOWN_ERRORS = 3
 
 
-def write(transcript: Transcript, options: NoOptions | None = None) -> str:
+def write(transcript: Transcript, options: JsonOptions | None = None) -> str:
     """All fields, and on top, for people, what is made of them.
 
-    That is the whole text as ``text``, whether nobody speaks as ``no_speech``, and ``languages`` where they were told
-    apart. Lone surrogates become U+FFFD; all else comes back from :func:`read` as it was.
+    That is the whole text as ``text``, whether nobody speaks as ``no_speech``, ``languages`` where they are told apart
+    and ``paragraphs``, each with its ``sentences``, where options ask for them. Lone surrogates become U+FFFD; all else
+    comes back from :func:`read` as it was.
 
     Raises:
         ValueError: A number is not finite, which JSON cannot say.
     """
     import orjson  # noqa: PLC0415 (who only lists formats does not pay for it)
 
-    del options
     fields = _converter().unstructure(transcript)
     on_top: dict[str, Any] = {"text": encodable(transcript.text), "no_speech": transcript.no_speech}
     if transcript.languages:
         on_top["languages"] = _converter().unstructure(transcript.languages)
+    if options is not None and options.paragraphs:
+        on_top["paragraphs"] = [_paragraph(one) for one in transcript.paragraphs]
     document = {**on_top, **fields}
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _paragraph(one: Paragraph) -> dict[str, Any]:
+    """Times and speaker first; its sentences have a channel too, where channels were kept apart."""
+    return {
+        "start_s": one.start_s,
+        "end_s": one.end_s,
+        "speaker": encodable(one.speaker) if one.speaker is not None else None,
+        "text": encodable(one.text),
+        "sentences": _converter().unstructure(one.sentences),
+    }
 
 
 def read(text: str) -> Transcript:
@@ -49,7 +63,7 @@ def read(text: str) -> Transcript:
     from cattrs import BaseValidationError  # noqa: PLC0415 (as above)
 
     document = _document(text)
-    for made in ("text", "no_speech", "languages"):
+    for made in ("text", "no_speech", "languages", "paragraphs"):
         document.pop(made, None)
     try:
         return _converter().structure(document, Transcript)

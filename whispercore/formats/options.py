@@ -86,6 +86,17 @@ class NoOptions:
 
 
 @frozen(kw_only=True)
+class JsonOptions:
+    """Of JSON with all fields."""
+
+    paragraphs: bool = field(
+        default=False,
+        validator=_flag,
+        metadata=told("What was said once more, in paragraphs of sentences with their times and speakers."),
+    )
+
+
+@frozen(kw_only=True)
 class TextOptions:
     """Of plain text."""
 

@@ -268,6 +268,13 @@ def test_every_option_of_a_format_is_a_parameter() -> None:
             assert bounds == (option.minimum, option.maximum)
 
 
+async def test_paragraphs_come_with_their_sentences(alices: Both, completed: dict[str, Any]) -> None:
+    document = json.loads(await exported(alices, completed["job_id"], "json", paragraphs=True))
+    sentences = [one for paragraph in document["paragraphs"] for one in paragraph["sentences"]]
+    assert " ".join(one["text"] for one in sentences) == document["text"] == completed["transcript"]["text"]
+    assert all(0 <= one["start_s"] <= one["end_s"] <= document["duration_s"] for one in sentences)
+
+
 async def test_options_change_what_is_written(alices: Both, completed: dict[str, Any]) -> None:
     job_id = completed["job_id"]
     cues = _cues(
@@ -287,7 +294,7 @@ async def test_options_change_what_is_written(alices: Both, completed: dict[str,
     ("format_", "query", "told"),
     [
         ("srt", "layout=plain", ("layout", "srt has no such option; it has line_length, lines, reading_speed, gap_ms")),
-        ("json", "words=true", ("words", "json has no such option; it has none")),
+        ("json", "words=true", ("words", "json has no such option; it has paragraphs")),
         ("srt", "line_length=9", ("line_length", "9 is not between 10 and 200")),
         ("srt", "line_length=x", ("line_length", "a whole number is expected")),
         ("srt", "lines=2&lines=2", ("lines", "it is given 2 times")),

@@ -110,7 +110,7 @@ def test_a_wrong_option_is_named(name: str) -> None:
 def test_options_of_another_format_are_refused(silence: Transcript) -> None:
     with pytest.raises(InvalidOption, match=r"^options: srt takes CueOptions, not TextOptions$"):
         silence.to("srt", TextOptions())
-    with pytest.raises(InvalidOption, match="json takes NoOptions"):
+    with pytest.raises(InvalidOption, match="json takes JsonOptions"):
         silence.to("json", CueOptions())
     assert silence.to("srt", VttOptions()) == silence.to_srt(CueOptions())
 

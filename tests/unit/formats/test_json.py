@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from whispercore.errors import InvalidOption
 from whispercore.formats.json import read, write
+from whispercore.formats.options import JsonOptions
 from whispercore.spoken import LikelyLanguage
 from whispercore.transcript import Damage, Segment, Transcript, Word
 
@@ -47,6 +48,24 @@ def test_languages_are_on_top_and_not_read(silence: Transcript) -> None:
     assert document["languages"] == [{"code": "en", "share": 1.0, "speaks_s": 2.0, "probability": 0.75}]
     assert read(write(transcript)) == transcript
     assert "languages" not in json.loads(write(silence))
+
+
+def test_sentences_and_paragraphs_are_on_top_where_they_are_wanted(silence: Transcript) -> None:
+    said = (
+        Segment(text="Good morning. How", start_s=0.0, end_s=2.0, speaker="Zoë", channel=1),
+        Segment(text="are you?", start_s=2.0, end_s=3.0, speaker="Zoë", channel=1),
+        Segment(text="Well.", start_s=3.5, end_s=4.0, speaker="b\udcff"),
+    )
+    transcript = evolve(silence, segments=said)
+    written = write(transcript, JsonOptions(paragraphs=True))
+    first, second = json.loads(written)["paragraphs"]
+    assert (first["start_s"], first["end_s"], first["speaker"]) == (0.0, 3.0, "Zoë")
+    assert first["text"] == "Good morning. How are you?"
+    assert [one["text"] for one in first["sentences"]] == ["Good morning.", "How are you?"]
+    assert [(one["speaker"], one["channel"]) for one in first["sentences"]] == [("Zoë", 1), ("Zoë", 1)]
+    assert (second["text"], second["speaker"]) == ("Well.", "b\ufffd")
+    assert read(written) == read(write(transcript))
+    assert "paragraphs" not in json.loads(write(transcript))
 
 
 def test_the_likeliest_languages_come_back_and_may_be_missing(silence: Transcript) -> None:

@@ -18,6 +18,7 @@ from whispercore.formats.options import (
     AssOptions,
     CueOptions,
     DocumentOptions,
+    JsonOptions,
     Layout,
     Page,
     Position,
@@ -67,6 +68,7 @@ class ExportOptions:
     layout: Layout | None = _of(TextOptions, "layout")  # noqa: RUF009 (a field)
     title: str | None = _of(DocumentOptions, "title")
     page: Page | None = _of(DocumentOptions, "page")  # noqa: RUF009 (a field)
+    paragraphs: bool | None = _of(JsonOptions, "paragraphs")
     escape_formulas: bool | None = _of(TableOptions, "escape_formulas")
     style: Reveal | None = _of(AssOptions, "style")  # noqa: RUF009 (a field)
     font_family: str | None = _of(AssOptions, "font_family")
