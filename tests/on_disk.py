@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from whispercore.files.owner import MARKER
+
 _PIECE_BYTES = 32
 _PIECES = 50
 
@@ -20,3 +22,8 @@ def in_clear(folder: Path, data: bytes) -> list[Path]:
             content = path.read_bytes()
             found += [path] if any(piece in content for piece in telling) else []
     return found
+
+
+def stored_in(store: Path) -> list[Path]:
+    """All that lies in a store of recordings, but for the marker that says whose it is."""
+    return [one for one in store.rglob("*") if one.is_file() and one.name != MARKER]

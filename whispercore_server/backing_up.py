@@ -18,6 +18,7 @@ from whispercore.backup.snapshot import Snapshot
 from whispercore.database.migrating import OURS, newest_revision
 from whispercore.database.session import SQLITE, Database, parsed
 from whispercore.errors import Conflict, InvalidOption
+from whispercore.files.owner import take_over
 from whispercore.files.sealing import used
 from whispercore.ids import Uuid7Ids
 from whispercore.tasks.own_thread import in_own_thread
@@ -25,7 +26,7 @@ from whispercore_server import data_folder
 from whispercore_server.auditing import OPERATOR, audit_of
 from whispercore_server.errors import CannotStart
 from whispercore_server.settings import ServerSettings
-from whispercore_server.storage import blobs_of, check_storage
+from whispercore_server.storage import blobs_of, check_owner, check_storage
 
 
 async def make(settings: ServerSettings) -> Record:
@@ -45,6 +46,7 @@ async def make(settings: ServerSettings) -> Record:
     await check_storage(settings)
     async with Database(settings.database_url) as database:
         await database.check()
+        await check_owner(settings, database)
         audit = audit_of(settings, database)
         await audit.open()
         backups = _backups(settings, database, audit)
@@ -109,6 +111,7 @@ async def _note(settings: ServerSettings, contents: Contents) -> None:
     )
     async with Database(settings.database_url) as database:
         await database.upgrade()
+        await take_over(database, blobs_of(settings))  # the installation that the backup is of may go on elsewhere
         audit = audit_of(settings, database)
         await audit.take_over(OPERATOR, event)
         await audit.close()

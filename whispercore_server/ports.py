@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Final
 
 from attrs import frozen
 
@@ -80,9 +79,7 @@ from whispercore_server.follow import Following
 from whispercore_server.limiting.counters import Counters
 from whispercore_server.live_sessions import LiveSessions
 from whispercore_server.settings import ServerSettings
-from whispercore_server.storage import blobs_of, check_storage
-
-_TOKEN_KEY_FILE: Final = "token.key"  # noqa: S105 (the name of a file)
+from whispercore_server.storage import blobs_of, check_owner, check_storage
 
 
 @frozen(kw_only=True)
@@ -223,7 +220,7 @@ class Ports:
             quota=quota,
         )
         pool = EnginePool.of(settings.library, _finder(engines or {}))
-        token_key = TokenKey(settings.data / _TOKEN_KEY_FILE, text=settings.token_key)
+        token_key = TokenKey(settings.data / "token.key", text=settings.token_key)
         deliveries = Deliveries(database, ids=ids, audit=audit)
         people = People.of(
             database,
@@ -349,7 +346,7 @@ class Ports:
         """Open what has to be; SQLite is brought up to date. At the end all is closed, the last opened first.
 
         Raises:
-            InvalidOption: The store of recordings cannot be used as the settings say.
+            InvalidOption: The store of recordings cannot be used as the settings say, or is another installation's.
             Conflict: Recordings are being sealed.
         """
         async with AsyncExitStack() as stack:
@@ -357,6 +354,7 @@ class Ports:
             await check_storage(self.settings)
             await stack.enter_async_context(self.database)
             await self.database.prepare()
+            await check_owner(self.settings, self.database)
             await stack.enter_async_context(self.jobs.events.opened())
             await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login
             self.database.texts.unlock(await self.key_pairs.workers())  # so is a master key that is another one

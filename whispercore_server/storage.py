@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from whispercore.database.session import Database
+from whispercore.errors import InvalidOption
 from whispercore.files.obstore_blobs import ObstoreBlobs
+from whispercore.files.owner import is_owner
 from whispercore.files.s3 import check, in_bucket
 from whispercore_server.settings import ServerSettings
 
@@ -30,3 +33,23 @@ async def check_storage(settings: ServerSettings) -> None:
     """
     if settings.bucket is not None:
         await check(in_bucket(settings.bucket), settings.bucket)
+
+
+async def check_owner(settings: ServerSettings, database: Database) -> None:
+    """See that the recordings are those of this database: whoever else's they are, he would lose them.
+
+    Raises:
+        InvalidOption: They are another installation's.
+        Unavailable: The store does not answer.
+    """
+    if await is_owner(database, blobs_of(settings)):
+        return
+    option, where = "--data", f"the folder {settings.data / _FOLDER}"
+    if settings.bucket is not None:
+        option, where = "s3_bucket", f"the bucket {settings.bucket.name!r}"
+    raise InvalidOption(
+        option,
+        f"the recordings in {where} are another installation's, and each removes what its database does not know. Name "
+        "another place. Only if the other database is gone for good, and this one is in its stead, run `whispercore db "
+        "adopt-recordings`",
+    )

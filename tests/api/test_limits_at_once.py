@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.live import live, settings_for
+from tests.on_disk import stored_in
 from tests.visitor import registered
 from tests.waiting import until
 from whispercore.tasks.submission import Accepted, Submissions
@@ -33,7 +34,7 @@ def recording() -> bytes:
 
 
 def recordings_in(folder: Path) -> set[str]:
-    return {one.parent.name for one in folder.rglob("*") if one.is_file()}
+    return {one.parent.name for one in stored_in(folder)}
 
 
 @pytest.fixture

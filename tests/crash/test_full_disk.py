@@ -19,6 +19,8 @@ import pytest
 import requests
 from attrs import frozen
 
+from tests.on_disk import stored_in
+
 ROOT = Path(__file__).parents[2]
 KEY = "an-administrators-key-for-full-disks"
 DISK_MB = 40
@@ -46,7 +48,7 @@ class Server:
         return int(self.send("GET", "/api/jobs/").json()["total"])
 
     def stored(self) -> list[Path]:
-        return [one for one in (self.data / "files").rglob("*") if one.is_file()]
+        return stored_in(self.data / "files")
 
     def check_database(self) -> None:
         with closing(sqlite3.connect(self.data / "whispercore.db")) as database:

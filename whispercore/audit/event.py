@@ -65,6 +65,7 @@ EventType = Literal[
     "admin_action",
     "backup_created",
     "backup_restored",
+    "recordings_adopted",
     "incident_opened",
     "incident_updated",
     "incident_resolved",

@@ -1,5 +1,6 @@
 """Tables of files: a row for each, for each of its parts and links, and for each that is deleted and not yet erased.
 
+One names the installation that they are of.
 The bytes are blobs elsewhere.
 """
 
@@ -44,6 +45,12 @@ deleted_files = Table(
     Column("id", Text, primary_key=True, doc="Of a file, or of an upload in pieces."),
     Column("deleted_at", Moment, nullable=False),
     Column("staged_in", Text, doc="The folder that it came in in; null where that is its id."),
+)
+
+installation = Table(
+    "installation",
+    schema,
+    Column("id", Text, primary_key=True, doc="Of the only row: what the marker in its store of recordings says."),
 )
 
 file_links = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from whispercore.database.arrival_tables import arrivals
 from whispercore.database.batch_tables import batch_items, batches
-from whispercore.database.file_tables import deleted_files, file_links, files, parts
+from whispercore.database.file_tables import deleted_files, file_links, files, installation, parts
 from whispercore.database.job_tables import jobs, outbox, results, segments, speeds, transcripts, windows, workers
 from whispercore.database.key_tables import file_keys, key_pairs, key_wraps
 from whispercore.database.measure_tables import acknowledgements, samples
@@ -40,6 +40,7 @@ __all__ = [
     "files",
     "identities",
     "incidents",
+    "installation",
     "job_tags",
     "jobs",
     "key_pairs",

@@ -85,3 +85,20 @@ def move(
     for one in moved:
         typer.echo(f"{one.table:<24}{one.rows:>10}  {one.checksum[:16]}")
     typer.echo(f"{sum(one.rows for one in moved)} rows are in PostgreSQL, as they were in SQLite")
+
+
+@app.command("adopt-recordings")
+def adopt_recordings(*, data: Data = None, database_url: URL = None, config: Config = None) -> None:
+    """Have the recordings in the bucket, or in the data folder, belong to this database from now on.
+
+    Needed where a start is refused since they are another installation's, and that one is gone for good. What this
+    database does not know is removed by the next start, and a server on the other database does not start any more.
+    """
+    settings = loaded({"data": data, "database_url": database_url}, config).settings
+    with needs_server():
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.adopting import adopt_recordings as do  # noqa: PLC0415 - as above
+
+    asyncio.run(do(settings))
+    typer.echo("the recordings belong to this database")

@@ -29,7 +29,15 @@ from whispercore_server.directory import entries
 from whispercore_server.plugin import discovered
 
 OPERATIONS = {entry.operation.name: entry.operation for entry in entries(discovered())}
-LIFE = {"system_start", "system_stop", "master_key_rotated", "audit_broken", "audit_pruned", "backup_restored"}
+LIFE = {
+    "system_start",
+    "system_stop",
+    "master_key_rotated",
+    "audit_broken",
+    "audit_pruned",
+    "backup_restored",
+    "recordings_adopted",
+}
 """Of an installation, rather than of those who use it."""
 
 
@@ -273,6 +281,7 @@ def test_the_life_of_an_installation_is_noted(tmp_path: Path) -> None:
         pass
     command("keys", "rotate-master-key", "--data", data)
     command("backup", "restore", archive, "--data", other)
+    command("db", "adopt-recordings", "--data", other)
     seen = types_in(data) | types_in(other)
     command("audit", "prune", "--data", other, "--before", "2999-01-01")
     assert LIFE <= seen | types_in(other) <= set(EVENT_TYPES)

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from tests.api.conftest import APIS, MakeServer
 from tests.both_clients import Both, both
 from tests.live import ADMIN_KEY, Live
+from tests.on_disk import stored_in
 from tests.sounds import noise
 from tests.speech import in_languages, samples, truth, word_errors, write_wav
 from tests.visitor import Visitor, registered
@@ -46,7 +47,7 @@ from whispercore.transcript import Fallback
 
 def stored(server: Live) -> set[Path]:
     """Everything in the store of recordings."""
-    return {one for one in (server.ports.settings.data / "files").rglob("*") if one.is_file()}
+    return set(stored_in(server.ports.settings.data / "files"))
 
 
 async def created(client: Both, recording: Path, **options: Any) -> str:

@@ -27,7 +27,9 @@ from tests.visitor import Visitor, administrator, registered
 from whispercore.errors import InvalidOption
 from whispercore.files.bucket import Bucket
 from whispercore.files.obstore_blobs import ObstoreBlobs
+from whispercore.files.owner import MARKER
 from whispercore.files.s3 import in_bucket
+from whispercore_server.adopting import adopt_recordings
 from whispercore_server.backing_up import restore
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
@@ -59,10 +61,10 @@ def keys(bucket: Bucket) -> set[str]:
 
 
 def content(blobs: ObstoreBlobs) -> dict[str, bytes]:
-    """What is in it, with its bytes."""
+    """What is in it, with its bytes, but for the name of the installation."""
 
     async def found() -> dict[str, bytes]:
-        return {blob.key: await blobs.get(blob.key) async for blob in blobs.list()}
+        return {blob.key: await blobs.get(blob.key) async for blob in blobs.list() if blob.key != MARKER}
 
     return asyncio.run(found())
 
@@ -114,6 +116,31 @@ def test_what_is_sent_in_chunks_is_transcribed(visitor: Visitor, bucket: Bucket,
     assert visitor.finished(done.json()["job_id"])["status"] == "completed"
     assert not [key for key in keys(bucket) if key.startswith("staging/")]
     assert {f"files/{begun['session_id']}/{number}" for number in range(begun["total_chunks"])} <= keys(bucket)
+
+
+def test_recordings_of_another_installation_are_left_alone_until_they_are_adopted(tmp_path: Path, audio: Path) -> None:
+    bucket = s3_server().bucket()
+    first, second = (settings_for(tmp_path / name, **options(bucket)) for name in ("first", "second"))
+    with live(first, plugins=(TRANSCRIBER,), worker=False) as server:
+        registered(server).job(audio / "clip01-en.wav")
+    there = keys(bucket)
+    assert len([key for key in there if key.startswith("files/")]) == 1
+    with (
+        pytest.raises(InvalidOption, match=r"another installation's.*db adopt-recordings") as refused,
+        live(second, plugins=(TRANSCRIBER,), worker=False),
+    ):
+        pass
+    assert refused.value.option == "s3_bucket"
+    assert keys(bucket) == there
+    with live(first, plugins=(TRANSCRIBER,), worker=False):
+        assert keys(bucket) == there
+
+    asyncio.run(adopt_recordings(second))
+    with live(second, plugins=(TRANSCRIBER,), worker=False) as server:
+        events = administrator(server).get("/admin/events").text
+    assert "recordings_adopted" in events
+    with pytest.raises(InvalidOption, match="another installation's"), live(first, plugins=(TRANSCRIBER,)):
+        pass
 
 
 def test_what_is_sent_by_tus_is_transcribed(visitor: Visitor, audio: Path) -> None:

@@ -21,6 +21,7 @@ import requests
 from tests.api.conftest import MakeServer
 from tests.live import Live, live, settings_for
 from tests.media_files import ENCODINGS, encode
+from tests.on_disk import stored_in
 from tests.speech import samples, write_wav
 from tests.visitor import Visitor, administrator, registered
 from whispercore.errors import StorageFull
@@ -48,7 +49,7 @@ def clip(audio: Path) -> bytes:
 
 def stored(server: Live) -> list[Path]:
     """Everything in the store of recordings."""
-    return [one for one in (server.ports.settings.data / "files").rglob("*") if one.is_file()]
+    return stored_in(server.ports.settings.data / "files")
 
 
 @pytest.fixture

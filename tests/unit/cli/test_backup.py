@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.live import live, settings_for
+from tests.on_disk import stored_in
 from tests.unit.cli.conftest import Run
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.backup.making import Making
@@ -144,7 +145,7 @@ def test_damage_is_a_warning(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with live(settings_for(data), plugins=(TRANSCRIBER,), worker=False) as server:
         administrator(server).job(AUDIO / "clip01-en.wav")
-    (part,) = (path for path in (data / "files").rglob("*") if path.is_file())
+    (part,) = stored_in(data / "files")
     part.write_bytes(b"x" * part.stat().st_size)
     made = backup("create", "--data", data)
     assert made.exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 from tests.postgres import Postgres
 from tests.unit.cli.conftest import Run
@@ -53,3 +54,11 @@ def test_an_installation_is_moved(run_here: Run, postgres: Postgres, tmp_path: P
     again = run_here("db", "move", "--data", tmp_path, "--to", postgres.url(name))
     assert (again.returncode, b"only an empty database" in again.stderr) == (1, True)
     postgres.drop(name)
+
+
+def test_recordings_are_adopted(run_here: Run, tmp_path: Path) -> None:
+    assert run_here("db", "adopt-recordings", "--data", tmp_path).returncode == 2
+    assert run_here("db", "upgrade", "--data", tmp_path).returncode == 0
+    done = run_here("db", "adopt-recordings", "--data", tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"the recordings belong to this database\n")
+    UUID((tmp_path / "files" / "installation").read_text())

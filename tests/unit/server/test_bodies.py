@@ -18,6 +18,7 @@ import requests
 
 from tests.gates import gate_before
 from tests.live import Live, live, settings_for
+from tests.on_disk import stored_in
 from tests.plugins.demo_plugin import PLUGIN
 from tests.visitor import Visitor, administrator
 from whispercore.files.files import Files
@@ -170,7 +171,7 @@ FILE = (disposition("file", "a.bin"), b"0123456789")
 
 def left(server: Live) -> list[Path]:
     """Files that lie in the store."""
-    return [one for one in (server.ports.settings.data / "files").rglob("*") if one.is_file()]
+    return stored_in(server.ports.settings.data / "files")
 
 
 def attached(admin: Visitor, *parts: tuple[str, bytes], **headers: str) -> Any:

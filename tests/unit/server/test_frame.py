@@ -14,6 +14,7 @@ import pytest
 
 from tests.both_clients import Both, both
 from tests.live import ADMIN_KEY, Live, live, settings_for
+from tests.on_disk import stored_in
 from tests.plugins.demo_plugin import PLUGIN, WAITING, Answered, Counted, Notes, Over, Said, Style
 from tests.visitor import Visitor, administrator, stranger
 from whispercore.errors import (
@@ -47,7 +48,7 @@ def admin(server: Live) -> Visitor:
 
 
 def staged(server: Live) -> list[str]:
-    return [str(one) for one in (server.ports.settings.data / "files").rglob("*") if one.is_file()]
+    return [*map(str, stored_in(server.ports.settings.data / "files"))]
 
 
 # ---------------------------------------------------------------- endpoints

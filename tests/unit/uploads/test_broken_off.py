@@ -11,6 +11,7 @@ import pytest
 
 from tests.gates import gate_before
 from tests.live import settings_for
+from tests.on_disk import stored_in
 from whispercore.errors import WrongChecksum
 from whispercore.tasks.options import TranscribeOptions
 from whispercore.testing.making_jobs import ANN
@@ -63,7 +64,7 @@ async def test_what_was_to_be_verified_is_gone(ports: Ports, monkeypatch: pytest
     await gate.cancelled_here([taking])
     assert taking.cancelled()
     assert (await ports.uploads.sessions.own(session.id, ANN)).received_bytes == 0
-    assert not [one for one in (ports.settings.data / "files").rglob("*") if one.is_file()]
+    assert not stored_in(ports.settings.data / "files")
 
 
 async def test_one_that_could_not_be_finalized_can_be_at_once(ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
