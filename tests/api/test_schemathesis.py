@@ -36,6 +36,8 @@ from whispercore_server.plugin import discovered
 
 ENTRIES = entries(discovered())
 OPERATIONS = {(entry.operation.method, path): entry for entry in ENTRIES for path, _ in entry.paths}
+SAME = {(one.operation.method, path) for one in ENTRIES for path, alias in one.paths if alias and not alias.defaults}
+"""Aliases that differ from the path of their operation in nothing: they are asked once, and not at length."""
 LONGEST_LINE = 8000
 """Of a request: what is longer, aiohttp refuses by itself before anybody knows which endpoint it is for."""
 ENOUGH = 4
@@ -67,7 +69,9 @@ def without_lists_of_files(found: dict[str, Any]) -> dict[str, Any]:
 
 # Its own files are objects that its own validators refuse at times: these are texts, sent as files.
 schemathesis.openapi.format("binary", strategies.text(max_size=100))
-SCHEMA = schemathesis.openapi.from_dict(without_lists_of_files(copy.deepcopy(written())))
+SCHEMA = schemathesis.openapi.from_dict(without_lists_of_files(copy.deepcopy(written()))).exclude(
+    lambda context: (context.operation.method.upper(), context.operation.path) in SAME
+)
 checks.load_all_checks()
 CHECKS: list[Any] = checks.CHECKS.get_by_names(
     [
