@@ -32,10 +32,9 @@ _BRACES = re.compile(r"[{}]|(?<=\.\.\.})\.\.\.")
 _PLACES = {
     "models_dir": "`models` in the data folder of the user",
     "data": "`server` in the data folder of the user",
-    "database_url": "PostgreSQL at `postgres_host`, where there is one, else `whispercore.db` in `data`",
+    "database_url": "PostgreSQL where its host or password is set, else `whispercore.db` in `data`",
     "backups_dir": "`backups` in `data`",
-    "s3_endpoint": "`http://s3_host:s3_port`, where there is a host",
-    "blobs": "`s3` where there is an endpoint, else `disk`",
+    "s3_endpoint": "`http://s3_host:s3_port`, where there is a host, or a key and `blobs` is `auto`",
     "master_key_file": "`master.key` in `data`",
 }
 _MARKUP = re.compile(r"\[/?[a-z ]*\]")

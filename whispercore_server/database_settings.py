@@ -53,7 +53,7 @@ class DatabaseSettings(UploadSettings):
         default=None,
         metadata=setting(
             "WHISPERCORE_POSTGRES_HOST",
-            "The host of a PostgreSQL, or the folder of its socket; database_url can say more.",
+            "The host of a PostgreSQL, or the folder of its socket; localhost where only its password is set.",
             parsers.word,
             aliases=("POSTGRES_HOST",),
         ),
@@ -86,7 +86,7 @@ class DatabaseSettings(UploadSettings):
         repr=parsers.without_password,
         metadata=setting(
             "WHISPERCORE_DATABASE_URL",
-            "The address of the database; when not set, PostgreSQL at postgres_host, else SQLite in the data folder.",
+            "The address of the database; when not set, PostgreSQL where its host or password is, else SQLite.",
             _database_url,
             show=parsers.without_password,
         ),
@@ -117,16 +117,19 @@ class DatabaseSettings(UploadSettings):
     @property
     def usual_database(self) -> str:
         """The address of the database when none is given."""
-        if self.postgres_host is None:
+        wanted = self.postgres_host
+        if wanted is None and self.postgres_password is not None:
+            wanted = "localhost"
+        if wanted is None:
             return f"sqlite+aiosqlite:///{self.data / 'whispercore.db'}"
         user = quote(self.postgres_user, safe="")
         if self.postgres_password is not None:
             user += f":{quote(self.postgres_password, safe='')}"
         name = quote(self.postgres_db, safe="")
-        if self.postgres_host.startswith("/"):  # the folder of a socket
-            at = urlencode({"host": self.postgres_host, "port": self.postgres_port})
+        if wanted.startswith("/"):  # the folder of a socket
+            at = urlencode({"host": wanted, "port": self.postgres_port})
             return f"postgresql+psycopg://{user}@/{name}?{at}"
-        host = f"[{self.postgres_host}]" if ":" in self.postgres_host else self.postgres_host
+        host = f"[{wanted}]" if ":" in wanted else wanted
         return f"postgresql+psycopg://{user}@{host}:{self.postgres_port}/{name}"
 
     @property

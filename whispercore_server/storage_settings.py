@@ -12,7 +12,7 @@ from whispercore.errors import InvalidOption
 from whispercore.files.bucket import PATIENCE_S, Bucket
 from whispercore.setting import setting
 
-BLOBS: Final = ("disk", "s3")
+BLOBS: Final = ("auto", "disk", "s3")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
@@ -37,48 +37,13 @@ def _check_blobs(_: object, attribute: Attribute[Any], value: str) -> None:
 class StorageSettings:
     """What a server is told about where the bytes of recordings are."""
 
-    s3_host: str | None = field(
-        default=None,
-        metadata=setting(
-            "WHISPERCORE_S3_HOST",
-            "The host of an S3 store that speaks plain HTTP; s3_endpoint can say more.",
-            parsers.word,
-            aliases=("MINIO_HOST",),
-        ),
-    )
-    s3_port: int = field(
-        default=9000,
-        metadata=setting("WHISPERCORE_S3_PORT", "Its port.", parsers.whole(1, 65535), aliases=("MINIO_PORT",)),
-    )
-    s3_endpoint: str | None = field(
-        default=Factory(
-            lambda self: f"http://{self.s3_host}:{self.s3_port}" if self.s3_host else None, takes_self=True
-        ),
-        repr=parsers.without_password,
-        metadata=setting(
-            "WHISPERCORE_S3_ENDPOINT",
-            "Where an S3 store answers, such as https://minio.example.com:9000; AWS's own when not set.",
-            parsers.address,
-            show=parsers.without_password,
-        ),
-    )
     blobs: str = field(
-        default=Factory(lambda self: "disk" if self.s3_endpoint is None else "s3", takes_self=True),
+        default="auto",
         validator=_check_blobs,
         metadata=setting(
             "WHISPERCORE_BLOBS",
-            "Where the bytes of recordings are: disk, which is the data folder, or s3.",
+            "Where the bytes of recordings are: disk, which is the data folder, s3, or auto: s3 where one is named.",
             parsers.one_of(BLOBS),
-        ),
-    )
-    s3_bucket: str = field(
-        default="whispercore",
-        metadata=setting("WHISPERCORE_S3_BUCKET", "The bucket of S3; it has to be there.", _bucket),
-    )
-    s3_region: str | None = field(
-        default=None,
-        metadata=setting(
-            "WHISPERCORE_S3_REGION", "The region of S3; when not set, AWS_REGION, else us-east-1.", parsers.word
         ),
     )
     s3_access_key: str | None = field(
@@ -103,6 +68,39 @@ class StorageSettings:
             aliases=("MINIO_SECRET_KEY",),
         ),
     )
+    s3_host: str | None = field(
+        default=None,
+        metadata=setting(
+            "WHISPERCORE_S3_HOST",
+            "The host of an S3 store that speaks plain HTTP; localhost where only its access key is set.",
+            parsers.word,
+            aliases=("MINIO_HOST",),
+        ),
+    )
+    s3_port: int = field(
+        default=9000,
+        metadata=setting("WHISPERCORE_S3_PORT", "Its port.", parsers.whole(1, 65535), aliases=("MINIO_PORT",)),
+    )
+    s3_endpoint: str | None = field(
+        default=Factory(lambda self: self.usual_endpoint, takes_self=True),
+        repr=parsers.without_password,
+        metadata=setting(
+            "WHISPERCORE_S3_ENDPOINT",
+            "Where an S3 store answers, such as https://minio.example.com:9000; AWS's own when not set.",
+            parsers.address,
+            show=parsers.without_password,
+        ),
+    )
+    s3_bucket: str = field(
+        default="whispercore",
+        metadata=setting("WHISPERCORE_S3_BUCKET", "The bucket of S3; it has to be there.", _bucket),
+    )
+    s3_region: str | None = field(
+        default=None,
+        metadata=setting(
+            "WHISPERCORE_S3_REGION", "The region of S3; when not set, AWS_REGION, else us-east-1.", parsers.word
+        ),
+    )
     s3_patience_s: float = field(
         default=PATIENCE_S,
         metadata=setting(
@@ -121,9 +119,17 @@ class StorageSettings:
     )
 
     @property
+    def usual_endpoint(self) -> str | None:
+        """Where an S3 store answers when nothing says so; None where AWS does, or the disk is meant."""
+        host = self.s3_host
+        if host is None and self.blobs == "auto" and self.s3_access_key is not None:
+            host = "localhost"
+        return f"http://{host}:{self.s3_port}" if host else None
+
+    @property
     def bucket(self) -> Bucket | None:
         """The bucket for recordings; None where they are on the disk."""
-        if self.blobs == "disk":
+        if self.blobs == "disk" or (self.blobs == "auto" and self.s3_endpoint is None):
             return None
         return Bucket(
             name=self.s3_bucket,

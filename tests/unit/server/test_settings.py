@@ -111,14 +111,27 @@ def test_a_bucket_by_either_names(environ: dict[str, str]) -> None:
     )
     assert "b c" not in f"{loaded!r} {loaded.settings.bucket!r}"
     shown = {value.name: value.shown for value in loaded.values}
-    assert (shown["blobs"], shown["s3_access_key"], shown["s3_secret_key"]) == ("s3", "set", "set")
+    assert (shown["blobs"], shown["s3_access_key"], shown["s3_secret_key"]) == ("auto", "set", "set")
 
 
 def test_no_bucket_unless_it_is_asked_for() -> None:
     assert load(ServerSettings, environ={"WHISPERCORE_S3_BUCKET": "abc"}).settings.bucket is None
     assert load(ServerSettings, environ={"WHISPERCORE_BLOBS": "s3"}).settings.bucket == Bucket(name="whispercore")
-    with pytest.raises(InvalidOption, match="disk, s3"):
+    on_aws = {"WHISPERCORE_BLOBS": "s3", "WHISPERCORE_S3_ACCESS_KEY": "a"}
+    assert load(ServerSettings, environ=on_aws).settings.bucket == Bucket(name="whispercore", access_key="a")
+    kept = {"WHISPERCORE_BLOBS": "disk", "MINIO_HOST": "minio", "MINIO_ACCESS_KEY": "a"}
+    assert load(ServerSettings, environ=kept).settings.bucket is None
+    with pytest.raises(InvalidOption, match="auto, disk, s3"):
         ServerSettings(blobs="tape")
+
+
+def test_what_seed_002_requires_is_enough() -> None:
+    """Its hosts are localhost where they are not set: nothing goes to SQLite and the disk without being asked to."""
+    environ = {"POSTGRES_PASSWORD": "p", "MINIO_ACCESS_KEY": "a", "MINIO_SECRET_KEY": "b"}
+    settings = load(ServerSettings, environ=environ).settings
+    assert settings.database_url == "postgresql+psycopg://whispercore:p@localhost:5432/whispercore"
+    assert settings.bucket is not None
+    assert settings.bucket.endpoint == "http://localhost:9000"
 
 
 def test_a_folder_that_no_address_can_name() -> None:
