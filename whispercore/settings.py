@@ -68,10 +68,11 @@ class Settings:
         ),
     )
     devices: tuple[str, ...] = field(
-        default=(),
+        default=("auto",),
         metadata=setting(
             "WHISPERCORE_DEVICES",
-            "Graphics cards to compute on, by number or UUID, with commas between: one process for each.",
+            "Graphics cards to compute on, by number or UUID, with commas between: one process for each. auto for all "
+            "of NVIDIA that the engine finds.",
             parsers.words,
             show=parsers.listed,
         ),

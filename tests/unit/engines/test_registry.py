@@ -13,7 +13,7 @@ from whispercore.engines.whispercpp import registry
 from whispercore.engines.whispercpp.binding import Binding
 from whispercore.engines.whispercpp.library import UnknownLibrary
 from whispercore.engines.whispercpp.messages import Device
-from whispercore.engines.whispercpp.registry import Registry, device_used, from_words
+from whispercore.engines.whispercpp.registry import Registry, cuda_cards, device_used, from_words
 from whispercore.engines.whispercpp.states import States
 from whispercore.models.store import ModelFile
 
@@ -114,6 +114,14 @@ def test_without_a_registry_its_words_tell(monkeypatch: pytest.MonkeyPatch, syst
     assert from_words(system) == Device(kind)
     monkeypatch.setattr(registry, "library_path", nowhere)
     assert device_used(system) == Device(kind)
+
+
+def test_cards_of_nvidia_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are not: their numbers are not those by which they can be hidden from a child."""
+    stand_in = Library(PROCESSOR, BLAS, T4, RADEON, L4).library
+    monkeypatch.setattr(registry, "library_path", lambda: "libwhisper")
+    monkeypatch.setattr(C, "CDLL", lambda _: stand_in)
+    assert cuda_cards() == 2
 
 
 def test_the_library_here_tells(micro: ModelFile) -> None:

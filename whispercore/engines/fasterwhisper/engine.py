@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import evolve
 
 from whispercore.children.supervisor import Isolation
+from whispercore.engines.cards import chosen
 from whispercore.engines.devices import OnDevices
 from whispercore.engines.engine import MakeEngine
 from whispercore.engines.whispercpp.declared import DECLARED
@@ -16,6 +17,9 @@ from whispercore.engines.whispercpp.engine import WhisperCpp
 from whispercore.errors import InvalidOption
 from whispercore.settings import Settings
 from whispercore.transcript import Fingerprint
+
+CARDS = "import ctranslate2; print(ctranslate2.get_cuda_device_count())"
+"""Prints how many cards of NVIDIA it can compute on."""
 
 
 class FasterWhisper(WhisperCpp):
@@ -54,8 +58,9 @@ class FasterWhisper(WhisperCpp):
 
     @classmethod
     def configured(cls, settings: Settings) -> MakeEngine:
-        """One child, or one for each graphics card that the settings name. Its slots are its batch."""
-        return partial(OnDevices, cls, settings.devices) if settings.devices else cls
+        """One child, or one for each of several graphics cards. Its slots are its batch."""
+        devices = chosen(settings.devices, CARDS)
+        return partial(OnDevices, cls, devices) if devices else cls
 
     @property
     def fingerprint(self) -> Fingerprint:

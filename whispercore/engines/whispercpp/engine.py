@@ -19,6 +19,7 @@ from whispercore import tracing
 from whispercore.children import supervisor
 from whispercore.children.supervisor import Child, Exit, Isolation
 from whispercore.engines.capabilities import Capabilities
+from whispercore.engines.cards import chosen
 from whispercore.engines.devices import OnDevices, visible
 from whispercore.engines.engine import (
     Control,
@@ -60,6 +61,8 @@ from whispercore.machine import cores
 from whispercore.settings import Settings
 from whispercore.transcript import Fingerprint, WordTimes
 
+CARDS = "from whispercore.engines.whispercpp.registry import cuda_cards; print(cuda_cards())"
+"""Prints how many cards of NVIDIA it can compute on."""
 SERVICE = "whispercore.engines.whispercpp.child"
 MAX_THREADS = 8
 """More threads than this gain little, and a second slot can use the rest."""
@@ -132,8 +135,9 @@ class WhisperCpp:
     @classmethod
     def configured(cls, settings: Settings) -> MakeEngine:
         """One child with the number of slots that was measured to be the best here, or one for each graphics card."""
-        if settings.devices:
-            return functools.partial(OnDevices, cls, settings.devices)
+        devices = chosen(settings.devices, CARDS)
+        if devices:
+            return functools.partial(OnDevices, cls, devices)
         return functools.partial(_calibrated, cls, settings.models_dir)
 
     @property

@@ -115,6 +115,15 @@ def device_used(system: str, *, use_gpu: bool = True, number: int = 0) -> Device
     return registry.used(use_gpu=use_gpu, number=number)
 
 
+def cuda_cards() -> int:
+    """How many cards of NVIDIA this process's libwhisper can compute on; 0 where the registry cannot be reached."""
+    try:
+        registry = Registry(C.CDLL(str(library_path())))
+    except (UnknownLibrary, OSError, AttributeError):
+        return 0
+    return sum(one.backend == "CUDA" and one.type in _CARDS for one in registry.devices)
+
+
 def from_words(system: str) -> Device:
     """The device from what ``whisper_print_system_info`` says, as far as that goes."""
     kinds = (kind for kind, words in _WORDS.items() if any(word in system for word in words))
