@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 from aiohttp import ClientSession, WSMsgType
+from sqlalchemy import update
 
 from tests.both_clients import both
 from tests.live import Live, live, settings_for
@@ -21,6 +22,7 @@ from tests.visitor import PASSWORD, Visitor, administrator, registered
 from tests.waiting import until
 from whispercore.api.transcriber.progress import Ended, JobEvent
 from whispercore.api.transcriber.tus import HEADERS as TUS_HEADERS
+from whispercore.database.tables import file_links
 from whispercore.errors import NotAuthenticated, Unavailable
 from whispercore.files.files import Files
 from whispercore.files.manifest import File
@@ -203,16 +205,7 @@ def test_a_download_ends_with_the_right_to_it(
         file_id = owner.post("/api/v1/files/upload", files={"file": sound}, data=form).json()["id"]
     share = f"/api/v1/keys/files/{file_id}/shares/{person.user_id}"
     assert owner.post(share).status_code == 201
-    usual, go_on = Files.read, asyncio.Event()
-
-    async def slowly(self: Files, file: File, start: int, end: int) -> AsyncGenerator[bytes, None]:
-        async with aclosing(usual(self, file, start, end)) as pieces:
-            async for piece in pieces:
-                yield piece[:1000]
-                await go_on.wait()
-                yield piece[1000:]
-
-    monkeypatch.setattr(Files, "read", slowly)
+    go_on = slow_downloads(monkeypatch)
     path = f"/api/v1/files/{file_id}/download"
     with reader.get(path, stream=True) as lent, owner.get(path, stream=True) as own:
         pieces = lent.iter_content(1000)
@@ -228,6 +221,59 @@ def test_a_download_ends_with_the_right_to_it(
         server.loop.call_soon_threadsafe(go_on.set)
         if end != "file":
             assert own.content == (audio / "clip01-en.wav").read_bytes()
+
+
+def slow_downloads(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Have all of them stop after a thousand bytes until the event is set."""
+    usual, go_on = Files.read, asyncio.Event()
+
+    async def slowly(self: Files, file: File, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        async with aclosing(usual(self, file, start, end)) as pieces:
+            async for piece in pieces:
+                yield piece[:1000]
+                await go_on.wait()
+                yield piece[1000:]
+
+    monkeypatch.setattr(Files, "read", slowly)
+    return go_on
+
+
+@pytest.mark.parametrize("end", ["withdrawn", "expired", "file", "account"])
+def test_a_download_ends_with_the_link_to_it(
+    server: Live, audio: Path, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = registered(server)
+    with (audio / "clip01-en.wav").open("rb") as sound:
+        uploaded = owner.post("/api/v1/files/upload", files={"file": sound}, data={"model": "micro"}).json()
+    links = f"/api/v1/files/{uploaded['id']}/links"
+    made, other = owner.post(links, json={}).json(), owner.post(links, json={}).json()
+    link_id = made["link"]["id"]
+
+    def expire() -> None:
+        this = update(file_links).where(file_links.c.id == link_id).values(expires_at=server.ports.clock.now())
+        server.run(server.ports.database.changed(this.returning(file_links.c.id)))
+
+    go_on = slow_downloads(monkeypatch)
+    with (
+        requests.get(made["url"], stream=True, timeout=60) as lent,
+        requests.get(other["url"], stream=True, timeout=60) as another,
+    ):
+        pieces = lent.iter_content(1000)
+        assert (lent.status_code, len(next(pieces))) == (200, 1000)
+        ends: dict[str, Callable[[], object]] = {
+            "withdrawn": lambda: owner.send("DELETE", f"{links}/{link_id}"),
+            "expired": expire,
+            "file": lambda: owner.send("DELETE", f"/api/v1/files/{uploaded['id']}"),
+            "account": lambda: has_his_account_closed(owner),
+        }
+        ends[end]()
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            next(pieces)
+        server.loop.call_soon_threadsafe(go_on.set)
+        if end in {"withdrawn", "expired"}:
+            assert another.content == (audio / "clip01-en.wav").read_bytes()
+            counted = {one["id"]: one["use_count"] for one in owner.get(links).json()["links"]}
+            assert set(counted.values()) == {1}, "to look whether it still leads there is no use of it"
 
 
 # ---------------------------------------------------------------- the client

@@ -123,3 +123,14 @@ class FileLinks:
             return LinkedFile(link=link, file=await self._files.get(link.file_id))
         except NotFound:  # it was deleted at this moment
             raise NotFound("shared file", "behind this link") from None
+
+    async def check(self, token: str) -> None:
+        """See that a link still leads somewhere, for who goes on to read the file. That is not counted.
+
+        Args:
+            token: The secret in it.
+
+        Raises:
+            NotFound: It leads nowhere; nobody is told why.
+        """
+        await self._links.check(token)

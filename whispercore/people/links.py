@@ -200,14 +200,27 @@ class Links(Generic[L]):
         Raises:
             NotFound: It leads nowhere; nobody is told why.
         """
-        row = await self._found(token, columns)
-        if row is None or not secrets.compare_digest(row.link_token_hash, digest(token).hex()):
-            raise NotFound(f"shared {self._kind.noun}", "behind this link")
+        row = await self.check(token, *columns)
         link = self._link(row, "link_")
         await self._count(link)
         if self._audit is not None:
             self._audit.note(caller, self._event(self._kind.used, f"read a shared {self._kind.noun}", link))
         return link, row
+
+    async def check(self, token: str, *columns: ColumnElement[Any]) -> Row[Any]:
+        """See that a link still leads somewhere, for who has opened it and goes on to read. That is not counted.
+
+        Args:
+            token: The secret in it.
+            columns: What is wanted of the row that it leads to.
+
+        Raises:
+            NotFound: It leads nowhere; nobody is told why.
+        """
+        row = await self._found(token, columns)
+        if row is None or not secrets.compare_digest(row.link_token_hash, digest(token).hex()):
+            raise NotFound(f"shared {self._kind.noun}", "behind this link")
+        return row
 
     async def _found(self, token: str, columns: tuple[ColumnElement[Any], ...]) -> Row[Any] | None:
         if _TOKEN.fullmatch(token) is None:

@@ -71,6 +71,7 @@ class LinksHandlers:
             size_bytes=found.file.size_bytes,
             etag=f'"{found.file.sha256}"',
             headers=UNLISTED,
+            still=partial(self.ports.file_links.check, request.token),
             elsewhere=await self._presigned(found) if request.if_range is None else None,
         )
 
