@@ -296,6 +296,9 @@ class Frame:
             _log.info("request %s: the client went away: %s %s", http[REQUEST_ID], http.method, _told_path(http))
             return InvalidRequest.one("", "the request broke off")
         _log.error("request %s failed: %s %s", http[REQUEST_ID], http.method, _told_path(http), exc_info=error)
+        operation: Operation | None = http.get(OPERATION)
+        if isinstance(error, WhispercoreError) and operation is not None and isinstance(error, operation.errors):
+            return error
         return errors.InternalError()
 
     async def _refused(self, http: web.Request, error: WhispercoreError) -> web.StreamResponse:

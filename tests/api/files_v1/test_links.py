@@ -11,12 +11,12 @@ import pytest
 import requests
 
 from tests.api.conftest import APIS
-from tests.api.files_v1.test_files import UPLOAD, padded, sent
+from tests.api.files_v1.test_files import UPLOAD, blobs_of, padded, sent
 from tests.both_clients import Both, both
 from tests.live import Live, live, settings_for
 from tests.s3_server import s3_server
 from tests.visitor import Visitor, administrator, registered, stranger
-from whispercore.errors import NotFound, RangeNotSatisfiable, UnexpectedReply
+from whispercore.errors import FileDamaged, NotFound, RangeNotSatisfiable, UnexpectedReply
 from whispercore.files.bucket import Bucket
 from whispercore.testing import FakeClock
 
@@ -218,3 +218,20 @@ async def test_a_client_takes_no_error_of_the_bucket_for_the_file(
         async with both(kind, handing_on.url) as client:
             with pytest.raises(UnexpectedReply):
                 await client.download(lambda c: c.files_v1.links.open(made["token"]), lambda one: one.read())
+
+
+async def test_that_a_file_is_damaged_is_told(client: Both, owner: Visitor, audio: Path) -> None:
+    """By its own name, and not as a failure of the server that could be anything: one bit is enough."""
+    file = sent(owner, audio / "clip02-en.wav")
+    made = linked(owner, file["id"])
+    (part,) = blobs_of(owner.server, file["id"])
+    changed = bytearray(await asyncio.to_thread(part.read_bytes))
+    changed[-5] ^= 1
+    await asyncio.to_thread(part.write_bytes, changed)
+    for url, token in ((f"{owner.server.url}/api/v1/files/{file['id']}/download", owner.token), (made["url"], None)):
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        answer = await asyncio.to_thread(requests.get, url, headers=headers, timeout=60)
+        assert (answer.status_code, answer.json()["code"]) == (500, "FILE_DAMAGED"), answer.text
+        assert answer.json()["details"]["id"] == file["id"]
+    with pytest.raises(FileDamaged, match="part 0"):
+        await client.download(lambda c: c.files_v1.files.download(file["id"]), lambda one: one.read())

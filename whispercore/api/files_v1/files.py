@@ -30,6 +30,7 @@ from whispercore.errors import (
     Conflict,
     EncryptedForAnother,
     EncryptedPartDamaged,
+    FileDamaged,
     KeyReused,
     MediaError,
     ModelError,
@@ -243,7 +244,7 @@ class Files(FilesV1Group[T_co], Generic[T_co]):
         DownloadFile,
         scope="files:read",
         also=(206,),
-        errors=(NotFound, RangeNotSatisfiable),
+        errors=(NotFound, RangeNotSatisfiable, FileDamaged),
         doc="The file as it was sent, or a part of it.",
     )
     delete = Endpoint(
