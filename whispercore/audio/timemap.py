@@ -45,14 +45,14 @@ class TimeMap:
 def mapped(window: Window, segments: Iterable[Segment], *, keep_words: bool) -> tuple[Segment, ...]:
     """Segments at their times in the recording. One that reaches over silence is cut there, if it has words.
 
+    None leaves its window: engines round, and what ends one window would end after the next one has begun.
+
     Args:
         window: What they were heard in.
         segments: As the engine gives them: as if the window was one piece of the recording.
         keep_words: False where words were only needed here.
     """
-    if not window.stretches:
-        return tuple(segments)
-    times = TimeMap(window.stretches)
+    times = TimeMap(window.stretches or (Stretch(start_s=window.start_s, duration_s=window.duration_s),))
     made = [part for one in segments for part in _parts(one, window.start_s, times)]
     return tuple(made if keep_words else (evolve(one, words=()) for one in made))
 
@@ -87,4 +87,5 @@ def _within(word: Word, stretch: Stretch, start_s: float, times: TimeMap) -> Wor
 
 
 def _milliseconds(seconds: float) -> float:
-    return round(seconds, 3)
+    """The same for a border whichever side it is computed from: each sample lies at seven digits."""
+    return round(round(seconds, 7), 3)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whispercore.audio.timemap import TimeMap, mapped
@@ -122,7 +123,22 @@ def test_without_words_a_segment_keeps_its_ends() -> None:
     assert (made.start_s, made.end_s, window.end_s) == (11.0, 101.0, 102.0)
 
 
-def test_a_window_of_one_piece_is_left_alone() -> None:
-    window = Window(index=0, start_s=10.0, samples=bytes(400))
-    segment = Segment(text="a", start_s=10.0, end_s=10.1)
-    assert mapped(window, [segment], keep_words=False) == (segment,)
+def test_in_a_window_of_one_piece_all_stays_where_it_is() -> None:
+    window = Window(index=0, start_s=10.0, samples=bytes(4 * SAMPLE_RATE))
+    segment = Segment(text="a", start_s=10.0, end_s=10.1, words=(Word(text="a", start_s=10.02, end_s=10.1),))
+    assert mapped(window, [segment], keep_words=True) == (segment,)
+
+
+@given(st.integers(0, 10**8), st.integers(800, 100_000), st.integers(800, 100_000))
+@example(at=3, first=2261, second=800)  # the border lies half-way between two milliseconds
+def test_windows_do_not_overlap_however_an_engine_rounds(at: int, first: int, second: int) -> None:
+    ends = []
+    for begin, length in ((at, first), (at + first, second)):
+        window = Window(index=0, start_s=begin / SAMPLE_RATE, samples=bytes(4 * length))
+        start_s, end_s = math.floor(window.start_s * 100) / 100, math.ceil(window.end_s * 100) / 100
+        word = Word(text="a", start_s=start_s, end_s=end_s)
+        (made,) = mapped(window, [Segment(text="a", start_s=start_s, end_s=end_s, words=(word,))], keep_words=True)
+        assert (made.words[0].start_s, made.words[0].end_s) == (made.start_s, made.end_s)
+        assert abs(made.start_s - window.start_s) < EXACT_S
+        ends += [made.start_s, made.end_s]
+    assert ends == sorted(ends)
