@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import openai
 import pytest
 import webvtt
@@ -84,6 +85,7 @@ async def test_vtt_is_subtitles(speech: OpenAi, clip: Path) -> None:
 async def test_verbose_json_has_segments_that_tell_how_far_they_can_be_believed(speech: OpenAi, clip: Path) -> None:
     found = await speech.call(create(clip, response_format="verbose_json", temperature=0.2))
     assert (found.text, found.language, found.duration, found.words) == (SAID, "english", 2.72, None)
+    assert found.no_speech is False
     (segment,) = found.segments
     assert (segment.id, segment.start, segment.end, segment.seek) == (0, 0.32, 2.22, 32)
     assert segment.text == SAID
@@ -91,6 +93,14 @@ async def test_verbose_json_has_segments_that_tell_how_far_they_can_be_believed(
     assert -1 < segment.avg_logprob <= 0
     assert 0 <= segment.no_speech_prob < 0.6
     assert 0 < segment.compression_ratio < 2.4
+    assert segment.verdict == "good"
+
+
+@one_kind
+async def test_where_nobody_speaks_it_is_told(speech: OpenAi, tmp_path: Path) -> None:
+    silence = write_wav(tmp_path / "silence.wav", np.zeros(16_000, np.float32))
+    found = await speech.call(create(silence, response_format="verbose_json"))
+    assert (found.text, found.segments, found.no_speech) == ("", [], True)
 
 
 @one_kind

@@ -6,6 +6,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from whispercore.quality import Verdict
 from whispercore.spoken import LikelyLanguage
 
 
@@ -69,6 +70,8 @@ class TranscriptionSegment:
     """Bytes of its text for each byte of it compressed."""
     no_speech_prob: float | None
     """Probability that nobody speaks there; null where the engine does not tell."""
+    verdict: Verdict | None = None
+    """How far its text can be believed; null where the engine does not tell, and with ``hallucinations=keep``."""
     language: str | None = None
     """English name of what is spoken in it; null unless ``code_switching`` was asked for."""
 
@@ -85,6 +88,8 @@ class VerboseTranscription:
     duration: float
     """Seconds of the recording."""
     text: str
+    no_speech: bool
+    """Whether nobody speaks."""
     words: list[TranscriptionWord] | None = None
     """Null unless ``timestamp_granularities[]`` asks for them."""
     segments: list[TranscriptionSegment] | None = None

@@ -114,6 +114,7 @@ def _verbose(transcript: Transcript, wish: Wish, options: TranscribeOptions) -> 
         likely_languages=list(transcript.likely_languages) or None,
         duration=transcript.duration_s,
         text=transcript.text,
+        no_speech=transcript.no_speech,
         words=words if wish.words else None,
         segments=segments if wish.segments else None,
         usage=_usage(transcript),
@@ -132,6 +133,7 @@ def _segment(number: int, segment: Segment, temperature: float) -> Transcription
         avg_logprob=quality.avg_logprob if quality is not None else None,
         compression_ratio=quality.compression_ratio if quality is not None else None,
         no_speech_prob=quality.no_speech_prob if quality is not None else None,
+        verdict=quality.verdict if quality is not None else None,
         language=None if segment.language is None else LANGUAGES.get(segment.language, segment.language),
     )
 
