@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from whispercore.audit.chain import Chain, Written, broken_event
@@ -20,8 +21,9 @@ from whispercore.audit.noted import Noted
 from whispercore.audit.row import Row, row_of
 from whispercore.clock import Clock
 from whispercore.database.session import Database
+from whispercore.database.tables import audit_head
 from whispercore.database.undisturbed import undisturbed
-from whispercore.errors import RequestError
+from whispercore.errors import InvalidOption, RequestError
 from whispercore.ids import Ids
 from whispercore.people.caller import Caller
 
@@ -86,12 +88,25 @@ class Audit:
         """Look whether the end of the trail is the one that was left. If it is not, the trail says so from now on.
 
         Raises:
-            InvalidOption: The key cannot be read.
+            InvalidOption: The key cannot be read, or other machines sign this trail with a key that is not here.
             OSError: The copy of the head cannot be written.
         """
+        await self._check_key()
         self.key.secret()
         if self._mirror is not None:
             await self._copy(self._mirror)
+
+    async def _check_key(self) -> None:
+        """A key that is made here would break what other machines sign, at each of their turns and ours."""
+        if self.database.dialect == "sqlite" or self.key.known() or self.key.file is None:
+            return
+        if await self.database.rows(select(audit_head.c.id)):
+            raise InvalidOption(
+                "audit_key",
+                f"it is not set, {self.key.file} is not there, and the database has a trail that another key signs. "
+                "Set WHISPERCORE_AUDIT_KEY alike on all machines, or copy that file from where it is; if it is lost, "
+                "set a new one: the trail goes on, and says so",
+            )
 
     async def append(self, tx: AsyncConnection, caller: Caller, event: AuditEvent) -> None:
         """Note an act in its own transaction: both happen, or neither.

@@ -43,7 +43,8 @@ def test_nobody_else_may_be_at_work(
     recording = (audio / "clip01-en.wav").read_bytes()
     with live(settings, plugins=(TRANSCRIBER,), worker=False) as server:
         elsewhere.data.mkdir()
-        shutil.copy(settings.master_key_file, elsewhere.data / settings.master_key_file.name)
+        for file in (settings.master_key_file, settings.data / "audit.key"):
+            shutil.copy(file, elsewhere.data)
         registered(server).job(audio / "clip01-en.wav")
         assert recording in content(in_bucket(bucket)).values()
         with pytest.raises(CannotStart, match="perhaps on another machine"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -26,7 +27,7 @@ from whispercore.audit.retention import prune
 from whispercore.audit.trail import FLUSH_S, Audit
 from whispercore.database.session import Database
 from whispercore.database.tables import audit_events
-from whispercore.errors import Unavailable
+from whispercore.errors import InvalidOption, Unavailable
 from whispercore.people.caller import RequestInfo
 
 ROOT = Path(__file__).parents[3]
@@ -327,3 +328,26 @@ async def test_a_running_server_finds_out_what_was_put_back(installation: Instal
     await audit.close()
     (told,) = (await installation.verified(audit.database)).recorded
     assert "is not the one that" in told
+
+
+async def test_a_machine_without_the_key_that_others_sign_with_is_told(postgres_url: str, tmp_path: Path) -> None:
+    """A key of its own would have the trail say that it was changed, whenever the two take turns."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = Installation(tmp_path / "one"), Installation(tmp_path / "two")
+    async with Database(postgres_url) as database:
+        first = one.audit(database)
+        await first.open()
+        async with database.write() as tx:
+            await first.append(tx, ALICE, event())
+        with pytest.raises(InvalidOption, match="WHISPERCORE_AUDIT_KEY alike on all machines"):
+            await two.audit(database).open()
+        assert not two.key.known(), "none is made"
+        shutil.copy(one.folder / "audit.key", two.folder)
+        second = two.audit(database)
+        await second.open()
+        async with database.write() as tx:
+            await second.append(tx, ALICE, event())
+        assert (await one.verified(database)).findings == ()
+        for audit in (first, second):
+            await audit.close()
