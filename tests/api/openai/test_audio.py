@@ -442,7 +442,7 @@ async def test_a_short_recording_is_read_once_and_on_the_disk_only_if_it_is_to_s
         ({"language": "xx"}, (400, "validation_error", "language")),
         ({"language": openai.NOT_GIVEN, "languages": ["xx"]}, (400, "validation_error", "languages")),
         ({"language": "en", "languages": ["de"]}, (400, "validation_error", "languages[]")),
-        ({"model": "large-v3"}, (400, "model_not_available", None)),
+        ({"model": "large-v3"}, (400, "model_not_available", "model")),
         ({"temperature": 1.5}, (400, "validation_error", "temperature")),
         ({"response_format": "yaml"}, (400, "validation_error", "response_format")),
         ({"response_format": "diarized_json"}, (400, "validation_error", "response_format")),

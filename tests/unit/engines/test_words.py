@@ -108,6 +108,14 @@ def test_where_alignment_went_astray_tokens_stand_in(aligned_end_s: tuple[float,
     assert spoken(*aligned_end_s) == list(itertools.pairwise(borders_s))
 
 
+def test_a_word_between_an_aligned_border_and_one_of_tokens_keeps_its_length() -> None:
+    words = zip((" a", " b", " c"), (0.7, 1.2, 1.4), strict=True)  # the second is too far off, behind one that is not
+    tokens = [token(text, at * 0.3, at * 0.3 + 0.3, aligned_end_s=end_s) for at, (text, end_s) in enumerate(words)]
+    made = segment(tokens, 0.0, 0.9, limit_s=2, words=True)
+    assert made is not None
+    assert [(word.start_s, word.end_s) for word in made.words] == [(0.0, 0.3), (0.3, 0.6), (0.6, 0.9)]
+
+
 def test_where_one_token_is_not_aligned_none_is_taken_for_it() -> None:
     plain = [token(" one", 0.0, 1.0), token(" two", 1.0, 2.0)]
     half = [token(" one", 0.0, 1.0, aligned_end_s=0.2), token(" two", 1.0, 2.0)]

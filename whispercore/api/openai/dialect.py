@@ -17,6 +17,7 @@ from whispercore.contract.group import Group, T_co
 from whispercore.contract.wire import Json, plain
 from whispercore.errors import (
     InvalidRequest,
+    ModelNotAvailable,
     NotAuthenticated,
     NotFound,
     QuotaExceeded,
@@ -97,7 +98,7 @@ def _param(error: WhispercoreError) -> str | None:
     match error:
         case InvalidRequest(problems=(first, *_)):
             return first.field or None
-        case NotFound(what="model"):
+        case NotFound(what="model") | ModelNotAvailable():
             return "model"
     return None
 

@@ -88,12 +88,17 @@ def _words(tokens: Sequence[Token], start_s: float, end_s: float) -> Iterable[Wo
     spoken = [(text, group) for group in _groups(tokens) if (text := _text(group))]
     times = list(_between(spoken, start_s, end_s))
     if aligned := _aligned(spoken, start_s):
-        times = list(_mended(aligned, times))
+        times = _mended(aligned, times, start_s, end_s)
+    for (text, group), (begins_s, ends_s) in zip(spoken, _in_order(times, start_s, end_s), strict=True):
+        yield Word(text=text, start_s=_centiseconds(begins_s), end_s=_centiseconds(ends_s), confidence=_mean(group))
+
+
+def _in_order(times: Iterable[tuple[float, float]], start_s: float, end_s: float) -> Iterable[tuple[float, float]]:
     at = start_s
-    for (text, group), (begins_s, ends_s) in zip(spoken, times, strict=True):
+    for begins_s, ends_s in times:
         first = min(max(begins_s, at), end_s)
         at = min(max(ends_s, first), end_s)
-        yield Word(text=text, start_s=_centiseconds(first), end_s=_centiseconds(at), confidence=_mean(group))
+        yield first, at
 
 
 def _aligned(spoken: Sequence[tuple[str, Sequence[Token]]], start_s: float) -> list[tuple[float, float]]:
@@ -111,17 +116,27 @@ def _aligned(spoken: Sequence[tuple[str, Sequence[Token]]], start_s: float) -> l
 
 
 def _mended(
-    aligned: Sequence[tuple[float, float]], by_tokens: Sequence[tuple[float, float]]
-) -> Iterable[tuple[float, float]]:
+    aligned: Sequence[tuple[float, float]], by_tokens: Sequence[tuple[float, float]], start_s: float, end_s: float
+) -> Sequence[tuple[float, float]]:
     """Alignment is near or far off, and times of tokens are seldom either: they stand in where it went astray.
 
     That is seen by words that it gives hardly any length, which makes the borders to their neighbours wrong too, and by
-    its distance.
+    its distance. What stands in can leave hardly any room for a word beside it, which is then mended likewise.
     """
-    skipped = [False, *(ends_s - begins_s < _SHORTEST_S for begins_s, ends_s in aligned), False]
-    for ours, theirs, (before, behind) in zip(
-        aligned, by_tokens, itertools.pairwise(itertools.pairwise(skipped)), strict=True
-    ):
+    skipped = [ends_s - begins_s < _SHORTEST_S for begins_s, ends_s in aligned]
+    while True:
+        times = list(_stood_in(aligned, by_tokens, skipped))
+        squeezed = [ends_s - begins_s < _SHORTEST_S for begins_s, ends_s in _in_order(times, start_s, end_s)]
+        if not any(short and not known for short, known in zip(squeezed, skipped, strict=True)):
+            return times
+        skipped = [short or known for short, known in zip(squeezed, skipped, strict=True)]
+
+
+def _stood_in(
+    aligned: Sequence[tuple[float, float]], by_tokens: Sequence[tuple[float, float]], skipped: Sequence[bool]
+) -> Iterable[tuple[float, float]]:
+    borders = itertools.pairwise(itertools.pairwise([False, *skipped, False]))
+    for ours, theirs, (before, behind) in zip(aligned, by_tokens, borders, strict=True):
         yield _nearer(ours[0], theirs[0], skipped=any(before)), _nearer(ours[1], theirs[1], skipped=any(behind))
 
 
