@@ -117,7 +117,7 @@ def _aligned(spoken: Sequence[tuple[str, Sequence[Token]]], start_s: float) -> l
 
 def _mended(
     aligned: Sequence[tuple[float, float]], by_tokens: Sequence[tuple[float, float]], start_s: float, end_s: float
-) -> Sequence[tuple[float, float]]:
+) -> list[tuple[float, float]]:
     """Alignment is near or far off, and times of tokens are seldom either: they stand in where it went astray.
 
     That is seen by words that it gives hardly any length, which makes the borders to their neighbours wrong too, and by
