@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -26,10 +27,14 @@ class KeyFile:
 
     name: ClassVar[str] = "key"
     """What it is, in errors."""
+    file_name: ClassVar[str] = "key"
+    """Of its file in the data folder."""
 
     def __init__(self, file: Path | None = None, *, text: str | None = None) -> None:
         self.file = file if text is None else None
         """Where it is kept; None when it is kept elsewhere."""
+        self.is_kept = file is not None or text is not None
+        """Whether there is any place that another process may have it from."""
         self._secret: bytes | None = self.told(text) if text is not None else None
         self.made = False
         """Whether the file was made by this process just now."""
@@ -47,6 +52,24 @@ class KeyFile:
     def known(self) -> bool:
         """Whether there is a key already; a new one can confirm nothing that was signed before."""
         return self._secret is not None or (self.file is not None and self.file.exists())
+
+    def fingerprint(self) -> str:
+        """What it is known by to those who have not the key, in hexadecimal. Blocks.
+
+        Raises:
+            InvalidOption: The file cannot be read, or is no key.
+        """
+        return hmac.digest(self.secret(), f"whispercore fingerprint of the {self.name} 1".encode(), "sha256").hex()
+
+    @property
+    def setting(self) -> str:
+        """The variable of the environment that it can be set by."""
+        return f"WHISPERCORE_{self.name.upper().replace(' ', '_')}"
+
+    @property
+    def fingerprint_column(self) -> str:
+        """Of the table that keeps its fingerprint."""
+        return f"{self.name.replace(' ', '_')}_fingerprint"
 
     @classmethod
     def new_text(cls) -> str:

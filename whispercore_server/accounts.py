@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from whispercore.database.session import SQLITE, parsed
 from whispercore.encryption.master_key import MasterKey
 from whispercore.encryption.rotation import Rotated, rotate
 from whispercore.errors import InvalidOption
+from whispercore.key_fingerprints import forget_keys
 from whispercore.people.caller import Caller
 from whispercore.people.roster import ROLES, Role, UserFilter
 from whispercore.people.signing_keys import SigningKey
@@ -104,15 +106,16 @@ class Accounts:
 
 
 @asynccontextmanager
-async def opened(settings: ServerSettings, *, make: bool = False) -> AsyncIterator[Accounts]:
+async def opened(settings: ServerSettings, *, make: bool = False, adopt_keys: bool = False) -> AsyncIterator[Accounts]:
     """The accounts of the installation in the folder.
 
     Args:
         settings: Where it is.
         make: Whether to make one if there is none.
+        adopt_keys: Whether its keys are those that are here from now on, whatever they were before.
 
     Raises:
-        InvalidOption: There is none, or the folder cannot be written to.
+        InvalidOption: There is none, its keys are others, or the folder cannot be written to.
         CannotStart: The database cannot be used.
     """
     if not make:
@@ -123,6 +126,10 @@ async def opened(settings: ServerSettings, *, make: bool = False) -> AsyncIterat
         try:
             await stack.enter_async_context(ports.database)
             await ports.database.prepare()
+            if adopt_keys:
+                for key in (ports.audit.key, ports.token_key):
+                    await asyncio.to_thread(key.secret)
+                await forget_keys(ports.database)
             await ports.audit.open()
         except SQLAlchemyError as error:
             reason = error.orig if isinstance(error, DBAPIError) else error

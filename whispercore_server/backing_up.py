@@ -21,6 +21,7 @@ from whispercore.errors import Conflict, InvalidOption
 from whispercore.files.owner import take_over
 from whispercore.files.sealing import used
 from whispercore.ids import Uuid7Ids
+from whispercore.key_fingerprints import forget_keys
 from whispercore.tasks.own_thread import in_own_thread
 from whispercore_server import data_folder
 from whispercore_server.auditing import OPERATOR, audit_of
@@ -112,6 +113,7 @@ async def _note(settings: ServerSettings, contents: Contents) -> None:
     async with Database(settings.database_url) as database:
         await database.upgrade()
         await take_over(database, blobs_of(settings))  # the installation that the backup is of may go on elsewhere
+        await forget_keys(database)  # they are in no backup
         audit = audit_of(settings, database)
         await audit.take_over(OPERATOR, event)
         await audit.close()

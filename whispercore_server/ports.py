@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -36,6 +35,7 @@ from whispercore.jobs.dispatch import Dispatch
 from whispercore.jobs.local import LocalDispatch
 from whispercore.jobs.queue_limit import QueueLimit
 from whispercore.jobs.table import Jobs
+from whispercore.key_fingerprints import check_key
 from whispercore.measures.measures import Measures
 from whispercore.measures.probes import DatabaseProbe, RedisProbe, StorageProbe, WorkerProbe
 from whispercore.measures.services import Services
@@ -356,7 +356,7 @@ class Ports:
             await self.database.prepare()
             await check_owner(self.settings, self.database)
             await stack.enter_async_context(self.jobs.events.opened())
-            await asyncio.to_thread(self.token_key.secret)  # a file that is damaged is told now, not at each login
+            await check_key(self.database, self.token_key)  # told now, and not at each login
             self.database.texts.unlock(await self.key_pairs.workers())  # so is a master key that is another one
             await self.audit.open()
             stack.push_async_callback(self.audit.close)

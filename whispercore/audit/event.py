@@ -66,6 +66,7 @@ EventType = Literal[
     "backup_created",
     "backup_restored",
     "recordings_adopted",
+    "keys_adopted",
     "incident_opened",
     "incident_updated",
     "incident_resolved",

@@ -11,3 +11,4 @@ class AuditKey(KeyFile):
     """The key of a trail."""
 
     name: ClassVar[str] = "audit key"
+    file_name: ClassVar[str] = "audit.key"

@@ -25,6 +25,7 @@ from whispercore.database.tables import audit_head
 from whispercore.database.undisturbed import undisturbed
 from whispercore.errors import InvalidOption, RequestError
 from whispercore.ids import Ids
+from whispercore.key_fingerprints import check_key
 from whispercore.people.caller import Caller
 
 FLUSH_S: Final = 0.25
@@ -88,16 +89,16 @@ class Audit:
         """Look whether the end of the trail is the one that was left. If it is not, the trail says so from now on.
 
         Raises:
-            InvalidOption: The key cannot be read, or other machines sign this trail with a key that is not here.
+            InvalidOption: The key cannot be read, or is not that which other machines sign this trail with.
             OSError: The copy of the head cannot be written.
         """
-        await self._check_key()
-        self.key.secret()
+        await self._check_signed()
+        await check_key(self.database, self.key)
         if self._mirror is not None:
             await self._copy(self._mirror)
 
-    async def _check_key(self) -> None:
-        """A key that is made here would break what other machines sign, at each of their turns and ours."""
+    async def _check_signed(self) -> None:
+        """A trail from before there were fingerprints: a key that is made here would break what other machines sign."""
         if self.database.dialect == "sqlite" or self.key.known() or self.key.file is None:
             return
         if await self.database.rows(select(audit_head.c.id)):

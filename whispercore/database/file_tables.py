@@ -51,6 +51,8 @@ installation = Table(
     "installation",
     schema,
     Column("id", Text, primary_key=True, doc="Of the only row: what the marker in its store of recordings says."),
+    Column("audit_key_fingerprint", Text, doc="Null until the first start."),
+    Column("token_key_fingerprint", Text, doc="As that of the audit key."),
 )
 
 file_links = Table(

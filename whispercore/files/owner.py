@@ -10,10 +10,9 @@ from contextlib import suppress
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import update
 
-from whispercore.database.alone import alone
+from whispercore.database.installation import installation_of
 from whispercore.database.session import Database
 from whispercore.database.tables import installation
 from whispercore.errors import BlobExists, BlobMissing
@@ -33,7 +32,7 @@ async def is_owner(database: Database, blobs: Blobs) -> bool:
         Unavailable: One of them does not answer.
     """
     async with database.write() as tx:
-        ours = await _id(tx)
+        ours: bytes = (await installation_of(tx)).id.encode()
         is_new = not await any_file(tx)
     with suppress(BlobMissing):
         return await blobs.get(MARKER) == ours
@@ -54,16 +53,7 @@ async def take_over(database: Database, blobs: Blobs) -> None:
         StorageFull: There is no room for it.
     """
     async with database.write() as tx:
-        await tx.execute(delete(installation))
-        ours = await _id(tx)
-    await blobs.put(MARKER, ours, mode="overwrite")
-
-
-async def _id(tx: AsyncConnection) -> bytes:
-    """The name of this installation, which is made once."""
-    await alone(tx, "installation")
-    found = (await tx.execute(select(installation.c.id))).scalar_one_or_none()
-    if found is None:
-        found = str(uuid4())
-        await tx.execute(insert(installation).values(id=found))
-    return found.encode()
+        await installation_of(tx)
+        ours = str(uuid4())
+        await tx.execute(update(installation).values(id=ours))
+    await blobs.put(MARKER, ours.encode(), mode="overwrite")

@@ -11,3 +11,4 @@ class TokenKey(KeyFile):
     """The key to the signing keys. Another one is a way to end the belief in all tokens there are."""
 
     name: ClassVar[str] = "token key"
+    file_name: ClassVar[str] = "token.key"

@@ -102,3 +102,21 @@ def adopt_recordings(*, data: Data = None, database_url: URL = None, config: Con
 
     asyncio.run(do(settings))
     typer.echo("the recordings belong to this database")
+
+
+@app.command("adopt-keys")
+def adopt_keys(*, data: Data = None, database_url: URL = None, config: Config = None) -> None:
+    """Have the audit key and the token key that are here be those of this installation from now on.
+
+    Needed where a start is refused since they are others than before, and those are lost or were changed on purpose.
+    After another audit key the trail of events goes on, and says so. After another token key, access tokens of before
+    are not believed, and webhooks have other secrets. What has the keys of before does not start any more.
+    """
+    settings = loaded({"data": data, "database_url": database_url}, config).settings
+    with needs_server():
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.adopting import adopt_keys as do  # noqa: PLC0415 - as above
+
+    asyncio.run(do(settings))
+    typer.echo("the audit key and the token key that are here are those of this installation")

@@ -37,6 +37,7 @@ LIFE = {
     "audit_pruned",
     "backup_restored",
     "recordings_adopted",
+    "keys_adopted",
 }
 """Of an installation, rather than of those who use it."""
 
@@ -282,6 +283,7 @@ def test_the_life_of_an_installation_is_noted(tmp_path: Path) -> None:
     command("keys", "rotate-master-key", "--data", data)
     command("backup", "restore", archive, "--data", other)
     command("db", "adopt-recordings", "--data", other)
+    command("db", "adopt-keys", "--data", other)
     seen = types_in(data) | types_in(other)
     command("audit", "prune", "--data", other, "--before", "2999-01-01")
     assert LIFE <= seen | types_in(other) <= set(EVENT_TYPES)

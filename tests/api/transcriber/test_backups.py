@@ -14,10 +14,10 @@ import pytest
 from tests.api.conftest import MakeServer
 from tests.both_clients import both
 from tests.live import Live, live, settings_for
-from tests.unit.backup.a_house import restore
 from tests.visitor import Visitor, administrator, registered
 from whispercore.backup.making import Making
 from whispercore.errors import NotFound, StorageFull
+from whispercore_server.backing_up import restore
 from whispercore_server.plugins.transcriber import PLUGIN as TRANSCRIBER
 
 
@@ -75,7 +75,7 @@ def test_an_installation_comes_back_from_what_was_downloaded(
     assert backup["filename"] in answer.headers["Content-Disposition"]
     archive = tmp_path / "fetched.tar"
     archive.write_bytes(answer.content)
-    restore(archive, tmp_path / "new")
+    restore(settings_for(tmp_path / "new"), archive)
     for name in ("token.key", "master.key"):
         shutil.copy(server.ports.settings.data / name, tmp_path / "new")
     with live(settings_for(tmp_path / "new"), plugins=(TRANSCRIBER,)) as again:

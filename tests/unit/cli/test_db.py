@@ -62,3 +62,20 @@ def test_recordings_are_adopted(run_here: Run, tmp_path: Path) -> None:
     done = run_here("db", "adopt-recordings", "--data", tmp_path)
     assert (done.returncode, done.stdout) == (0, b"the recordings belong to this database\n")
     UUID((tmp_path / "files" / "installation").read_text())
+
+
+def test_keys_are_adopted(run_here: Run, tmp_path: Path) -> None:
+    """A machine whose keys are others than those of the installation is told, and what to do."""
+    assert run_here("db", "adopt-keys", "--data", tmp_path).returncode == 2
+    assert run_here("db", "upgrade", "--data", tmp_path).returncode == 0
+    assert run_here("db", "adopt-keys", "--data", tmp_path).returncode == 0
+    assert (tmp_path / "token.key").exists()
+    (tmp_path / "audit.key").unlink()
+    refused = run_here("db", "adopt-recordings", "--data", tmp_path)
+    told = b" ".join(refused.stderr.split())
+    assert (refused.returncode, b"audit_key: it is not the audit key of this installation" in told) == (2, True)
+    assert b"run `whispercore db adopt-keys`" in told
+    assert not (tmp_path / "audit.key").exists()
+    done = run_here("db", "adopt-keys", "--data", tmp_path)
+    assert (done.returncode, b"are those of this installation" in done.stdout) == (0, True)
+    assert run_here("db", "adopt-recordings", "--data", tmp_path).returncode == 0
