@@ -6,6 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from sqlalchemy import select
+
 from whispercore.audit.event import AuditEvent
 from whispercore.audit.trail import Audit
 from whispercore.backup.backups import Backups
@@ -17,6 +19,9 @@ from whispercore.backup.restoring import Restoring
 from whispercore.backup.snapshot import Snapshot
 from whispercore.database.migrating import OURS, newest_revision
 from whispercore.database.session import SQLITE, Database, parsed
+from whispercore.database.tables import key_pairs
+from whispercore.encryption.key_pairs import WORKERS
+from whispercore.encryption.master_key import MasterKey
 from whispercore.errors import Conflict, InvalidOption
 from whispercore.files.owner import take_over
 from whispercore.files.sealing import used
@@ -66,6 +71,21 @@ async def known(settings: ServerSettings) -> list[Record]:
     """The backups in the folder, the newest first."""
     database = Database("sqlite+aiosqlite://")
     return await _backups(settings, database, audit_of(settings, database)).listed()
+
+
+async def missing_master_key(settings: ServerSettings) -> str | None:
+    """The public half of the master key that the installation needs; None where it is here, or none is needed yet.
+
+    Raises:
+        InvalidOption: The master key that is here cannot be read.
+        DatabaseUnreachable: The PostgreSQL cannot be used.
+    """
+    async with Database(settings.database_url) as database:
+        rows = await database.rows(select(key_pairs.c.sealed_to).where(key_pairs.c.owner_id == WORKERS))
+    key = MasterKey(settings.master_key_file, text=settings.master_key)
+    if not rows or (await asyncio.to_thread(key.known) and await asyncio.to_thread(key.recipient) == rows[0].sealed_to):
+        return None
+    return str(rows[0].sealed_to)
 
 
 def restore(settings: ServerSettings, archive: Path) -> Contents:

@@ -79,11 +79,22 @@ def restore(archive: _Archive, *, data: Data = None, config: Config = None) -> N
     """
     settings = loaded({"data": data}, config).settings
     with needs_server():
-        from whispercore_server.backing_up import restore as run  # noqa: PLC0415 - the help does without it
+        import asyncio  # noqa: PLC0415 - the help does without it
+
+        from whispercore_server.backing_up import missing_master_key  # noqa: PLC0415 - as above
+        from whispercore_server.backing_up import restore as run  # noqa: PLC0415 - as above
 
     contents = run(settings, _there(archive))
     typer.echo(settings.data)
     _tell(contents)
+    if (needed := asyncio.run(missing_master_key(settings))) is not None:
+        from whispercore_server.cli.terminal import complain  # noqa: PLC0415 - for warnings only
+
+        complain(
+            "warning",
+            f"the master key is in no backup: before the first start, put that of {needed} into "
+            f"{settings.master_key_file}, or set WHISPERCORE_MASTER_KEY to it",
+        )
 
 
 def _there(archive: Path) -> Path:

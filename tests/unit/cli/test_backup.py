@@ -15,6 +15,7 @@ from tests.on_disk import stored_in
 from tests.unit.cli.conftest import Run
 from tests.visitor import PASSWORD, Visitor, administrator, registered, stranger
 from whispercore.backup.making import Making
+from whispercore.encryption.master_key import MasterKey
 from whispercore_server import data_folder
 from whispercore_server.cli import app
 from whispercore_server.cli.exits import ExitCode
@@ -51,7 +52,10 @@ def test_from_a_server_at_work_to_another_one(run: Run, tmp_path: Path) -> None:
     assert row["sha256"].encode() in checked.stdout
     assert b"1 recordings, 1 jobs, 2 users" in checked.stdout
     restored = run("backup", "restore", archive, "--data", new)
-    assert (restored.returncode, restored.stderr) == (0, b"")
+    assert restored.returncode == 0
+    needed = MasterKey(data / "master.key").recipient()
+    told = f"put that of {needed} into {new / 'master.key'}, or set WHISPERCORE_MASTER_KEY"
+    assert told in " ".join(restored.stderr.decode().split())
     assert ("backup_restored", "command line") in events(new)
     shutil.copy(data / "master.key", new)  # it is in no backup
     with live(settings_for(new), plugins=(TRANSCRIBER,)) as server:
