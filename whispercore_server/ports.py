@@ -78,8 +78,9 @@ from whispercore_server.cookies import SIGN_IN, SessionCookies
 from whispercore_server.follow import Following
 from whispercore_server.limiting.counters import Counters
 from whispercore_server.live_sessions import LiveSessions
+from whispercore_server.services import check_services
 from whispercore_server.settings import ServerSettings
-from whispercore_server.storage import blobs_of, check_owner, check_storage
+from whispercore_server.storage import blobs_of, check_owner
 
 
 @frozen(kw_only=True)
@@ -347,11 +348,13 @@ class Ports:
 
         Raises:
             InvalidOption: The store of recordings cannot be used as the settings say, or is another installation's.
+            CannotStart: Several services cannot be used.
             Conflict: Recordings are being sealed.
         """
         async with AsyncExitStack() as stack:
             self.settings.data.mkdir(parents=True, exist_ok=True)
-            await check_storage(self.settings)
+            stack.push_async_callback(self.counters.close)
+            await check_services(self.settings, self.database, self.counters)
             await stack.enter_async_context(self.database)
             await self.database.prepare()
             await check_owner(self.settings, self.database)
@@ -364,7 +367,6 @@ class Ports:
             if self.oidc is not None:
                 await self.oidc.open()
                 stack.push_async_callback(self.oidc.close)
-            stack.push_async_callback(self.counters.close)
             stack.push_async_callback(self.files.close)
             stack.push_async_callback(self.uploads.close)
             stack.callback(self.engines.close)
