@@ -38,6 +38,7 @@ jobs = Table(
     Column("done_s", Float, nullable=False, default=0.0),
     Column("attempt", Integer, nullable=False, default=0, doc="How often it was claimed: the fencing token."),
     Column("failures", Integer, nullable=False, default=0),
+    Column("retries", Integer, nullable=False, server_default="0", doc="After failures, and when somebody asked."),
     Column("losses", Integer, nullable=False, default=0, doc="How many of its workers were lost since it last moved."),
     Column("max_retries", Integer, nullable=False, default=3),
     Column("next_attempt_at", Moment, doc="Null: at once, whatever the clock says."),

@@ -290,7 +290,7 @@ class Claim:
         async with self._last() as tx:
             if retry and failures <= self.job.max_retries:
                 wait = timedelta(seconds=BACKOFF_S * 2 ** (failures - 1))
-                await self._requeue(tx, next_attempt_at=now + wait, **values)
+                await self._requeue(tx, next_attempt_at=now + wait, retries=self.job.retries + 1, **values)
             else:
                 await self._end(tx, State.FAILED, completed_at=now, **values)
 

@@ -77,6 +77,8 @@ class Job:
     """How often it was claimed. Every write of a worker names it, so that those of an earlier one are refused."""
     failures: int
     """How many attempts failed by themselves."""
+    retries: int
+    """How often it was tried again: after a failure, or when somebody asked for it once more."""
     losses: int
     """How many workers were lost with it, one after the other, before anything more of it was done."""
     max_retries: int

@@ -284,6 +284,7 @@ class Jobs:
                 progress=0.0,
                 done_s=0.0,
                 failures=0,
+                retries=job.retries + 1,
                 losses=0,
                 failure_reason=None,
                 error=None,

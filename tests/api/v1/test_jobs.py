@@ -67,13 +67,31 @@ async def test_a_job_is_stopped_and_begun_again(client: Both, newcomer: Visitor)
     with pytest.raises(Conflict):
         await client.call(lambda c: c.v1.jobs.cancel(job_id))
     again = await client.call(lambda c: c.v1.jobs.retry(job_id))
-    assert (again.id, again.status, again.retry_count) == (job_id, "pending", 0)
+    assert (again.id, again.status, again.retry_count) == (job_id, "pending", 1)
     with pytest.raises(Conflict):
         await client.call(lambda c: c.v1.jobs.retry(job_id))
     await client.call(lambda c: c.v1.jobs.cancel(job_id))
 
 
-def test_attempts_are_counted_and_progress_has_two_scales(make_server: MakeServer) -> None:
+def test_what_a_worker_gives_back_without_having_failed_is_no_retry(make_server: MakeServer) -> None:
+    """As when the worker is asked to end, or the job waits for the result of an equal one."""
+    owner = registered(make_server(worker=False))
+    job_id = waiting(owner)
+
+    def retry_count() -> int:
+        count: int = owner.get(f"/api/v1/jobs/{job_id}").json()["retry_count"]
+        return count
+
+    owner.server.run(claimed(owner.server, job_id).release())
+    claim = claimed(owner.server, job_id)
+    assert retry_count() == 0
+    owner.server.run(claim.fail("broken", "It is broken.", retry=True))
+    assert retry_count() == 1
+    assert owner.post(f"/api/v1/jobs/{job_id}/cancel").status_code == 200
+    assert owner.post(f"/api/v1/jobs/{job_id}/retry").json()["retry_count"] == 2
+
+
+def test_retries_are_counted_and_progress_has_two_scales(make_server: MakeServer) -> None:
     owner = registered(make_server(worker=False))
     job_id = waiting(owner)
     claim = claimed(owner.server, job_id)

@@ -76,7 +76,7 @@ class JobView:
     """When it was completed, or failed."""
     cancelled_at: datetime | None = None
     retry_count: int
-    """Attempts that came before the present or the next one."""
+    """How often it was tried again: after a failure, or when somebody asked for it."""
     model: str | None = None
     language: str | None = None
     failure_reason: str | None = None
@@ -127,7 +127,7 @@ class JobRetried:
     """The same as ``id``."""
     status: Status
     retry_count: int
-    """Attempts that came before."""
+    """How often it was tried again, this time included."""
 
 
 def _jobs(page: JobPage) -> list[JobRow]:

@@ -54,4 +54,4 @@ class JobsHandlers:
     async def retry(self, request: JobRef, caller: Caller) -> JobRetried:
         """It goes on from what it had finished."""
         job = await self.ports.jobs.retry(request.job_id, caller, admit=self.ports.submissions.queue_limit.check_in)
-        return JobRetried(id=job.id, job_id=job.id, status=views.STATUSES[job.state], retry_count=views.retries(job))
+        return JobRetried(id=job.id, job_id=job.id, status=views.STATUSES[job.state], retry_count=job.retries)

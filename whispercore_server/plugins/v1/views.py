@@ -26,11 +26,6 @@ def progress(job: Job | JobSummary) -> float:
     return 1.0 if job.state is State.COMPLETED else min(0.99, round(job.progress, _DIGITS))
 
 
-def retries(job: Job) -> int:
-    """Attempts before the present one or, while it waits, before the next."""
-    return job.attempt if job.state is State.QUEUED else max(0, job.attempt - 1)
-
-
 def row(job: JobSummary) -> JobRow:
     """A job in a list."""
     return JobRow(
@@ -61,7 +56,7 @@ def view(job: Job) -> JobView:
         started_at=job.started_at,
         completed_at=job.completed_at,
         cancelled_at=job.cancelled_at,
-        retry_count=retries(job),
+        retry_count=job.retries,
         model=job.model,
         language=job.language,
         failure_reason=job.failure_reason,
