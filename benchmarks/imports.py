@@ -27,6 +27,7 @@ def run(place: Place) -> Result:
             _run(statement)
             seconds[statement].append(time.perf_counter() - began)
     nothing = median(seconds["pass"])
+    costs_s = {statement: max(0.0, median(seconds[statement]) - nothing) for statement in statements[1:]}
     heavy = {statement: _heavy(statement) for statement in statements[1:]}
     return Result(
         name="import",
@@ -36,14 +37,7 @@ def run(place: Place) -> Result:
             f"{len(seconds['pass'])}. Heavy modules are {', '.join(_HEAVY)}."
         ),
         figures=(
-            Figure(
-                what="import whispercore",
-                value=median(seconds["import whispercore"]) - nothing,
-                unit="s",
-                digits=3,
-                bar=0.3,
-            ),
-            Figure(what=_FUNCTION, value=median(seconds[_FUNCTION]) - nothing, unit="s", digits=3, bar=0.3),
+            *(Figure(what=what, value=value, unit="s", digits=3, bar=0.3) for what, value in costs_s.items()),
             Figure(what="heavy modules loaded by either", value=len(set().union(*heavy.values())), digits=0, bar=0),
             Figure(what="python itself", value=nothing, unit="s", digits=3),
         ),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from tests.both_clients import Both
 from tests.live import Live
+from tests.on_disk import stored_in
 from tests.visitor import Visitor
 from whispercore.api.transcriber.batches import BatchDetail
 from whispercore.batches.batch import NewBatch, NewItem
@@ -25,8 +26,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 def stored(visitor: Visitor) -> int:
     """Bytes of recordings that are in the store."""
-    folder = visitor.server.ports.settings.data / "files"
-    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    return sum(one.stat().st_size for one in stored_in(visitor.server.ports.settings.data / "files"))
 
 
 async def over(client: Both, batch_id: str) -> BatchDetail:

@@ -23,6 +23,7 @@ from urllib3 import encode_multipart_formdata
 from tests.api.conftest import MakeServer
 from tests.both_clients import Both, both
 from tests.live import Live
+from tests.on_disk import stored_in
 from tests.visitor import Visitor, administrator, limited, registered
 from whispercore.api.files_v1.files import FileDone, JobProgress, StoredFileInfo, UploadFailed, UploadProgress
 from whispercore.database import tables
@@ -497,8 +498,7 @@ def test_a_full_queue_says_when_to_come_again(make_server: MakeServer, audio: Pa
     assert (answer.status_code, body["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert int(answer.headers["Retry-After"]) == body["details"]["retry_after"] > 0
     assert [file["id"] for file in admin.get("/api/v1/files").json()["files"]] == [kept["id"]]
-    folder = admin.server.ports.settings.data / "files"
-    assert {one.parent.name for one in folder.rglob("*") if one.is_file()} == {kept["id"]}
+    assert {one.parent.name for one in stored_in(admin.server.ports.settings.data / "files")} == {kept["id"]}
 
 
 def test_a_job_is_tried_again_as_often_as_the_setting_says(make_server: MakeServer, audio: Path) -> None:

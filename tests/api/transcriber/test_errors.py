@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from tests.api.conftest import MakeServer
 from tests.golden import differences, error
 from tests.live import Live
+from tests.on_disk import stored_in
 from tests.visitor import Visitor, administrator, limited
 from whispercore.api.transcriber.dialect import TRANSCRIBER as DIALECT
 from whispercore.api.transcriber.dialect import TranscriberGroup
@@ -188,8 +189,7 @@ def test_a_full_queue_says_when_to_come_again(make_server: MakeServer, audio: Pa
     body = as_documented(answer, 503, "SERVICE_UNAVAILABLE")
     assert int(answer.headers["Retry-After"]) == body["retry_after"] > 0
     assert admin.get("/api/jobs/").json()["total"] == 1
-    folder = admin.server.ports.settings.data / "files"
-    assert len([one for one in folder.rglob("*") if one.is_file()]) == 1, "what was refused was kept"
+    assert len(stored_in(admin.server.ports.settings.data / "files")) == 1, "what was refused was kept"
 
 
 def test_an_export_of_what_is_not_completed_is_409(make_server: MakeServer, audio: Path) -> None:

@@ -89,7 +89,9 @@ def a_program_is_too_quick(desk: Desk) -> Opening:
 
 def attacks_are_typed(desk: Desk) -> Opening:
     visitor = desk.at("192.0.2.3", registered(desk.server))
-    return "192.0.2.3", partial(visitor.post, "/api/search/", json={"query": "<img src=x onerror=alert(1)>"})
+    return "192.0.2.3", partial(
+        visitor.post, "/api/api-keys/", json={"name": "<img src=x onerror=alert(1)>", "permissions": ["read"]}
+    )
 
 
 def a_user_tries_what_is_not_permitted(desk: Desk) -> Opening:

@@ -20,6 +20,7 @@ from tests.api.conftest import MakeServer
 from tests.both_clients import both
 from tests.golden import differences, sample
 from tests.live import Live
+from tests.on_disk import stored_in
 from tests.visitor import Visitor, administrator, registered
 from whispercore.database.sqlite_store import _READERS
 from whispercore.measures.whisper_probe import WhisperProbe
@@ -290,7 +291,7 @@ def test_a_store_that_cannot_be_written_is_unhealthy(make_server: MakeServer) ->
         assert services(seen)["storage"] == "unhealthy"
         blobs.unlink()
     assert health(server)["status"] == "healthy"
-    assert [path for path in blobs.rglob("*") if path.is_file()] == []
+    assert stored_in(blobs) == []
 
 
 @pytest.fixture
