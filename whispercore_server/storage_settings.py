@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import Attribute, Factory, field, frozen
 
@@ -26,6 +27,17 @@ def _key(text: str) -> str:
     if not (text.isascii() and text.isprintable()):
         raise ValueError("it has to be printable ASCII characters")
     return text
+
+
+def _host(text: str) -> str:
+    try:
+        parts = urlsplit(f"http://{text}:9000")
+        is_host = parts.port == 9000 and parts.hostname is not None and parts.hostname in text.lower()
+    except ValueError:
+        is_host = False
+    if not is_host:
+        raise ValueError(f"{text!r} is not the name of a host: it goes without http:// and port, which s3_port says")
+    return parsers.word(text)
 
 
 def _check_blobs(_: object, attribute: Attribute[Any], value: str) -> None:
@@ -73,7 +85,7 @@ class StorageSettings:
         metadata=setting(
             "WHISPERCORE_S3_HOST",
             "The host of an S3 store that speaks plain HTTP; localhost where only its access key is set.",
-            parsers.word,
+            _host,
             aliases=("MINIO_HOST",),
         ),
     )

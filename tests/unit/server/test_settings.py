@@ -163,3 +163,16 @@ def test_postgres_by_the_names_of_its_parts() -> None:
     assert load(ServerSettings, environ=told).settings.database_url == told["WHISPERCORE_DATABASE_URL"]
     with pytest.raises(InvalidOption, match="max_connections"):
         ServerSettings(max_connections=4)
+
+
+@pytest.mark.parametrize("host", ["minio:9000", "http://minio", "minio/x", "::1"])
+def test_a_host_of_the_store_is_a_name_only(host: str) -> None:
+    """Together with the port it would be an address that its client breaks down at."""
+    with pytest.raises(InvalidOption, match=r"MINIO_HOST|s3_host"):
+        load(ServerSettings, environ={"MINIO_HOST": host})
+
+
+@pytest.mark.parametrize("host", ["minio", "127.0.0.1", "[::1]", "Minio.example.com"])
+def test_what_is_a_host_of_the_store(host: str) -> None:
+    settings = load(ServerSettings, environ={"MINIO_HOST": host}).settings
+    assert settings.s3_endpoint == f"http://{host}:9000"
